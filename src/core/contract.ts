@@ -1,0 +1,110 @@
+import type { Dir } from './schemas/dir.js';
+import type { FileSelection } from './identity.js';
+import type { ModelMetadata, ParsedShardConfig, PrefetchInput, Resources, ShardConfig } from './schemas/input.js';
+import type { Manifest, ManifestFile } from './schemas/manifest.js';
+
+export type { Dir, Manifest, ManifestFile, ModelMetadata, PrefetchInput, Resources, ShardConfig };
+
+/** Names on the wire. Renaming one breaks running workflows and every caller in another language. */
+export const WORKFLOW_TYPE = 'prefetchModel';
+export const PROGRESS_QUERY = 'progress';
+
+/** The checked input, resolved to a commit: what every later step works with. */
+export interface PrefetchSpec {
+  readonly version: 1;
+  readonly repo: string;
+  readonly revision: string;
+  readonly commit: string;
+  readonly artifactName: string;
+  readonly selection: FileSelection;
+  /** Root of the destination, ending in "/". */
+  readonly destination: string;
+  /** Key prefix of the Dir under the destination. */
+  readonly dirKey: string;
+  readonly hfTokenKey?: string;
+  readonly force?: number;
+  readonly shardConfig?: ParsedShardConfig;
+  readonly resources?: Resources;
+  readonly metadata?: ModelMetadata;
+  /** False when a pinned commit was taken on trust because the Hub did not answer: good for a cache hit only. */
+  readonly hubAnswered: boolean;
+}
+
+/** What a plan comes to; the files themselves stay in the store, so that history stays small. */
+export interface PlanSummary {
+  readonly planId: string;
+  readonly batchCount: number;
+  readonly fileCount: number;
+  readonly totalBytes: number;
+  /** Files and bytes that the batches have to bring; the rest is in the Dir already. */
+  readonly fetchFiles: number;
+  readonly fetchBytes: number;
+  /** Of these, bytes that lie in the same store and are copied inside it. */
+  readonly copyBytes: number;
+  /** The worker's configuration asks for download and upload instead of streaming. */
+  readonly downloadUpload: boolean;
+}
+
+export type PlanOutcome =
+  { readonly kind: 'hit'; readonly dir: Dir } | { readonly kind: 'fetch'; readonly plan: PlanSummary };
+
+export interface BatchRequest {
+  readonly spec: PrefetchSpec;
+  readonly planId: string;
+  readonly batch: number;
+}
+
+export interface BatchResult {
+  readonly files: number;
+  readonly bytes: number;
+  /** Bytes that came from the Hub now, without what was copied or found verified. */
+  readonly fetchedBytes: number;
+}
+
+/** Heartbeat details of a batch; a client sums them with the progress query for a live picture. */
+export interface BatchProgress {
+  readonly batch: number;
+  readonly filesDone: number;
+  readonly bytesDone: number;
+  /** The biggest file in flight, for people to read. */
+  readonly current?: string;
+}
+
+export interface PrefetchActivities {
+  /** Checks the input, the token and the access, and resolves the revision to a commit. */
+  authenticate(input: unknown): Promise<PrefetchSpec>;
+  /** Finds the published Dir, or writes the plan of what is missing. */
+  planPrefetch(spec: PrefetchSpec): Promise<PlanOutcome>;
+  /** Moves the files of one batch from the Hub to the store. */
+  streamFiles(request: BatchRequest): Promise<BatchResult>;
+  /** The same by way of local disk, for stores that cannot take streamed parts. */
+  downloadAndUploadFiles(request: BatchRequest): Promise<BatchResult>;
+  /** Checks that all is there and writes the manifest. */
+  publishDir(spec: PrefetchSpec, plan: PlanSummary): Promise<Dir>;
+}
+
+export interface EnsureModelRequest {
+  readonly input: unknown;
+  /** Base name of the queues that run the prefetch. */
+  readonly taskQueue: string;
+}
+
+export interface WaitActivities {
+  /** Starts the prefetch or joins the running one, and waits for its Dir. */
+  ensureModel(request: EnsureModelRequest): Promise<Dir>;
+}
+
+export type Phase = 'authenticate' | 'plan' | 'transfer' | 'publish' | 'done';
+
+/** Answer of the `progress` query. */
+export interface PrefetchProgress {
+  readonly phase: Phase;
+  readonly repo?: string;
+  readonly commit?: string;
+  readonly fileCount: number;
+  readonly totalBytes: number;
+  /** Files and bytes of finished batches, and of what was there before. */
+  readonly filesDone: number;
+  readonly bytesDone: number;
+  readonly cacheHit: boolean;
+}

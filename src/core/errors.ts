@@ -1,0 +1,93 @@
+/**
+ * Every failure this package reports, by a code that never changes.
+ * `permanent` means that trying again cannot help: a person or another input has to.
+ */
+const definitions = {
+  // The request
+  InvalidInput: { permanent: true },
+  UnsupportedSharding: { permanent: true },
+  DestinationNotAllowed: { permanent: true },
+  TokenNotAllowed: { permanent: true },
+  TokenNotFound: { permanent: true },
+  // The Hub
+  RepoNotFound: { permanent: true },
+  GatedRepo: { permanent: true },
+  RevisionNotFound: { permanent: true },
+  EntryNotFound: { permanent: true },
+  InvalidToken: { permanent: true },
+  DisabledRepo: { permanent: true },
+  UnsafePath: { permanent: true },
+  NothingSelected: { permanent: true },
+  RateLimited: { permanent: false },
+  HubUnavailable: { permanent: false },
+  HubProtocol: { permanent: false },
+  // The bytes
+  DigestMismatch: { permanent: true },
+  TruncatedSource: { permanent: false },
+  SourceStalled: { permanent: false },
+  SourceUnavailable: { permanent: false },
+  StreamingUnsupported: { permanent: true },
+  // The store
+  UnsupportedStore: { permanent: true },
+  BucketNotFound: { permanent: true },
+  StoreAccessDenied: { permanent: true },
+  StoreCredentialsMissing: { permanent: true },
+  StoreConflict: { permanent: false },
+  StoreUnavailable: { permanent: false },
+  UploadNotFound: { permanent: false },
+  ObjectNotFound: { permanent: false },
+  DiskFull: { permanent: true },
+  // Temporal and the machine around it
+  NoWorkers: { permanent: true },
+  ServerUnavailable: { permanent: false },
+  TemporalCliNotFound: { permanent: true },
+  HomeBusy: { permanent: true },
+  WorkflowNotFound: { permanent: true },
+  Cancelled: { permanent: true },
+  Internal: { permanent: false },
+} as const satisfies Record<string, { permanent: boolean }>;
+
+export type ErrorCode = keyof typeof definitions;
+
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
+export interface PrefetchErrorOptions {
+  readonly details?: ErrorDetails;
+  readonly cause?: unknown;
+  /** How long the other side asked us to wait, in milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+/**
+ * The one error class of this package. `message` starts with the code, so that it stays in every log and history.
+ * Neither `message` nor `details` ever hold a token or a signed URL: whoever throws takes care of that.
+ */
+export class PrefetchError extends Error {
+  override readonly name = 'PrefetchError';
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, text: string, options: PrefetchErrorOptions = {}) {
+    super(`${code}: ${text}`, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? {};
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  get permanent(): boolean {
+    return definitions[this.code].permanent;
+  }
+}
+
+export function isPermanent(code: ErrorCode): boolean {
+  return definitions[code].permanent;
+}
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(definitions, value);
+}
+
+export function isPrefetchError(error: unknown, code?: ErrorCode): error is PrefetchError {
+  return error instanceof PrefetchError && (code === undefined || error.code === code);
+}

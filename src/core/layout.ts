@@ -1,0 +1,37 @@
+import { canonicalJson } from './canonical-json.js';
+import { sha256Hex, type FileSelection } from './identity.js';
+
+const PREFIX = '.prefetch/';
+
+/** Key prefix of a Dir under the store's root: `<artifactName>/<commit>/`, with a suffix for a partial selection. */
+export function dirKey(artifactName: string, commit: string, selection: FileSelection): string {
+  return `${artifactName}/${commit}${selectionSuffix(selection)}/`;
+}
+
+/** A partial Dir must never pass for a whole one, so a file selection is part of the folder's name. */
+function selectionSuffix(selection: FileSelection): string {
+  if (selection.kind === 'all' && selection.include.length === 0 && selection.exclude.length === 0) return '';
+  return `.files-${sha256Hex(canonicalJson(selection)).slice(0, 8)}`;
+}
+
+export function manifestKey(dir: string): string {
+  return `${dir}${PREFIX}manifest.json`;
+}
+
+export function planKey(dir: string): string {
+  return `${dir}${PREFIX}plan.json`;
+}
+
+/** Prefix of the records that the batches of one plan leave. */
+export function batchRecordPrefix(dir: string, planId: string): string {
+  return `${dir}${PREFIX}batches/${planId}/`;
+}
+
+export function batchRecordKey(dir: string, planId: string, batch: number): string {
+  return `${batchRecordPrefix(dir, planId)}${String(batch)}.json`;
+}
+
+/** True for our own objects inside a Dir; a repo may have none of that name. */
+export function isReservedPath(path: string): boolean {
+  return path === PREFIX.slice(0, -1) || path.startsWith(PREFIX);
+}

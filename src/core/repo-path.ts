@@ -1,0 +1,31 @@
+import { PrefetchError } from './errors.js';
+import { isReservedPath } from './layout.js';
+
+/** S3 and most others refuse keys over 1,024 bytes; the rest is for the root and the Dir. */
+const MAX_PATH_LENGTH = 900;
+
+/** Fails as `UnsafePath` for a path that could leave the Dir or hide in it. Everything else is kept as it is. */
+export function checkRepoPath(path: string): void {
+  const problem = unsafeReason(path);
+  if (problem === undefined) return;
+  throw new PrefetchError(
+    'UnsafePath',
+    `The repo lists a path that ${problem}: ${JSON.stringify(path.slice(0, 200))}`,
+    {
+      details: { path: path.slice(0, 200) },
+    }
+  );
+}
+
+function unsafeReason(path: string): string | undefined {
+  if (path === '') return 'is empty';
+  if (path.length > MAX_PATH_LENGTH) return `has over ${String(MAX_PATH_LENGTH)} characters`;
+  if (path.startsWith('/') || path.includes('\\')) return 'is absolute or has a backslash';
+  // eslint-disable-next-line no-control-regex
+  if (/[\u0000-\u001f\u007f]/.test(path)) return 'has a control character';
+  if (path.split('/').some((segment) => segment === '' || segment === '.' || segment === '..')) {
+    return 'has an empty, "." or ".." segment';
+  }
+  if (isReservedPath(path)) return "uses this tool's own folder .prefetch/";
+  return undefined;
+}

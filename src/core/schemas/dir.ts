@@ -1,0 +1,27 @@
+import { z } from 'zod';
+
+export const dirFormat = z.enum(['huggingface', 'vllm-sharded-state']);
+
+export const dirSchema = z.strictObject({
+  path: z.string().describe('Absolute, percent-encoded URL of the Dir, ending in "/"'),
+  artifactName: z.string(),
+  repo: z.string(),
+  revision: z.string().describe('What was asked for: branch, tag or commit'),
+  commit: z.string().describe('The commit that the revision was resolved to'),
+  format: dirFormat,
+  fileCount: z.number().int(),
+  totalBytes: z.number().int(),
+  manifestPath: z.string().describe('Absolute, percent-encoded URL of the manifest'),
+  manifestDigest: z.string().describe('"sha256:" and the hex digest of the manifest object'),
+  sharding: z
+    .strictObject({
+      engine: z.enum(['vllm', 'native']),
+      tensorParallelSize: z.number().int(),
+      dtype: z.string(),
+      vllmVersion: z.string(),
+    })
+    .optional(),
+});
+
+/** A published model: every byte in it matched the Hub's digest. */
+export type Dir = z.output<typeof dirSchema>;

@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { GiB } from '../units.js';
+
+/** The newest vLLM release whose shard layout was measured. */
+const NEWEST_VERIFIED_VLLM = '0.32.0';
+
+const repo = z
+  .string()
+  .max(193)
+  .regex(
+    /^(?:[A-Za-z0-9][\w.-]{0,95}\/)?[A-Za-z0-9][\w.-]{0,95}$/,
+    'expected "owner/name" as on the Hub, with letters, digits, ".", "_" and "-"'
+  )
+  .refine((name) => !/\.\.|--/.test(name), 'a Hub repo has no ".." and no "--" in its name');
+
+const revision = z
+  .string()
+  .min(1)
+  .max(200)
+  // What git refuses in a ref, and what would leave the URL of a listing.
+  // eslint-disable-next-line no-control-regex
+  .regex(/^(?!.*\.\.)[^\s~^:?*[\\\u0000-\u001f\u007f]+$/, 'expected a branch, tag or commit, as git writes it');
+
+const glob = z.string().min(1).max(1024);
+
+const quantity = (example: string) =>
+  z.string().regex(/^\d+(?:\.\d+)?(?:m|Ki|Mi|Gi|Ti|K|M|G|T)?$/, `expected a quantity such as "${example}"`);
+
+export const gpuSpec = z
+  .string()
+  .regex(/^(?:[A-Za-z0-9][A-Za-z0-9 ._-]{0,40}:)?[1-9]\d{0,2}$/, 'expected MODEL:COUNT such as "A100:4" or "L4:2"');
+
+export const resourcesSchema = z.strictObject({
+  cpu: quantity('32').optional().describe('CPU cores, as in Kubernetes: "32"'),
+  memory: quantity('256Gi').optional().describe('Memory: "256Gi"'),
+  gpu: gpuSpec.optional().describe('GPUs that vLLM shards on, MODEL:COUNT: "A100:4"'),
+  disk: quantity('500Gi').optional().describe('Ephemeral disk: "500Gi"'),
+  shm: quantity('16Gi').optional().describe('Shared memory: "16Gi"'),
+});
+
+export const metadataSchema = z.strictObject({
+  architecture: z.string().max(200).optional(),
+  task: z.string().max(200).optional(),
+  modality: z.array(z.string().max(100)).max(20).optional(),
+  format: z.string().max(100).optional(),
+  modelType: z.string().max(200).optional(),
+  shortDescription: z.string().max(1000).optional(),
+});
+
+const tensorParallelSize = z.number().int().min(1).max(1024);
+
+export const shardConfigSchema = z.strictObject({
+  engine: z.enum(['vllm', 'native', 'auto']).default('auto'),
+  args: z.strictObject({
+    tensorParallelSize: tensorParallelSize.describe('How many ranks the model is split into'),
+    dtype: z.string().max(32).default('auto'),
+    maxModelLen: z.number().int().min(1).optional(),
+    trustRemoteCode: z.boolean().default(false),
+    filePattern: z
+      .string()
+      .regex(/^(?!.*[\\/])(?=.*\{rank\})(?=.*\{part\}).+\.safetensors$/, 'expected {rank} and {part} and .safetensors')
+      .default('model-rank-{rank}-part-{part}.safetensors'),
+    maxFileSize: z.number().int().min(1).default(5 * GiB).describe('Bytes of tensor data per file'),
+    vllmVersion: z.string().regex(/^\d+\.\d+\.\d+$/, 'expected a release such as "0.32.0"').default(NEWEST_VERIFIED_VLLM),
+    device: z.enum(['gpu', 'cpu']).optional(),
+  }),
+});
+
+export const inputSchema = z.strictObject({
+  repo: repo.describe('Repo on the Hub: "meta-llama/Llama-3.1-8B"'),
+  revision: revision.default('main').describe('Branch, tag or commit'),
+  selection: z
+    .enum(['all', 'vllm'])
+    .default('all')
+    .describe('"all" takes every file; "vllm" what vLLM loads: weights in one format, config, tokenizer, remote code'),
+  include: z.array(glob).max(200).default([]).describe('Globs over repo paths; a file must match one of them'),
+  exclude: z.array(glob).max(200).default([]).describe('Globs over repo paths; a file must match none of them'),
+  hfTokenKey: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/, 'expected the NAME of a secret on the worker, never the token itself')
+    .optional()
+    .describe('Name of the secret on the worker that holds the Hub token; default HF_TOKEN. Never the token'),
+  artifactName: z
+    .string()
+    .max(128)
+    .regex(/^[a-zA-Z0-9_-]+$/, 'expected letters, digits, "_" and "-"')
+    .optional()
+    .describe('Name of the folder in the store; default: last segment of repo, "." as "-"'),
+  rawDataPath: z
+    .string()
+    .max(1024)
+    .regex(/^[a-z][a-z0-9+.-]*:\/\/./, 'expected a URL such as "s3://bucket/models" or "file:///data/models"')
+    .optional()
+    .describe("Root of the destination; default: the worker's store"),
+  force: z.number().int().min(0).optional().describe('A new number is a new run that trusts no cache'),
+  shardConfig: shardConfigSchema.optional(),
+  resources: resourcesSchema.optional(),
+  metadata: metadataSchema.optional(),
+});
+
+/** What a caller may send: only `repo` is required. */
+export type PrefetchInput = z.input<typeof inputSchema>;
+/** The same with every default filled in. */
+export type ParsedInput = z.output<typeof inputSchema>;
+export type ShardConfig = z.input<typeof shardConfigSchema>;
+export type ParsedShardConfig = z.output<typeof shardConfigSchema>;
+export type Resources = z.output<typeof resourcesSchema>;
+export type ModelMetadata = z.output<typeof metadataSchema>;

@@ -1,0 +1,23 @@
+import type { z } from 'zod';
+import { PrefetchError } from '../errors.js';
+import { inputSchema, type ParsedInput } from './input.js';
+
+/** Takes anything, gives a complete input or fails as `InvalidInput` with every wrong field named. */
+export function parseInput(value: unknown): ParsedInput {
+  const result = inputSchema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = describeIssues(result.error.issues);
+  throw new PrefetchError('InvalidInput', problems.join('; '), { details: { problems } });
+}
+
+/** One line per problem: `field: what is wrong`. Values are left out, for they may be secrets put in the wrong place. */
+export function describeIssues(issues: readonly z.core.$ZodIssue[]): string[] {
+  return issues.flatMap((issue) => {
+    const field = issue.path.length === 0 ? 'input' : issue.path.map(String).join('.');
+    if (issue.code === 'unrecognized_keys') {
+      const prefix = issue.path.length === 0 ? '' : `${field}.`;
+      return issue.keys.map((key) => `${prefix}${key}: unknown field`);
+    }
+    return [`${field}: ${issue.message}`];
+  });
+}

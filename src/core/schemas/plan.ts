@@ -1,0 +1,39 @@
+import { z } from 'zod';
+
+const digest = z.discriminatedUnion('algorithm', [
+  z.strictObject({ algorithm: z.literal('sha256'), hex: z.string() }),
+  z.strictObject({ algorithm: z.literal('gitSha1'), hex: z.string() }),
+]);
+
+const plannedFile = z.strictObject({
+  path: z.string(),
+  size: z.number().int().min(0),
+  digest,
+  /** The object is in the Dir already and was verified under this etag. */
+  verifiedEtag: z.string().optional(),
+  /** The same bytes lie in the same store under this key. */
+  copyFrom: z.strictObject({ key: z.string(), etag: z.string() }).optional(),
+});
+
+export const planSchema = z.strictObject({
+  version: z.literal(1),
+  /** Digest of all that decides the work; batch records belong to one plan id. */
+  planId: z.string(),
+  commit: z.string(),
+  force: z.number().int().optional(),
+  files: z.array(plannedFile),
+  /** Positions in `files`, one list per activity. Files with `verifiedEtag` are in none. */
+  batches: z.array(z.array(z.number().int().min(0))),
+});
+
+export const batchRecordSchema = z.strictObject({
+  version: z.literal(1),
+  planId: z.string(),
+  batch: z.number().int().min(0),
+  /** Files that are in the store and verified: position in the plan's `files`, and the etag they had then. */
+  verified: z.array(z.strictObject({ file: z.number().int().min(0), etag: z.string() })),
+});
+
+export type Plan = z.output<typeof planSchema>;
+export type PlannedFile = z.output<typeof plannedFile>;
+export type BatchRecord = z.output<typeof batchRecordSchema>;

@@ -1,0 +1,53 @@
+import type { Digest } from '../core/digest.js';
+import type { HttpTarget } from '../http/types.js';
+
+/** The Hub as this package needs it. Every failure is a `PrefetchError` with the Hub's own name for it. */
+export interface Hub {
+  /** Origin, without a trailing slash: `https://huggingface.co`. */
+  readonly endpoint: string;
+  /** Checks a token: `InvalidToken` when the Hub refuses it. The answer is remembered for a while. */
+  whoAmI(options: HubOptions & { readonly token: string }): Promise<{ readonly name: string }>;
+  /** Resolves a branch, tag or commit. `RepoNotFound`, `RevisionNotFound`, `InvalidToken`, `DisabledRepo`. */
+  resolveRevision(repo: string, revision: string, options?: HubOptions): Promise<ResolvedRevision>;
+  /** Fails as `GatedRepo`, `RepoNotFound` or `InvalidToken` when files of the repo may not be read. */
+  checkAccess(repo: string, options?: HubOptions): Promise<void>;
+  /** Every file of a commit, sub-folders included. Paths are as the repo has them; nothing is checked or left out here. */
+  listFiles(repo: string, commit: string, options?: HubOptions): AsyncIterable<HubFile>;
+  /** Where the bytes of a file are: a signed CDN URL without the token, or the Hub's own URL with it. Lives for a while. */
+  locate(file: FileReference, options?: HubOptions): Promise<FileLocation>;
+  /** A small file whole; `TruncatedSource` when the answer has not `size` bytes. */
+  read(file: FileReference & { readonly size: number }, options?: HubOptions): Promise<Uint8Array>;
+}
+
+export interface HubOptions {
+  readonly token?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface ResolvedRevision {
+  /** 40 hex digits. */
+  readonly commit: string;
+  readonly private: boolean;
+  readonly gated: boolean;
+  readonly tags: readonly string[];
+  readonly pipelineTag?: string;
+}
+
+export interface FileReference {
+  readonly repo: string;
+  readonly commit: string;
+  /** Path in the repo, not encoded. */
+  readonly path: string;
+}
+
+export interface HubFile {
+  readonly path: string;
+  /** Bytes of the content. */
+  readonly size: number;
+  readonly digest: Digest;
+}
+
+export interface FileLocation extends HttpTarget {
+  /** Milliseconds since the epoch after which the location must not be used any more. */
+  readonly expiresAt: number;
+}

@@ -1,0 +1,133 @@
+import type { ByteRange, HttpTarget } from '../http/types.js';
+
+/**
+ * The port that every backend implements. It is a contract between backends and this package, the minimum that
+ * the engine needs: one method per operation, options last, nothing optional. What a backend cannot do is a value of
+ * `capabilities()`, never a missing method. Keys are relative to the root, have no leading slash, and are any
+ * Unicode text without control characters. All failures are `PrefetchError`s with a store code.
+ */
+export interface ObjectStore {
+  /** Percent-encoded URL of the root, ending in "/": `s3://bucket/models/`, `file:///data/models/`. */
+  readonly root: string;
+
+  /** What this store can do. Found by asking the store at first use, then remembered. */
+  capabilities(options?: RequestOptions): Promise<StoreCapabilities>;
+
+  /** Fails as `BucketNotFound`, `StoreAccessDenied`, `StoreCredentialsMissing`, `DiskFull`, … when nothing could be written. */
+  checkWritable(options?: RequestOptions): Promise<void>;
+
+  /** Facts of one object, or undefined when there is none. */
+  head(key: string, options?: RequestOptions): Promise<ObjectInfo | undefined>;
+  /** A small object whole, or undefined when there is none. */
+  get(key: string, options?: RequestOptions): Promise<Uint8Array | undefined>;
+  /** Writes a small object: readers see the old bytes or the new ones, never a part. */
+  put(key: string, body: Uint8Array, options?: PutOptions): Promise<ObjectInfo>;
+  /** All objects under a prefix, in key order. */
+  list(prefix: string, options?: RequestOptions): AsyncIterable<ObjectInfo>;
+  /** Names of the folders directly under a prefix (which ends in "/" or is empty), without slashes. */
+  listFolders(prefix: string, options?: RequestOptions): AsyncIterable<string>;
+  /** Removes an object; one that is not there is no error. */
+  delete(key: string, options?: RequestOptions): Promise<void>;
+  /** Copies inside the store. `ifMatch` is the etag that the source must still have (`StoreConflict` otherwise). */
+  copy(from: string, to: string, options?: RequestOptions & { readonly ifMatch?: string }): Promise<ObjectInfo>;
+
+  /** Starts a multipart upload; `size` is that of the whole object. State lives in the store, the result is plain data. */
+  createUpload(key: string, options: CreateUploadOptions): Promise<Upload>;
+  /** Unfinished uploads of exactly this key that may be taken up again, newest first. */
+  findUploads(key: string, options?: RequestOptions): Promise<Upload[]>;
+  /** Parts that the store holds for an upload, in order; `UploadNotFound` when it is gone. */
+  listParts(upload: Upload, options?: RequestOptions): Promise<Receipt[]>;
+  /** Where the engine puts the bytes of a part. Sending a part again replaces it. */
+  partTarget(upload: Upload, part: PartDescription, options?: RequestOptions): Promise<PartTarget>;
+  /** Tells the store that the bytes of a part arrived, and gives its receipt. `etag` is the one of the HTTP answer. */
+  confirmPart(
+    upload: Upload,
+    part: PartDescription,
+    etag: string | undefined,
+    options?: RequestOptions
+  ): Promise<Receipt>;
+  /** Makes the object visible, atomically. Only the engine's finaliser calls this. */
+  completeUpload(upload: Upload, parts: readonly Receipt[], options: CompleteOptions): Promise<ObjectInfo>;
+  /** Gives up an upload and its parts; one that is not there is no error. */
+  abortUpload(upload: Upload, options?: RequestOptions): Promise<void>;
+
+  /** Where the engine reads the bytes of an object, for checks and for sharding. */
+  readTarget(key: string, options?: RequestOptions): Promise<ReadTarget>;
+
+  /** Frees sockets. The store is not used afterwards. */
+  close(): Promise<void>;
+}
+
+export interface RequestOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface StoreCapabilities {
+  /** Parts in any order, listed and sent again: what streaming and resuming need. */
+  readonly multipart: boolean;
+  /** `ifNoneMatch` on completeUpload is honoured. */
+  readonly conditionalComplete: boolean;
+  /** The store checks the CRC32 of each part. */
+  readonly partChecksums: boolean;
+  readonly minPartSize: number;
+  readonly maxPartSize: number;
+  readonly maxParts: number;
+}
+
+export interface ObjectInfo {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Opaque id of this content at this key; changes when the object is replaced. Never an MD5 to rely on. */
+  readonly etag: string;
+}
+
+export interface PutOptions extends RequestOptions {
+  readonly contentType?: string;
+}
+
+export interface CreateUploadOptions extends RequestOptions {
+  /** Bytes of the whole object. */
+  readonly size: number;
+  /** Bytes of every part but the last. */
+  readonly partSize: number;
+}
+
+/** A multipart upload as plain data: it outlives the process that started it. */
+export interface Upload {
+  readonly key: string;
+  readonly id: string;
+}
+
+export interface PartDescription {
+  /** From 1. */
+  readonly partNumber: number;
+  /** Position of the part in the object, in bytes. */
+  readonly position: number;
+  /** Bytes. */
+  readonly size: number;
+  /** CRC32 (zlib) of the bytes, where it is known before they are sent. */
+  readonly crc32?: number;
+}
+
+export interface Receipt {
+  readonly partNumber: number;
+  readonly size: number;
+  readonly etag: string;
+  readonly crc32?: number;
+}
+
+export interface CompleteOptions extends RequestOptions {
+  readonly size: number;
+  /** CRC32 of the whole object, where it is known. */
+  readonly crc32?: number;
+}
+
+/** Where bytes go: the engine moves them, the store only says where. */
+export type PartTarget =
+  | ({ readonly kind: 'http' } & HttpTarget)
+  | { readonly kind: 'file'; readonly path: string; readonly position: number };
+
+export type ReadTarget = ({ readonly kind: 'http' } & HttpTarget) | { readonly kind: 'file'; readonly path: string };
+
+export type { ByteRange, HttpTarget };
