@@ -51,6 +51,12 @@ export interface ObjectStore {
   /** Gives up an upload and its parts; one that is not there is no error. */
   abortUpload(upload: Upload, options?: RequestOptions): Promise<void>;
 
+  /**
+   * Where the engine writes a whole object with one request (answered with 200 and an `ETag`), for stores without
+   * multipart. `StreamingUnsupported` where multipart is always there (the local store), or the object is too big for it.
+   */
+  objectTarget(key: string, object: ObjectDescription, options?: RequestOptions): Promise<HttpTarget>;
+
   /** Where the engine reads the bytes of an object, for checks and for sharding. */
   readTarget(key: string, options?: RequestOptions): Promise<ReadTarget>;
 
@@ -120,6 +126,13 @@ export interface Receipt {
 export interface CompleteOptions extends RequestOptions {
   readonly size: number;
   /** CRC32 of the whole object, where it is known. */
+  readonly crc32?: number;
+}
+
+export interface ObjectDescription {
+  /** Bytes. */
+  readonly size: number;
+  /** CRC32 (zlib) of the bytes, where it is known before they are sent. */
   readonly crc32?: number;
 }
 
