@@ -8,7 +8,12 @@ export const rooms = [
   { room: 'hub', may: ['core', 'http'], outside: ['node:', '@huggingface/hub', 'picomatch'] },
   { room: 'storage', may: ['core', 'http'], outside: ['node:', '@aws-sdk/', '@smithy/', '@aws-crypto/', 'vitest'] },
   { room: 'transfer', may: ['core', 'http', 'hub', 'storage'], outside: ['node:'] },
-  { room: 'activities', may: ['core', 'http', 'hub', 'storage', 'transfer'], outside: ['node:', '@temporalio/'] },
+  { room: 'starter', may: ['core'], outside: ['@temporalio/client', '@temporalio/common'] },
+  {
+    room: 'activities',
+    may: ['core', 'http', 'hub', 'storage', 'transfer', 'starter'],
+    outside: ['node:', '@temporalio/'],
+  },
   { room: 'workflows', may: ['core'], outside: ['@temporalio/workflow', '@temporalio/common'] },
   { room: 'config', may: ['core'], outside: ['node:'] },
   { room: 'dev-hub', may: ['core'], outside: ['node:'] },

@@ -8,6 +8,8 @@ export type { Dir, Manifest, ManifestFile, ModelMetadata, PrefetchInput, Resourc
 /** Names on the wire. Renaming one breaks running workflows and every caller in another language. */
 export const WORKFLOW_TYPE = 'prefetchModel';
 export const PROGRESS_QUERY = 'progress';
+/** The activities whose heartbeats are `BatchProgress`. */
+export const BATCH_ACTIVITIES: readonly string[] = ['streamFiles', 'downloadAndUploadFiles'];
 
 /** The checked input, resolved to a commit: what every later step works with. */
 export interface PrefetchSpec {

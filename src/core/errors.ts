@@ -36,6 +36,7 @@ const definitions = {
   StoreUnavailable: { permanent: false },
   UploadNotFound: { permanent: false },
   ObjectNotFound: { permanent: false },
+  ObjectChanged: { permanent: true },
   DiskFull: { permanent: true },
   // Temporal and the machine around it
   NoWorkers: { permanent: true },

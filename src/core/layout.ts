@@ -18,17 +18,24 @@ export function manifestKey(dir: string): string {
   return `${dir}${PREFIX}manifest.json`;
 }
 
-export function planKey(dir: string): string {
-  return `${dir}${PREFIX}plan.json`;
+/** Folder of one plan: what a run has to do and what it did. It goes when the Dir is published. */
+export function planPrefix(dir: string, planId: string): string {
+  return `${dir}${PREFIX}${planId}/`;
 }
 
-/** Prefix of the records that the batches of one plan leave. */
-export function batchRecordPrefix(dir: string, planId: string): string {
-  return `${dir}${PREFIX}batches/${planId}/`;
+export function planKey(dir: string, planId: string): string {
+  return `${planPrefix(dir, planId)}plan.json`;
 }
 
 export function batchRecordKey(dir: string, planId: string, batch: number): string {
-  return `${batchRecordPrefix(dir, planId)}${String(batch)}.json`;
+  return `${planPrefix(dir, planId)}batch-${String(batch)}.json`;
+}
+
+/** The plan id of a plan's key, or undefined for any other key. */
+export function planIdOf(dir: string, key: string): string | undefined {
+  return key.startsWith(`${dir}${PREFIX}`)
+    ? /^([0-9a-f]{16})\/plan\.json$/.exec(key.slice(dir.length + PREFIX.length))?.[1]
+    : undefined;
 }
 
 /** True for our own objects inside a Dir; a repo may have none of that name. */

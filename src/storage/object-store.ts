@@ -13,8 +13,11 @@ export interface ObjectStore {
   /** What this store can do. Found by asking the store at first use, then remembered. */
   capabilities(options?: RequestOptions): Promise<StoreCapabilities>;
 
-  /** Fails as `BucketNotFound`, `StoreAccessDenied`, `StoreCredentialsMissing`, `DiskFull`, … when nothing could be written. */
-  checkWritable(options?: RequestOptions): Promise<void>;
+  /**
+   * Fails as `BucketNotFound`, `StoreAccessDenied`, `StoreCredentialsMissing` when nothing could be written, and as
+   * `DiskFull` when less than `bytes` are free, where that can be known.
+   */
+  checkWritable(options?: RequestOptions & { readonly bytes?: number }): Promise<void>;
 
   /** Facts of one object, or undefined when there is none. */
   head(key: string, options?: RequestOptions): Promise<ObjectInfo | undefined>;

@@ -11,6 +11,8 @@ const plannedFile = z.strictObject({
   digest,
   /** The object is in the Dir already and was verified under this etag. */
   verifiedEtag: z.string().optional(),
+  /** An object lies at this key, but nobody vouches for it: to be read back before it is trusted. */
+  present: z.literal(true).optional(),
   /** The same bytes lie in the same store under this key. */
   copyFrom: z.strictObject({ key: z.string(), etag: z.string() }).optional(),
 });

@@ -1,0 +1,144 @@
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { BATCH_ACTIVITIES, PROGRESS_QUERY } from './core/contract.js';
+import type { BatchProgress, Dir, PrefetchInput, PrefetchProgress } from './core/contract.js';
+import { PrefetchError } from './core/errors.js';
+import { prefetchWorkflowId as workflowIdOf } from './core/identity.js';
+import { DEFAULT_TASK_QUEUE } from './core/queues.js';
+import { parseInput } from './core/schemas/parse.js';
+import { awaitPrefetch } from './starter/await-prefetch.js';
+import { pendingActivities } from './starter/pending-activities.js';
+import { startPrefetch } from './starter/start-prefetch.js';
+
+export type { Dir, PrefetchInput, PrefetchProgress, ShardConfig } from './core/contract.js';
+export { PrefetchError, type ErrorCode } from './core/errors.js';
+
+export interface PrefetchClientOptions {
+  readonly client: Client;
+  /** Base name of the queues. @default 'model-prefetch' */
+  readonly taskQueue?: string;
+}
+
+export type PrefetchStatus = 'running' | 'completed' | 'failed' | 'cancelled' | 'terminated' | 'timed-out';
+
+/** Progress of the run with what its running activities last reported. */
+export interface LiveProgress extends PrefetchProgress {
+  /** The biggest file in flight. */
+  readonly current?: string;
+  /** Why an activity waits to be tried again: its last failure, and how often it was tried. */
+  readonly waiting?: { readonly activity: string; readonly attempt: number; readonly message: string };
+}
+
+export interface PrefetchHandle {
+  readonly workflowId: string;
+  /** Waits for the Dir; throws a `PrefetchError` with the code that the run failed with. Giving up never cancels the run. */
+  result(options?: { readonly signal?: AbortSignal }): Promise<Dir>;
+  progress(): Promise<LiveProgress>;
+  status(): Promise<PrefetchStatus>;
+  cancel(): Promise<void>;
+}
+
+/** The workflow ID of an input: the cache key. Throws `InvalidInput`. */
+export function prefetchWorkflowId(input: PrefetchInput): string {
+  return workflowIdOf(parseInput(input));
+}
+
+/** Starts a prefetch or joins the running one, and waits for its Dir. */
+export async function prefetchModel(
+  options: PrefetchClientOptions,
+  input: PrefetchInput,
+  wait: { readonly signal?: AbortSignal } = {}
+): Promise<Dir> {
+  const handle = await new PrefetchClient(options).start(input);
+  return handle.result(wait);
+}
+
+/** A prefetch by its workflow ID, running or done. */
+export function getPrefetch(options: PrefetchClientOptions, workflowId: string): PrefetchHandle {
+  return new PrefetchClient(options).get(workflowId);
+}
+
+/** Starts prefetches and follows them, with the policies that make the workflow ID a cache key. */
+export class PrefetchClient {
+  readonly #client: Client;
+  readonly #taskQueue: string;
+
+  constructor(options: PrefetchClientOptions) {
+    this.#client = options.client;
+    this.#taskQueue = options.taskQueue ?? DEFAULT_TASK_QUEUE;
+  }
+
+  /** Starts the prefetch, or joins the one that runs. `restartRunning` ends that one first: only for the owner of its dead worker. */
+  async start(input: PrefetchInput, options: { readonly restartRunning?: boolean } = {}): Promise<PrefetchHandle> {
+    const handle = await startPrefetch(this.#client, input, { taskQueue: this.#taskQueue, ...options });
+    return this.get(handle.workflowId);
+  }
+
+  get(workflowId: string): PrefetchHandle {
+    const client = this.#client;
+    const handle = client.workflow.getHandle(workflowId);
+    return {
+      workflowId,
+      result: (options) => awaitPrefetch(client, workflowId, options),
+      progress: () => liveProgress(handle),
+      status: () => status(handle),
+      cancel: async () => {
+        await found(handle, () => handle.cancel());
+      },
+    };
+  }
+}
+
+async function status(handle: WorkflowHandle): Promise<PrefetchStatus> {
+  const { status } = await found(handle, () => handle.describe());
+  switch (status.name) {
+    case 'COMPLETED':
+      return 'completed';
+    case 'FAILED':
+      return 'failed';
+    case 'CANCELLED':
+      return 'cancelled';
+    case 'TERMINATED':
+      return 'terminated';
+    case 'TIMED_OUT':
+      return 'timed-out';
+    default:
+      return 'running';
+  }
+}
+
+/** The workflow knows finished batches; what is in flight stands in the heartbeats of its pending activities. */
+async function liveProgress(handle: WorkflowHandle): Promise<LiveProgress> {
+  const [progress, pending] = await found(handle, () =>
+    Promise.all([handle.query<PrefetchProgress>(PROGRESS_QUERY), pendingActivities(handle)])
+  );
+  const batches = pending.filter(({ type }) => BATCH_ACTIVITIES.includes(type)).map(({ details }) => details);
+  const flying = batches.filter((details): details is BatchProgress => isBatchProgress(details));
+  const waiting = pending.find(({ lastFailure }) => lastFailure !== undefined);
+  const current = flying.find((batch) => batch.current !== undefined)?.current;
+  return {
+    ...progress,
+    filesDone: progress.filesDone + sum(flying.map((batch) => batch.filesDone)),
+    bytesDone: progress.bytesDone + sum(flying.map((batch) => batch.bytesDone)),
+    ...(current === undefined ? {} : { current }),
+    ...(waiting?.lastFailure === undefined
+      ? {}
+      : { waiting: { activity: waiting.type, attempt: waiting.attempt, message: waiting.lastFailure } }),
+  };
+}
+
+async function found<T>(handle: WorkflowHandle, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'WorkflowNotFoundError') throw error;
+    throw new PrefetchError('WorkflowNotFound', `There is no workflow with the ID ${handle.workflowId}`);
+  }
+}
+
+function isBatchProgress(value: unknown): value is BatchProgress {
+  return typeof value === 'object' && value !== null && 'bytesDone' in value && typeof value.bytesDone === 'number';
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,79 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PrefetchError } from '../core/errors.js';
+import type { Settings } from './environment.js';
+
+const DEFAULT_KEY = 'HF_TOKEN';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the Hub token by the name of its secret: an environment variable, or a file in a secrets folder.
+ * Only names that the operator allowed are read, so that no input can send another secret to a Hub.
+ * @returns undefined when the default token is not set: anonymous
+ */
+export async function readToken(
+  key: string | undefined,
+  settings: Pick<Settings, 'tokenKeys' | 'secretsFolders'>,
+  environment: Environment = process.env
+): Promise<string | undefined> {
+  const name = key ?? DEFAULT_KEY;
+  if (!settings.tokenKeys.some((pattern) => matches(pattern, name))) {
+    throw new PrefetchError(
+      'TokenNotAllowed',
+      `This worker does not give out a secret named "${name}" (allowed: ${settings.tokenKeys.join(', ')}). ` +
+        'Use an allowed hfTokenKey, or extend MODEL_PREFETCH_TOKEN_KEYS on the worker',
+      { details: { hfTokenKey: name } }
+    );
+  }
+  const token = environment[name]?.trim() || (await readSecretFile(name, settings.secretsFolders));
+  if (token !== undefined && token !== '') return checkShape(token, name);
+  if (key === undefined || key === DEFAULT_KEY) return undefined;
+  throw new PrefetchError(
+    'TokenNotFound',
+    `No secret named "${name}" on this worker: neither an environment variable nor a file in ${settings.secretsFolders.join(', ')}`,
+    { details: { hfTokenKey: name } }
+  );
+}
+
+async function readSecretFile(name: string, folders: readonly string[]): Promise<string | undefined> {
+  for (const folder of folders) {
+    try {
+      return (await readFile(join(folder, name), 'utf8')).trim();
+    } catch (error) {
+      if (isAbsent(error)) continue;
+      throw new PrefetchError('TokenNotFound', `Cannot read the secret file ${join(folder, name)}`, {
+        details: { hfTokenKey: name, cause: errorCode(error) },
+      });
+    }
+  }
+  return undefined;
+}
+
+/** A token goes into a header: a line break or a space in it would be sent as something else. */
+function checkShape(token: string, name: string): string {
+  if (/^[\x21-\x7e]{1,4096}$/.test(token)) return token;
+  throw new PrefetchError(
+    'InvalidToken',
+    `The secret "${name}" is no token: it has spaces, line breaks or other characters`,
+    {
+      details: { hfTokenKey: name },
+    }
+  );
+}
+
+function matches(pattern: string, name: string): boolean {
+  const source = pattern
+    .split('*')
+    .map((literal) => literal.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`))
+    .join('.*');
+  return new RegExp(`^${source}$`).test(name);
+}
+
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '');
+}
+
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
