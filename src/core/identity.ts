@@ -3,12 +3,15 @@ import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { canonicalJson } from './canonical-json.js';
 import type { ParsedInput } from './schemas/input.js';
 
+/** The lowest limit in use: servers with an SQL database are often set up with it. They count bytes. */
+const MAX_ID_BYTES = 255;
+
 export function sha256Hex(text: string): string {
   return bytesToHex(sha256(utf8ToBytes(text)));
 }
 
 /**
- * The cache key: `prefetch/<repo>@<revision>/<12 hex>`, at most 255 characters.
+ * The cache key: `prefetch/<repo>@<revision>/<12 hex>`, at most 255 bytes.
  * The hash covers what changes the result and nothing else: not the resources, not the name of the token.
  */
 export function prefetchWorkflowId(input: ParsedInput): string {
@@ -23,7 +26,19 @@ export function prefetchWorkflowId(input: ParsedInput): string {
   };
   const hash = sha256Hex(canonicalJson(decides)).slice(0, 12);
   // A revision may have 200 characters and a repo 193; the hash keeps shortened IDs apart.
-  return `prefetch/${`${input.repo}@${input.revision}`.slice(0, 255 - 'prefetch//'.length - hash.length)}/${hash}`;
+  return `prefetch/${cutToBytes(`${input.repo}@${input.revision}`, MAX_ID_BYTES - 'prefetch//'.length - hash.length)}/${hash}`;
+}
+
+/** Keeps whole characters: half of a surrogate pair is no text that a server takes. */
+function cutToBytes(text: string, maxBytes: number): string {
+  let kept = '';
+  let bytes = 0;
+  for (const character of text) {
+    bytes += utf8ToBytes(character).length;
+    if (bytes > maxBytes) break;
+    kept += character;
+  }
+  return kept;
 }
 
 /** Folder of the artifact in the store; default: last segment of the repo, "." as "-". */

@@ -1,8 +1,9 @@
+import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { PrefetchError } from './errors.js';
 import { isReservedPath } from './layout.js';
 
 /** S3 and most others refuse keys over 1,024 bytes; the rest is for the root and the Dir. */
-const MAX_PATH_LENGTH = 900;
+const MAX_PATH_BYTES = 900;
 
 /** Fails as `UnsafePath` for a path that could leave the Dir or hide in it. Everything else is kept as it is. */
 export function checkRepoPath(path: string): void {
@@ -19,7 +20,9 @@ export function checkRepoPath(path: string): void {
 
 function unsafeReason(path: string): string | undefined {
   if (path === '') return 'is empty';
-  if (path.length > MAX_PATH_LENGTH) return `has over ${String(MAX_PATH_LENGTH)} characters`;
+  // Half of a surrogate pair has no UTF-8, so neither a URL nor a key can hold it.
+  if (/\p{Surrogate}/u.test(path)) return 'is no well-formed Unicode';
+  if (utf8ToBytes(path).length > MAX_PATH_BYTES) return `has over ${String(MAX_PATH_BYTES)} bytes`;
   if (path.startsWith('/') || path.includes('\\')) return 'is absolute or has a backslash';
   // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(path)) return 'has a control character';

@@ -10,7 +10,6 @@ import {
   CancelledFailure,
   TerminatedFailure,
   TimeoutFailure,
-  type TemporalFailure,
 } from '@temporalio/common';
 import type { Dir } from '../core/contract.js';
 import { isErrorCode, PrefetchError } from '../core/errors.js';
@@ -76,7 +75,7 @@ function translate(error: unknown, workflowId: string): unknown {
 }
 
 /** The failure of a run as the error that its activity raised: the same code, the same permanence. */
-function runFailure(cause: TemporalFailure | undefined, workflowId: string): PrefetchError {
+function runFailure(cause: Error | undefined, workflowId: string): PrefetchError {
   if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) {
     return new PrefetchError(cause.type, cause.message.replace(`${cause.type}: `, ''), { details: { workflowId } });
   }

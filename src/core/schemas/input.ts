@@ -11,7 +11,7 @@ const repo = z
     /^(?:[A-Za-z0-9][\w.-]{0,95}\/)?[A-Za-z0-9][\w.-]{0,95}$/,
     'expected "owner/name" as on the Hub, with letters, digits, ".", "_" and "-"'
   )
-  .refine((name) => !/\.\.|--/.test(name), 'a Hub repo has no ".." and no "--" in its name');
+  .regex(/^(?!.*(?:\.\.|--))/, 'a Hub repo has no ".." and no "--" in its name');
 
 const revision = z
   .string()
@@ -19,7 +19,8 @@ const revision = z
   .max(200)
   // What git refuses in a ref, and what would leave the URL of a listing.
   // eslint-disable-next-line no-control-regex
-  .regex(/^(?!.*\.\.)[^\s~^:?*[\\\u0000-\u001f\u007f]+$/, 'expected a branch, tag or commit, as git writes it');
+  .regex(/^(?!.*\.\.)[^\s~^:?*[\\\u0000-\u001f\u007f]+$/, 'expected a branch, tag or commit, as git writes it')
+  .refine(isWellFormed, 'expected well-formed Unicode');
 
 const glob = z.string().min(1).max(1024);
 
@@ -90,6 +91,7 @@ export const inputSchema = z.strictObject({
     .string()
     .max(1024)
     .regex(/^[a-z][a-z0-9+.-]*:\/\/./, 'expected a URL such as "s3://bucket/models" or "file:///data/models"')
+    .refine(isWellFormed, 'expected well-formed Unicode')
     .optional()
     .describe("Root of the destination; default: the worker's store"),
   force: z.number().int().min(0).optional().describe('A new number is a new run that trusts no cache'),
@@ -106,3 +108,8 @@ export type ShardConfig = z.input<typeof shardConfigSchema>;
 export type ParsedShardConfig = z.output<typeof shardConfigSchema>;
 export type Resources = z.output<typeof resourcesSchema>;
 export type ModelMetadata = z.output<typeof metadataSchema>;
+
+/** Half of a surrogate pair can be in JSON, but neither in a URL nor in a key. */
+function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}

@@ -12,7 +12,9 @@ export const manifestFileSchema = z
     gitSha1: hex(40).optional().describe('Git blob id of the content (all other files)'),
     etag: z.string().optional().describe("The store's own id of the object when it was verified; opaque"),
   })
-  .refine((file) => (file.sha256 === undefined) !== (file.gitSha1 === undefined), 'expected sha256 or gitSha1');
+  .refine((file) => (file.sha256 === undefined) !== (file.gitSha1 === undefined), 'expected sha256 or gitSha1')
+  // The same rule for the published JSON Schema, which knows nothing of the line above.
+  .meta({ oneOf: [{ required: ['sha256'] }, { required: ['gitSha1'] }] });
 
 export const manifestSchema = z.strictObject({
   version: z.literal(1),

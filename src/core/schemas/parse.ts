@@ -2,11 +2,17 @@ import type { z } from 'zod';
 import { PrefetchError } from '../errors.js';
 import { inputSchema, type ParsedInput } from './input.js';
 
+/** A message must fit into a workflow's history, however wrong the input is. */
+const MAX_PROBLEMS = 50;
+const MAX_FIELD_CHARACTERS = 100;
+
 /** Takes anything, gives a complete input or fails as `InvalidInput` with every wrong field named. */
 export function parseInput(value: unknown): ParsedInput {
   const result = inputSchema.safeParse(value);
   if (result.success) return result.data;
-  const problems = describeIssues(result.error.issues);
+  const all = describeIssues(result.error.issues);
+  const problems =
+    all.length > MAX_PROBLEMS ? [...all.slice(0, MAX_PROBLEMS), `and ${String(all.length - MAX_PROBLEMS)} more`] : all;
   throw new PrefetchError('InvalidInput', problems.join('; '), { details: { problems } });
 }
 
@@ -16,7 +22,7 @@ export function describeIssues(issues: readonly z.core.$ZodIssue[]): string[] {
     const field = issue.path.length === 0 ? 'input' : issue.path.map(String).join('.');
     if (issue.code === 'unrecognized_keys') {
       const prefix = issue.path.length === 0 ? '' : `${field}.`;
-      return issue.keys.map((key) => `${prefix}${key}: unknown field`);
+      return issue.keys.map((key) => `${prefix}${key.slice(0, MAX_FIELD_CHARACTERS)}: unknown field`);
     }
     return [`${field}: ${issue.message}`];
   });

@@ -1,0 +1,19 @@
+import type { Hub } from '../hub/hub.js';
+import type { ObjectStore } from '../storage/object-store.js';
+import type { TransferEngine } from '../transfer/engine.js';
+import type { DestinationPolicy } from './destination.js';
+
+/** What the activities need, made once per worker process. */
+export interface ActivityDependencies {
+  readonly hub: Hub;
+  /** Opens the store of a root, or gives the one that is open. */
+  readonly openStore: (root: string) => Promise<ObjectStore>;
+  readonly engine: TransferEngine;
+  /** Reads a token by the name of its secret; undefined means anonymous. */
+  readonly readToken: (key: string | undefined) => Promise<string | undefined>;
+  readonly destinations: DestinationPolicy;
+  readonly transferMode: 'stream' | 'download-upload';
+  /** Folder for the download half of `download-upload`. */
+  readonly scratchFolder: string;
+  readonly tool: { readonly name: string; readonly version: string };
+}

@@ -1,0 +1,17 @@
+import { getClient } from '@temporalio/activity';
+import type { Dir, EnsureModelRequest } from '../core/contract.js';
+import { awaitPrefetch } from '../starter/await-prefetch.js';
+import { startPrefetch } from '../starter/start-prefetch.js';
+
+/**
+ * Starts the prefetch or joins the running one, and waits for its Dir. A child workflow could not join:
+ * the server refuses conflict policies for children. Cancelling the waiter leaves the shared run alone.
+ */
+export async function ensureModel(
+  { input, taskQueue }: EnsureModelRequest,
+  options: { readonly signal: AbortSignal; readonly onPoll: () => void }
+): Promise<Dir> {
+  const client = getClient();
+  const { workflowId } = await startPrefetch(client, input, { taskQueue });
+  return awaitPrefetch(client, workflowId, options);
+}

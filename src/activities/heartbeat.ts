@@ -1,0 +1,25 @@
+import { Context } from '@temporalio/activity';
+
+const EVERY_MS = 2_000;
+
+/**
+ * Runs work under a heartbeat: the server hears that it is alive, and the last details that it gave.
+ * Details are for people and progress bars; what a retry needs stands in the store.
+ */
+export async function withHeartbeat<T>(work: (report: (details: unknown) => void) => Promise<T>): Promise<T> {
+  const context = Context.current();
+  let details: unknown;
+  context.heartbeat(details);
+  // A heartbeat without details would overwrite the last ones, so the timer sends them again.
+  const timer = setInterval(() => {
+    context.heartbeat(details);
+  }, EVERY_MS);
+  try {
+    return await work((latest) => {
+      details = latest;
+    });
+  } finally {
+    clearInterval(timer);
+    context.heartbeat(details);
+  }
+}

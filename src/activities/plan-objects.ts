@@ -1,0 +1,62 @@
+import { batchRecordKey, planKey } from '../core/layout.js';
+import { batchRecordSchema, planSchema, type BatchRecord, type Plan } from '../core/schemas/plan.js';
+import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import { parseJson } from './published-dir.js';
+
+const READS_AT_ONCE = 16;
+
+export async function readPlan(
+  store: ObjectStore,
+  dirKey: string,
+  planId: string,
+  options: RequestOptions
+): Promise<Plan | undefined> {
+  return read(planSchema, store, planKey(dirKey, planId), options);
+}
+
+export async function readBatchRecord(
+  store: ObjectStore,
+  key: { readonly dirKey: string; readonly planId: string; readonly batch: number },
+  options: RequestOptions
+): Promise<BatchRecord | undefined> {
+  return read(batchRecordSchema, store, batchRecordKey(key.dirKey, key.planId, key.batch), options);
+}
+
+/** What the batches of a plan verified so far. */
+export async function readBatchRecords(
+  store: ObjectStore,
+  dirKey: string,
+  plan: Plan,
+  options: RequestOptions
+): Promise<BatchRecord['verified']> {
+  const verified: BatchRecord['verified'] = [];
+  for (let first = 0; first < plan.batches.length; first += READS_AT_ONCE) {
+    const batches = plan.batches.slice(first, first + READS_AT_ONCE).map((_, offset) => first + offset);
+    const records = await Promise.all(
+      batches.map((batch) => readBatchRecord(store, { dirKey, planId: plan.planId, batch }, options))
+    );
+    verified.push(...records.flatMap((record) => record?.verified ?? []));
+  }
+  return verified;
+}
+
+export function encodeJson(value: unknown): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+interface Schema<T> {
+  safeParse(value: unknown): { success: true; data: T } | { success: false };
+}
+
+/** An object that this version cannot read is as good as none: the work is planned anew. */
+async function read<T>(
+  schema: Schema<T>,
+  store: ObjectStore,
+  key: string,
+  options: RequestOptions
+): Promise<T | undefined> {
+  const bytes = await store.get(key, options);
+  if (bytes === undefined) return undefined;
+  const parsed = schema.safeParse(parseJson(bytes));
+  return parsed.success ? parsed.data : undefined;
+}

@@ -1,0 +1,60 @@
+import { planBatches } from '../core/batches.js';
+import { canonicalJson } from '../core/canonical-json.js';
+import type { PlanOutcome, PlanSummary, PrefetchSpec } from '../core/contract.js';
+import { sha256Hex } from '../core/identity.js';
+import { manifestKey, planKey } from '../core/layout.js';
+import type { Plan, PlannedFile } from '../core/schemas/plan.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { encodeJson } from './plan-objects.js';
+import { surveyDir } from './survey.js';
+
+type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'transferMode'>;
+
+/** Finds the published Dir, or writes the plan of what is missing. */
+export async function planPrefetch(
+  { hub, openStore, readToken, transferMode }: Needs,
+  spec: PrefetchSpec,
+  options: { readonly signal: AbortSignal }
+): Promise<PlanOutcome> {
+  const store = await openStore(spec.destination);
+  const survey = await surveyDir({ spec, store, hub, token: await readToken(spec.hfTokenKey) }, options);
+  if (survey.kind === 'hit') return { kind: 'hit', dir: survey.dir };
+
+  const plan = makePlan(spec, survey.files);
+  const summary = summarise(plan, transferMode === 'download-upload');
+  await store.checkWritable({ ...options, bytes: summary.fetchBytes });
+  // The plan carries over what the manifest knew, so the manifest may go only once the plan is there.
+  await store.put(planKey(spec.dirKey, plan.planId), encodeJson(plan), { ...options, contentType: 'application/json' });
+  if (survey.brokenManifest) await store.delete(manifestKey(spec.dirKey), options);
+  return { kind: 'fetch', plan: summary };
+}
+
+function makePlan(spec: PrefetchSpec, files: readonly PlannedFile[]): Plan {
+  const missing = [...files.entries()].filter(([, file]) => file.verifiedEtag === undefined);
+  const body = {
+    version: 1 as const,
+    commit: spec.commit,
+    ...(spec.force === undefined ? {} : { force: spec.force }),
+    files: [...files],
+    batches: planBatches(new Map(missing.map(([position, file]) => [position, file.size]))),
+  };
+  return { ...body, planId: sha256Hex(canonicalJson(body)).slice(0, 16) };
+}
+
+function summarise(plan: Plan, downloadUpload: boolean): PlanSummary {
+  const missing = plan.files.filter((file) => file.verifiedEtag === undefined);
+  return {
+    planId: plan.planId,
+    batchCount: plan.batches.length,
+    fileCount: plan.files.length,
+    totalBytes: bytesOf(plan.files),
+    fetchFiles: missing.length,
+    fetchBytes: bytesOf(missing),
+    copyBytes: bytesOf(missing.filter((file) => file.copyFrom !== undefined)),
+    downloadUpload,
+  };
+}
+
+function bytesOf(files: readonly PlannedFile[]): number {
+  return files.reduce((total, file) => total + file.size, 0);
+}

@@ -1,0 +1,90 @@
+import type { Dir, Manifest, PlanSummary, PrefetchSpec } from '../core/contract.js';
+import { PrefetchError } from '../core/errors.js';
+import { manifestKey, planPrefix } from '../core/layout.js';
+import type { Plan } from '../core/schemas/plan.js';
+import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { encodeJson, readBatchRecords, readPlan } from './plan-objects.js';
+import { dirOf, isUnchanged, listDir } from './published-dir.js';
+
+type Needs = Pick<ActivityDependencies, 'openStore' | 'tool'>;
+
+/** Checks that every file is there as it was verified, writes the manifest, and removes the plan. */
+export async function publishDir(
+  { openStore, tool }: Needs,
+  spec: PrefetchSpec,
+  { planId }: Pick<PlanSummary, 'planId'>,
+  options: RequestOptions & { readonly now: Date }
+): Promise<Dir> {
+  const store = await openStore(spec.destination);
+  const plan = await readPlan(store, spec.dirKey, planId, options);
+  if (plan === undefined) throw changed(store, spec, ['its plan is gone']);
+  const files = await checkFiles(store, spec, plan, options);
+  const manifest = makeManifest(spec, files, { tool, createdAt: options.now.toISOString() });
+  const bytes = encodeJson(manifest);
+  await store.put(manifestKey(spec.dirKey), bytes, { ...options, contentType: 'application/json' });
+  await removePlan(store, planPrefix(spec.dirKey, planId), options);
+  return dirOf(store, spec, { manifest, bytes });
+}
+
+async function checkFiles(
+  store: ObjectStore,
+  spec: PrefetchSpec,
+  plan: Plan,
+  options: RequestOptions
+): Promise<Manifest['files']> {
+  const [objects, records] = await Promise.all([
+    listDir(store, spec.dirKey, options),
+    readBatchRecords(store, spec.dirKey, plan, options),
+  ]);
+  const etags = new Map(records.map(({ file, etag }) => [file, etag]));
+  const files = plan.files.map(({ path, size, digest, verifiedEtag }, position) => {
+    const etag = verifiedEtag ?? etags.get(position);
+    return { path, size, [digest.algorithm]: digest.hex, ...(etag === undefined ? {} : { etag }) };
+  });
+  const wrong = files.filter((file) => !isUnchanged(objects, file)).map(({ path }) => path);
+  if (wrong.length > 0) throw changed(store, spec, wrong);
+  return files;
+}
+
+function makeManifest(
+  spec: PrefetchSpec,
+  files: Manifest['files'],
+  how: { readonly tool: Manifest['tool']; readonly createdAt: string }
+): Manifest {
+  return {
+    version: 1,
+    repo: spec.repo,
+    revision: spec.revision,
+    commit: spec.commit,
+    artifactName: spec.artifactName,
+    format: 'huggingface',
+    selection: {
+      kind: spec.selection.kind,
+      include: [...spec.selection.include],
+      exclude: [...spec.selection.exclude],
+    },
+    ...(spec.force === undefined ? {} : { force: spec.force }),
+    ...how,
+    ...(spec.metadata === undefined ? {} : { metadata: spec.metadata }),
+    fileCount: files.length,
+    totalBytes: files.reduce((total, file) => total + file.size, 0),
+    files,
+  };
+}
+
+async function removePlan(store: ObjectStore, prefix: string, options: RequestOptions): Promise<void> {
+  const keys: string[] = [];
+  for await (const { key } of store.list(prefix, options)) keys.push(key);
+  // The plan itself goes last: while it is there, a retry of this step finds all that it needs.
+  keys.sort((a, b) => Number(a.endsWith('/plan.json')) - Number(b.endsWith('/plan.json')));
+  for (const key of keys) await store.delete(key, options);
+}
+
+function changed(store: ObjectStore, spec: PrefetchSpec, paths: readonly string[]): PrefetchError {
+  return new PrefetchError(
+    'ObjectChanged',
+    `Not published: ${String(paths.length)} of the files in ${store.root}${spec.dirKey} are not as they were verified ` +
+      `(${paths.slice(0, 3).join(', ')}${paths.length > 3 ? ', …' : ''}). Something else writes there. Run it again`
+  );
+}

@@ -1,0 +1,157 @@
+import type { BatchProgress, BatchRequest, BatchResult, PrefetchSpec } from '../core/contract.js';
+import { PrefetchError } from '../core/errors.js';
+import type { Plan, PlannedFile } from '../core/schemas/plan.js';
+import { MiB } from '../core/units.js';
+import { openSource } from '../hub/range-source.js';
+import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import { copyWithin } from '../transfer/copy-within.js';
+import type { TransferProgress, TransferRequest, TransferResult } from '../transfer/engine.js';
+import { BatchLedger } from './batch-ledger.js';
+import { forEachAtOnce } from './for-each-at-once.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { readPlan } from './plan-objects.js';
+
+/** Small files wait for round trips more than for bytes; the engine's own budget bounds the memory. */
+const FILES_AT_ONCE = 16;
+/** Below this a file that is there costs less to fetch again than to ask for. */
+const WORTH_ASKING_BYTES = 8 * MiB;
+const PLANS_KEPT = 4;
+
+export interface BatchOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: BatchProgress) => void;
+}
+
+/** Moves one file; the caller chooses the way, by streaming or by local disk. */
+export type MoveFile = (
+  request: TransferRequest,
+  options: { readonly signal: AbortSignal; readonly onProgress: (progress: TransferProgress) => void }
+) => Promise<TransferResult>;
+
+/** Brings every file of a batch into the store and leaves a record of what was verified, also when it fails half way. */
+export async function transferBatch(
+  dependencies: Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken'> & { readonly moveFile: MoveFile },
+  { spec, planId, batch }: BatchRequest,
+  options: BatchOptions
+): Promise<BatchResult> {
+  const store = await dependencies.openStore(spec.destination);
+  const token = await dependencies.readToken(spec.hfTokenKey);
+  const { plan, positions } = await loadBatch(store, { spec, planId, batch }, options);
+  const ledger = await BatchLedger.open(store, { dirKey: spec.dirKey, planId, batch }, options);
+  const progress = trackProgress(batch, options.onProgress);
+
+  const moveOne = async (position: number, signal: AbortSignal): Promise<TransferResult> => {
+    const file = fileAt(plan, position);
+    const key = `${spec.dirKey}${file.path}`;
+    const source = openSource(dependencies.hub, { ...file, repo: spec.repo, commit: spec.commit }, token);
+    const copied = await copyFile(store, file, { key, signal });
+    return (
+      copied ??
+      (await dependencies.moveFile(
+        { source, store, key, trust: trustOf(spec, file) },
+        {
+          signal,
+          onProgress: (moved) => {
+            progress.moving(file, moved);
+          },
+        }
+      ))
+    );
+  };
+
+  let fetchedBytes = 0;
+  try {
+    await forEachAtOnce(FILES_AT_ONCE, positions, options.signal, async (position, signal) => {
+      const file = fileAt(plan, position);
+      if (!ledger.has(position)) {
+        const result = await moveOne(position, signal);
+        fetchedBytes += result.fetchedBytes;
+        await ledger.note(position, result.etag, { signal });
+      }
+      progress.done(file);
+    });
+  } finally {
+    // A cancelled batch keeps its record too, so the write has no signal; it is bounded by the store's own time-outs.
+    await ledger.flush();
+  }
+  const bytes = positions.reduce((total, position) => total + fileAt(plan, position).size, 0);
+  return { files: positions.length, bytes, fetchedBytes };
+}
+
+/** A forced run trusts nothing that it did not bring itself; others read back what is there rather than fetch it. */
+function trustOf(spec: PrefetchSpec, file: PlannedFile): TransferRequest['trust'] {
+  if (spec.force !== undefined) return 'replace';
+  return file.present === true || file.size >= WORTH_ASKING_BYTES ? 'verify-existing' : 'replace';
+}
+
+async function copyFile(
+  store: ObjectStore,
+  file: PlannedFile,
+  options: { readonly key: string; readonly signal: AbortSignal }
+): Promise<TransferResult | undefined> {
+  if (file.copyFrom === undefined) return undefined;
+  const copied = await copyWithin(
+    store,
+    { from: file.copyFrom.key, etag: file.copyFrom.etag, to: options.key, size: file.size },
+    { signal: options.signal }
+  );
+  return copied === undefined ? undefined : { etag: copied.etag, size: file.size, fetchedBytes: 0, how: 'found' };
+}
+
+const plans = new Map<string, Promise<Plan | undefined>>();
+
+/** Hundreds of batches share one plan, and a plan of 100,000 files has megabytes: the last few are kept. */
+async function loadBatch(
+  store: ObjectStore,
+  { spec, planId, batch }: BatchRequest,
+  options: RequestOptions
+): Promise<{ plan: Plan; positions: readonly number[] }> {
+  const cacheKey = `${store.root}${spec.dirKey}${planId}`;
+  const loading = plans.get(cacheKey) ?? readPlan(store, spec.dirKey, planId, options);
+  plans.delete(cacheKey);
+  plans.set(cacheKey, loading);
+  loading.catch(() => plans.delete(cacheKey));
+  for (const oldest of plans.keys()) {
+    if (plans.size <= PLANS_KEPT) break;
+    plans.delete(oldest);
+  }
+  const plan = await loading;
+  const positions = plan?.batches[batch];
+  if (plan === undefined || positions === undefined) {
+    plans.delete(cacheKey);
+    throw new PrefetchError(
+      'ObjectChanged',
+      `The plan ${planId} of ${store.root}${spec.dirKey} is gone: another run published or deleted this Dir. Run it again`
+    );
+  }
+  return { plan, positions };
+}
+
+function fileAt(plan: Plan, position: number): PlannedFile {
+  const file = plan.files[position];
+  if (file === undefined) throw new PrefetchError('Internal', `Plan ${plan.planId} has no file ${String(position)}`);
+  return file;
+}
+
+function trackProgress(batch: number, report: (progress: BatchProgress) => void) {
+  const moving = new Map<string, number>();
+  let filesDone = 0;
+  let bytesDone = 0;
+  const tell = () => {
+    const current = [...moving.keys()][0];
+    const inFlight = [...moving.values()].reduce((total, bytes) => total + bytes, 0);
+    report({ batch, filesDone, bytesDone: bytesDone + inFlight, ...(current === undefined ? {} : { current }) });
+  };
+  return {
+    moving: (file: PlannedFile, { bytesDone: bytes }: TransferProgress) => {
+      moving.set(file.path, bytes);
+      tell();
+    },
+    done: (file: PlannedFile) => {
+      moving.delete(file.path);
+      filesDone += 1;
+      bytesDone += file.size;
+      tell();
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import type { Dir, Phase, PrefetchProgress } from './contract.js';
+
+const PHASES: Readonly<Record<Phase, string>> = {
+  authenticate: 'Checking input, token and access',
+  plan: 'Planning: what is in the store already?',
+  transfer: 'Transferring',
+  publish: 'Checking all objects and writing the manifest',
+  done: 'Published',
+};
+
+/** Markdown for the Temporal UI: what is going on, how far it is, and where the result lies. */
+export function describeProgress(progress: PrefetchProgress, dir?: Dir): string {
+  const rows: [string, string][] = [
+    ['Phase', progress.cacheHit ? 'Published before: cache hit' : PHASES[progress.phase]],
+  ];
+  if (progress.repo !== undefined) rows.push(['Repo', `\`${progress.repo}\``]);
+  if (progress.commit !== undefined) rows.push(['Commit', `\`${progress.commit}\``]);
+  if (progress.fileCount > 0) {
+    rows.push(['Files', `${String(progress.filesDone)} of ${String(progress.fileCount)}`]);
+    rows.push([
+      'Bytes',
+      `${formatBytes(progress.bytesDone)} of ${formatBytes(progress.totalBytes)} (${percent(progress)})`,
+    ]);
+  }
+  if (dir !== undefined) rows.push(['Dir', `\`${dir.path}\``]);
+  return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
+}
+
+/** Bytes for people, in binary units: `1.5 GiB`. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const amount = bytes / 1024 ** power;
+  return `${power === 0 ? String(amount) : amount.toFixed(1)} ${units[power] ?? 'B'}`;
+}
+
+function percent({ bytesDone, totalBytes }: PrefetchProgress): string {
+  return totalBytes === 0 ? '100 %' : `${String(Math.floor((bytesDone / totalBytes) * 100))} %`;
+}

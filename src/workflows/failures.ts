@@ -1,0 +1,31 @@
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+
+/** True when an activity failed with this stable code. */
+export function failedWith(error: unknown, code: string): boolean {
+  return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.type === code;
+}
+
+/**
+ * Fails the workflow with what its activity said, not with "Activity task failed": the code and the permanence reach
+ * every caller. A step that ran out of time tells why it was last tried again.
+ */
+export function unwrapFailure(error: unknown): unknown {
+  if (!(error instanceof ActivityFailure)) return error;
+  const { cause } = error;
+  const told = cause instanceof TimeoutFailure ? (cause.cause ?? cause) : cause;
+  if (told instanceof ApplicationFailure) {
+    return ApplicationFailure.create({
+      type: told.type ?? 'Internal',
+      message: told.message,
+      nonRetryable: told.nonRetryable ?? false,
+      details: told.details ?? [],
+    });
+  }
+  if (told instanceof TimeoutFailure) {
+    return ApplicationFailure.create({
+      type: 'Internal',
+      message: `Internal: ${error.activityType} ran out of time (${told.timeoutType}). Run it again: it goes on where it was`,
+    });
+  }
+  return error;
+}

@@ -1,0 +1,1 @@
+export { prefetchModel } from './prefetch-model.js';

@@ -1,0 +1,65 @@
+import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import {
+  PROGRESS_QUERY,
+  type Dir,
+  type PlanSummary,
+  type PrefetchProgress,
+  type PrefetchSpec,
+} from '../core/contract.js';
+import { describeProgress } from '../core/progress-text.js';
+
+export const progressQuery = defineQuery<PrefetchProgress>(PROGRESS_QUERY);
+
+const NOTHING: PrefetchProgress = {
+  phase: 'authenticate',
+  fileCount: 0,
+  totalBytes: 0,
+  filesDone: 0,
+  bytesDone: 0,
+  cacheHit: false,
+};
+
+export interface Report {
+  planning(spec: PrefetchSpec): void;
+  transferring(plan: PlanSummary): void;
+  batchDone(result: { readonly files: number; readonly bytes: number }): void;
+  publishing(): void;
+  done(dir: Dir, cacheHit: boolean): void;
+  progress(): PrefetchProgress;
+}
+
+/** Keeps the progress of a run, answers the query with it, and shows it to people in the Temporal UI. */
+export function startReport(before: PrefetchProgress = NOTHING): Report {
+  let progress = before;
+  setHandler(progressQuery, () => progress);
+  const update = (change: Partial<PrefetchProgress>, dir?: Dir) => {
+    progress = { ...progress, ...change };
+    setCurrentDetails(describeProgress(progress, dir));
+  };
+  update({});
+  return {
+    planning: ({ repo, commit }) => {
+      update({ phase: 'plan', repo, commit });
+    },
+    transferring: (plan) => {
+      update({
+        phase: 'transfer',
+        fileCount: plan.fileCount,
+        totalBytes: plan.totalBytes,
+        filesDone: plan.fileCount - plan.fetchFiles,
+        bytesDone: plan.totalBytes - plan.fetchBytes,
+      });
+    },
+    batchDone: ({ files, bytes }) => {
+      update({ filesDone: progress.filesDone + files, bytesDone: progress.bytesDone + bytes });
+    },
+    publishing: () => {
+      update({ phase: 'publish' });
+    },
+    done: (dir, cacheHit) => {
+      const { fileCount, totalBytes } = dir;
+      update({ phase: 'done', fileCount, totalBytes, filesDone: fileCount, bytesDone: totalBytes, cacheHit }, dir);
+    },
+    progress: () => progress,
+  };
+}

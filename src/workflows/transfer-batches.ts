@@ -1,0 +1,69 @@
+import { CancellationScope, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import type { BatchRequest, BatchResult, PlanSummary, PrefetchActivities, PrefetchSpec } from '../core/contract.js';
+import { taskQueue } from '../core/queues.js';
+import { BATCH } from './activity-options.js';
+import { failedWith } from './failures.js';
+
+/** Batches under way at once: enough for many workers; each worker takes as many as it has slots. */
+const WINDOW = 32;
+/** A batch leaves about six events; this keeps a run far under the server's limit of 51,200. */
+const BATCHES_PER_RUN = 250;
+
+export interface TransferState {
+  readonly spec: PrefetchSpec;
+  readonly plan: PlanSummary;
+  /** First batch that is not started. */
+  readonly nextBatch: number;
+}
+
+/**
+ * Runs batches in a sliding window until all are done, or until this run has done its share.
+ * The first failure cancels the others and is thrown when all of them stopped.
+ * @returns the first batch that is left for the next run, or undefined when all are done
+ */
+export async function transferBatches(
+  { spec, plan, nextBatch }: TransferState,
+  onBatchDone: (result: BatchResult) => void
+): Promise<number | undefined> {
+  const last = Math.min(plan.batchCount, nextBatch + BATCHES_PER_RUN);
+  let next = nextBatch;
+  const runLane = async () => {
+    while (next < last && !workflowInfo().continueAsNewSuggested) {
+      const batch = next++;
+      onBatchDone(await runBatch({ spec, planId: plan.planId, batch }, plan));
+    }
+  };
+  await CancellationScope.cancellable(async () => {
+    const scope = CancellationScope.current();
+    const lanes = Array.from({ length: Math.min(WINDOW, last - nextBatch) }, runLane);
+    for (const lane of lanes)
+      lane.catch(() => {
+        scope.cancel();
+      });
+    const settled = await Promise.allSettled(lanes);
+    const failed = settled.find((lane) => lane.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  });
+  return next < plan.batchCount ? next : undefined;
+}
+
+async function runBatch(request: BatchRequest, plan: PlanSummary): Promise<BatchResult> {
+  if (plan.downloadUpload) return activities(request, plan).downloadAndUploadFiles(request);
+  try {
+    return await activities(request, plan).streamFiles(request);
+  } catch (error) {
+    // Only a store or a source that cannot stream at all is worth the detour over local disk.
+    if (!failedWith(error, 'StreamingUnsupported')) throw error;
+    return activities(request, plan, 'by local disk').downloadAndUploadFiles(request);
+  }
+}
+
+function activities({ batch }: BatchRequest, plan: PlanSummary, how?: string) {
+  const summary = `batch ${String(batch + 1)} of ${String(plan.batchCount)}${how === undefined ? '' : `, ${how}`}`;
+  return proxyActivities<PrefetchActivities>({
+    ...BATCH,
+    taskQueue: taskQueue(workflowInfo().taskQueue, 'transfer'),
+    activityId: `batch-${String(batch)}${how === undefined ? '' : '-by-disk'}`,
+    summary,
+  });
+}
