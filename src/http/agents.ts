@@ -1,0 +1,41 @@
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { PrefetchError } from '../core/errors.js';
+import type { HttpTarget } from './types.js';
+
+// Lanes bound the number of sockets, so the agents do not: a second queue behind the lanes would only hide stalls.
+const settings = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, maxFreeSockets: 64 };
+const plain = new http.Agent(settings);
+const secure = new https.Agent(settings);
+
+/** Starts a request to a target on a shared keep-alive connection. */
+export function startRequest(
+  target: HttpTarget,
+  options: { readonly method: string; readonly headers: http.OutgoingHttpHeaders }
+): http.ClientRequest {
+  const url = parseTarget(target);
+  const headers = { ...target.headers, ...options.headers };
+  return url.protocol === 'https:'
+    ? https.request(url, { method: options.method, headers, agent: secure })
+    : http.request(url, { method: options.method, headers, agent: plain });
+}
+
+/** What a message may say about a target: the rest of its URL may be signed. */
+export function originOf(target: HttpTarget): string {
+  return parseTarget(target).origin;
+}
+
+/** Closes the connections that no request uses at the moment. */
+export function closeIdleSockets(): void {
+  for (const agent of [plain, secure]) {
+    for (const sockets of Object.values(agent.freeSockets)) {
+      for (const socket of sockets ?? []) socket.destroy();
+    }
+  }
+}
+
+function parseTarget(target: HttpTarget): URL {
+  // The error of `new URL` holds its input, which may be signed.
+  if (!URL.canParse(target.url)) throw new PrefetchError('Internal', 'A location is not a valid URL.');
+  return new URL(target.url);
+}

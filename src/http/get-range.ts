@@ -1,0 +1,30 @@
+import { streamRange } from './stream-range.js';
+import type { ByteRange, HttpTarget } from './types.js';
+
+/** A ranged GET into memory. */
+export interface GetRangeRequest {
+  readonly target: HttpTarget;
+  readonly range: ByteRange;
+  /** Bytes of the whole file, which the answer must agree with. */
+  readonly totalSize: number;
+  /** Takes the bytes from its start on; at least as long as the range. */
+  readonly into: Uint8Array;
+  readonly signal: AbortSignal;
+  /** Longest silence that is borne. */
+  readonly stallMs: number;
+  readonly onBytes?: (count: number) => void;
+}
+
+/** Reads one range of a file into a buffer, exactly, or fails. */
+export async function getRange(request: GetRangeRequest): Promise<void> {
+  const { into, onBytes, ...rest } = request;
+  let filled = 0;
+  await streamRange({
+    ...rest,
+    onChunk(chunk) {
+      into.set(chunk, filled);
+      filled += chunk.length;
+      onBytes?.(chunk.length);
+    },
+  });
+}

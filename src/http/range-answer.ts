@@ -1,0 +1,69 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { retryAfterMs } from './retry-after.js';
+import type { ByteRange } from './types.js';
+
+/** The head of an answer to a ranged GET. */
+export interface RangeAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** What was asked for, and of whom. */
+export interface RangeQuestion {
+  readonly origin: string;
+  readonly range: ByteRange;
+  readonly totalSize: number;
+}
+
+/** Fails unless the body of an answer is exactly the range that was asked for. */
+export function checkRangeAnswer(answer: RangeAnswer, question: RangeQuestion): void {
+  if (answer.status === 206) checkPartial(answer.headers, question);
+  else if (answer.status === 200) checkWhole(answer.headers, question);
+  else throw refusal(answer, question);
+  const encoding = answer.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new PrefetchError('HubProtocol', `${question.origin} sent ${encoding} bytes where identity was asked for.`);
+  }
+}
+
+/** Whether a location was refused as expired or not allowed, so that a new one may work. */
+export function isLocationRefused(error: unknown): boolean {
+  return isPrefetchError(error, 'SourceUnavailable') && [401, 403, 410].includes(Number(error.details['status']));
+}
+
+function checkPartial(headers: IncomingHttpHeaders, { origin, range, totalSize }: RangeQuestion): void {
+  const expected = `bytes ${range.start}-${range.end - 1}/${totalSize}`;
+  const got = headers['content-range'] ?? 'no Content-Range';
+  if (got !== expected) throw new PrefetchError('HubProtocol', `${origin} sent "${got}", expected "${expected}".`);
+  checkLength(headers, range.end - range.start, origin);
+}
+
+function checkWhole(headers: IncomingHttpHeaders, { origin, range, totalSize }: RangeQuestion): void {
+  if (range.start !== 0 || range.end !== totalSize) {
+    throw new PrefetchError(
+      'StreamingUnsupported',
+      `The source gives no ranges: ${origin} answered 200 to bytes ${range.start}-${range.end - 1} of ${totalSize}.`
+    );
+  }
+  if (headers['content-length'] === undefined) {
+    throw new PrefetchError('HubProtocol', `${origin} sent a file without its length, expected ${totalSize} bytes.`);
+  }
+  checkLength(headers, totalSize, origin);
+}
+
+function checkLength(headers: IncomingHttpHeaders, expected: number, origin: string): void {
+  const length = headers['content-length'];
+  if (length === undefined || length === String(expected)) return;
+  throw new PrefetchError('HubProtocol', `${origin} announced ${length} bytes, expected ${expected}.`);
+}
+
+function refusal({ status, headers }: RangeAnswer, { origin, range }: RangeQuestion): PrefetchError {
+  const wait = retryAfterMs(headers);
+  const options = { details: { status }, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
+  const text = `${origin} answered ${status} to bytes ${range.start}-${range.end - 1}.`;
+  if (status === 429) return new PrefetchError('RateLimited', text, options);
+  // The file behind the location is shorter than the listing says.
+  if (status === 416) return new PrefetchError('TruncatedSource', text, options);
+  return new PrefetchError('SourceUnavailable', text, options);
+}

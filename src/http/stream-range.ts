@@ -1,0 +1,115 @@
+import type { IncomingMessage } from 'node:http';
+import { PrefetchError } from '../core/errors.js';
+import { originOf, startRequest } from './agents.js';
+import { checkRangeAnswer } from './range-answer.js';
+import { watchStall, type StallWatch } from './stall-watch.js';
+import type { ByteRange, HttpTarget } from './types.js';
+
+/** A ranged GET whose bytes are handed over as they come. */
+export interface StreamRangeRequest {
+  readonly target: HttpTarget;
+  readonly range: ByteRange;
+  /** Bytes of the whole file, which the answer must agree with. */
+  readonly totalSize: number;
+  readonly signal: AbortSignal;
+  /** Longest silence that is borne. */
+  readonly stallMs: number;
+  /** Takes the next bytes; a promise holds the connection back until it is done. */
+  readonly onChunk: (chunk: Uint8Array) => void | Promise<void>;
+}
+
+/** Reads exactly one range, or fails: never fewer bytes, never more, never other ones. */
+export function streamRange(request: StreamRangeRequest): Promise<void> {
+  const { target, range, totalSize, signal, stallMs } = request;
+  signal.throwIfAborted();
+  const origin = originOf(target);
+  return new Promise((resolve, reject) => {
+    const outgoing = startRequest(target, {
+      method: 'GET',
+      headers: { 'Accept-Encoding': 'identity', Range: `bytes=${range.start}-${range.end - 1}` },
+    });
+    const stall = watchStall(stallMs, () => {
+      finish(new PrefetchError('SourceStalled', `${origin} sent nothing for ${stallMs} ms.`));
+    });
+    const onAbort = (): void => {
+      finish(signal.reason);
+    };
+    const state = { done: false };
+    function finish(failure?: unknown): void {
+      state.done = true;
+      stall.stop();
+      signal.removeEventListener('abort', onAbort);
+      if (failure === undefined) {
+        resolve();
+        return;
+      }
+      outgoing.destroy();
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an abort is its caller's
+      reject(failure);
+    }
+    signal.addEventListener('abort', onAbort, { once: true });
+    outgoing.on('error', (error) => {
+      finish(unavailable(origin, error));
+    });
+    outgoing.on('response', (response) => {
+      const pass = { response, length: range.end - range.start, origin, stall, state, finish };
+      try {
+        checkRangeAnswer({ status: response.statusCode ?? 0, headers: response.headers }, { origin, range, totalSize });
+        passBody(pass, request.onChunk);
+      } catch (error) {
+        finish(error);
+      }
+    });
+    outgoing.end();
+  });
+}
+
+interface BodyPass {
+  readonly response: IncomingMessage;
+  readonly length: number;
+  readonly origin: string;
+  readonly stall: StallWatch;
+  readonly state: { readonly done: boolean };
+  readonly finish: (failure?: unknown) => void;
+}
+
+function passBody(pass: BodyPass, onChunk: (chunk: Uint8Array) => void | Promise<void>): void {
+  const { response, length, origin, stall, state, finish } = pass;
+  let received = 0;
+  response.on('data', (chunk: Buffer) => {
+    // The caller may use its buffer for something else by now.
+    if (state.done) return;
+    stall.progress();
+    received += chunk.length;
+    if (received > length) {
+      finish(new PrefetchError('HubProtocol', `${origin} sent more than the ${length} bytes that were asked for.`));
+      return;
+    }
+    const busy = onChunk(chunk);
+    if (busy === undefined) return;
+    response.pause();
+    stall.pause();
+    busy.then(() => {
+      stall.progress();
+      response.resume();
+    }, finish);
+  });
+  const end = (): void => {
+    finish(
+      received === length
+        ? undefined
+        : new PrefetchError('TruncatedSource', `${origin} ended after ${received} of ${length} bytes.`)
+    );
+  };
+  response.on('end', end);
+  response.on('error', () => {
+    // Node reports a reset and an early but orderly end alike; only its socket knows which it was.
+    const reset = response.socket.errored;
+    if (reset === null) end();
+    else finish(unavailable(origin, reset));
+  });
+}
+
+function unavailable(origin: string, error: NodeJS.ErrnoException): PrefetchError {
+  return new PrefetchError('SourceUnavailable', `The connection to ${origin} failed (${error.code ?? 'no code'}).`);
+}

@@ -1,0 +1,302 @@
+import { randomBytes } from 'node:crypto';
+import type { RequestListener } from 'node:http';
+import { afterEach, describe, expect, test } from 'vitest';
+import { closeIdleSockets } from '../../src/http/agents.js';
+import { getRange, type GetRangeRequest } from '../../src/http/get-range.js';
+import { isLocationRefused } from '../../src/http/range-answer.js';
+import { rangeOf, reset, serveRange, startServer, until, type LocalServer } from '../helpers/local-server.js';
+
+const bytes = randomBytes(3_000_001);
+const servers: LocalServer[] = [];
+
+afterEach(async () => {
+  closeIdleSockets();
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+async function serve(handler: RequestListener): Promise<LocalServer> {
+  const server = await startServer(handler);
+  servers.push(server);
+  return server;
+}
+
+function read(server: LocalServer, change: Partial<GetRangeRequest> = {}): Promise<void> {
+  return getRange({
+    target: { url: `${server.origin}/file?X-Signature=secret`, headers: {} },
+    range: { start: 1000, end: 2_500_000 },
+    totalSize: bytes.length,
+    into: new Uint8Array(2_499_000),
+    signal: new AbortController().signal,
+    stallMs: 5000,
+    ...change,
+  });
+}
+
+async function failure(promise: Promise<void>): Promise<unknown> {
+  return promise.then(
+    () => {
+      throw new Error('It did not fail.');
+    },
+    (error: unknown) => error
+  );
+}
+
+describe('a good source', () => {
+  test('fills the buffer with exactly the range and tells how many bytes came', async () => {
+    const server = await serve((request, response) => {
+      serveRange(bytes, request, response);
+    });
+    const into = new Uint8Array(2_499_000);
+    let count = 0;
+    await read(server, { into, onBytes: (more) => (count += more) });
+    expect(Buffer.compare(into, bytes.subarray(1000, 2_500_000))).toBe(0);
+    expect(count).toBe(into.length);
+  });
+
+  test('asks for identity bytes and sends the headers of the target', async () => {
+    const seen: unknown[] = [];
+    const server = await serve((request, response) => {
+      seen.push(request.headers['accept-encoding'], request.headers.range, request.headers.authorization);
+      serveRange(bytes, request, response);
+    });
+    await read(server, { target: { url: `${server.origin}/file`, headers: { Authorization: 'Bearer t' } } });
+    expect(seen).toEqual(['identity', 'bytes=1000-2499999', 'Bearer t']);
+  });
+
+  test('uses one connection for one range after another', async () => {
+    const ports = new Set<number | undefined>();
+    const server = await serve((request, response) => {
+      ports.add(request.socket.remotePort);
+      serveRange(bytes, request, response);
+    });
+    for (let i = 0; i < 5; i++) await read(server);
+    expect(ports.size).toBe(1);
+  });
+
+  test('takes a 200 where the range is the whole file', async () => {
+    const server = await serve((_, response) => {
+      response.writeHead(200, { 'Content-Length': bytes.length }).end(bytes);
+    });
+    const into = new Uint8Array(bytes.length);
+    await read(server, { range: { start: 0, end: bytes.length }, into });
+    expect(Buffer.compare(into, bytes)).toBe(0);
+  });
+});
+
+const part = { 'Content-Range': `bytes 1000-2499999/${bytes.length}`, 'Content-Length': 2_499_000 };
+const faults: [title: string, code: string, handler: RequestListener][] = [
+  [
+    'a range that ends early is a truncated source',
+    'TruncatedSource',
+    (_, response) => {
+      response.writeHead(206, part);
+      response.write(bytes.subarray(0, 5000), () => response.socket?.end());
+    },
+  ],
+  [
+    'an answer without a length that ends early is a truncated source',
+    'TruncatedSource',
+    (_, response) => {
+      response.writeHead(206, { 'Content-Range': part['Content-Range'] }).end(bytes.subarray(0, 5000));
+    },
+  ],
+  [
+    'an answer without a length that goes on too long is refused',
+    'HubProtocol',
+    (_, response) => {
+      response.writeHead(206, { 'Content-Range': part['Content-Range'] }).end(bytes);
+    },
+  ],
+  [
+    'an ignored range means that the source gives no ranges',
+    'StreamingUnsupported',
+    (_, response) => {
+      response.writeHead(200, { 'Content-Length': bytes.length }).end(bytes);
+    },
+  ],
+  [
+    'another Content-Range is refused',
+    'HubProtocol',
+    (_, response) => {
+      response
+        .writeHead(206, { ...part, 'Content-Range': `bytes 0-2498999/${bytes.length}` })
+        .end(bytes.subarray(0, 2_499_000));
+    },
+  ],
+  [
+    'a Content-Range of another total size is refused',
+    'HubProtocol',
+    (_, response) => {
+      response
+        .writeHead(206, { ...part, 'Content-Range': 'bytes 1000-2499999/9999999' })
+        .end(bytes.subarray(0, 2_499_000));
+    },
+  ],
+  [
+    'a 206 without Content-Range is refused',
+    'HubProtocol',
+    (_, response) => {
+      response.writeHead(206).end(bytes.subarray(1000, 2_500_000));
+    },
+  ],
+  [
+    'a Content-Length that is not that of the range is refused',
+    'HubProtocol',
+    (_, response) => {
+      response.writeHead(206, { ...part, 'Content-Length': 4 }).end('four');
+    },
+  ],
+  [
+    'compressed bytes are refused',
+    'HubProtocol',
+    (_, response) => {
+      response.writeHead(206, { ...part, 'Content-Encoding': 'gzip' }).end(bytes.subarray(1000, 2_500_000));
+    },
+  ],
+  [
+    // Some networks show a reset as an early end.
+    'a connection that is reset in the middle is an unavailable or a truncated source',
+    'SourceUnavailable|TruncatedSource',
+    (request, response) => {
+      response.writeHead(206, part);
+      response.write(bytes.subarray(0, 5000), () => {
+        reset(request.socket);
+      });
+    },
+  ],
+  [
+    'a connection that is reset before any answer is an unavailable source',
+    'SourceUnavailable',
+    (request) => {
+      reset(request.socket);
+    },
+  ],
+  [
+    'an answer that is not HTTP is an unavailable source',
+    'SourceUnavailable',
+    (request) => {
+      request.socket.end('220 mail.example ESMTP\r\n');
+    },
+  ],
+  [
+    'a server error is an unavailable source',
+    'SourceUnavailable',
+    (_, response) => {
+      response.writeHead(500).end('oops');
+    },
+  ],
+  [
+    'a redirect is an unavailable source',
+    'SourceUnavailable',
+    (_, response) => {
+      response.writeHead(302, { Location: '/elsewhere' }).end();
+    },
+  ],
+  [
+    'a range past the end is a truncated source',
+    'TruncatedSource',
+    (_, response) => {
+      response.writeHead(416).end();
+    },
+  ],
+];
+
+describe('a bad source', () => {
+  test.each(faults)('%s', async (_, code, handler) => {
+    const server = await serve(handler);
+    const error = await failure(read(server));
+    expect(error).toMatchObject({ name: 'PrefetchError', code: expect.stringMatching(`^(${code})$`) as unknown });
+    expect(String(error)).not.toMatch(/secret|Signature/);
+    expect(String(error)).toContain(code === 'StreamingUnsupported' ? 'no ranges' : server.origin);
+  });
+
+  test('a source that nobody listens at is unavailable', async () => {
+    const server = await startServer(() => undefined);
+    await server.close();
+    expect(await failure(read(server))).toMatchObject({ code: 'SourceUnavailable' });
+  });
+
+  test('silence is a stall, before the answer and in the middle of it', async () => {
+    const before = await serve(() => undefined);
+    expect(await failure(read(before, { stallMs: 50 }))).toMatchObject({ code: 'SourceStalled' });
+    const middle = await serve((_, response) => {
+      response.writeHead(206, part).write(bytes.subarray(0, 5000));
+    });
+    expect(await failure(read(middle, { stallMs: 50 }))).toMatchObject({ code: 'SourceStalled' });
+    await until(() => middle.sockets.size === 0, 'the stalled connection to be cut');
+  });
+
+  test('a source that is slow but never silent is borne', async () => {
+    const server = await serve((request, response) => {
+      const { start, end } = rangeOf(request, bytes.length);
+      response.writeHead(206, { 'Content-Range': `bytes ${start}-${end - 1}/${bytes.length}` });
+      let position = start;
+      const timer = setInterval(() => {
+        response.write(bytes.subarray(position, (position += 1)));
+        if (position < end) return;
+        clearInterval(timer);
+        response.end();
+      }, 20);
+    });
+    const into = new Uint8Array(20);
+    await read(server, { range: { start: 10, end: 30 }, into, stallMs: 200 });
+    expect(Buffer.compare(into, bytes.subarray(10, 30))).toBe(0);
+  });
+
+  test.each([401, 403, 410])('a location refused with %i can be told from other failures', async (status) => {
+    const server = await serve((_, response) => {
+      response.writeHead(status).end();
+    });
+    expect(isLocationRefused(await failure(read(server)))).toBe(true);
+    const broken = await serve((_, response) => {
+      response.writeHead(502).end();
+    });
+    expect(isLocationRefused(await failure(read(broken)))).toBe(false);
+  });
+
+  test('a rate limit carries the time that the server asks for', async () => {
+    const limited = await serve((_, response) => {
+      response.writeHead(429, { 'Retry-After': '7' }).end();
+    });
+    expect(await failure(read(limited))).toMatchObject({ code: 'RateLimited', retryAfterMs: 7000 });
+    const busy = await serve((_, response) => {
+      response.writeHead(503, { RateLimit: '"resolvers";r=0;t=41' }).end();
+    });
+    expect(await failure(read(busy))).toMatchObject({ code: 'SourceUnavailable', retryAfterMs: 42_000 });
+  });
+});
+
+describe('abort', () => {
+  test('cuts the connection, rejects with the reason and writes nothing any more', async () => {
+    const server = await serve((_, response) => {
+      response.writeHead(206, part);
+      const timer = setInterval(() => response.write(Buffer.alloc(1000, 1)), 1);
+      response.on('close', () => {
+        clearInterval(timer);
+      });
+    });
+    const abort = new AbortController();
+    const into = new Uint8Array(2_499_000);
+    const reason = new Error('enough');
+    const reading = read(server, {
+      into,
+      signal: abort.signal,
+      onBytes: () => {
+        abort.abort(reason);
+      },
+    });
+    expect(await failure(reading)).toBe(reason);
+    into.fill(0);
+    await until(() => server.sockets.size === 0, 'the connection to be cut');
+    expect(into.every((byte) => byte === 0)).toBe(true);
+  });
+
+  test('a signal that is aborted already sends no request', async () => {
+    let requests = 0;
+    const server = await serve(() => requests++);
+    await expect(async () => {
+      await read(server, { signal: AbortSignal.abort(new Error('no')) });
+    }).rejects.toThrow('no');
+    expect(requests).toBe(0);
+  });
+});
