@@ -17,9 +17,15 @@ export const rooms = [
   { room: 'workflows', may: ['core'], outside: ['@temporalio/workflow', '@temporalio/common'] },
   { room: 'config', may: ['core'], outside: ['node:'] },
   { room: 'dev-hub', may: ['core'], outside: ['node:'] },
+  { room: 'embedded', may: ['core'], outside: ['node:', '@temporalio/client'] },
+  {
+    room: 'cli',
+    may: ['core', 'http', 'hub', 'storage', 'transfer', 'starter', 'activities', 'config', 'dev-hub', 'embedded'],
+    outside: ['node:', '@temporalio/', 'commander', 'cli-progress', 'yaml', 'zod'],
+  },
 ];
 
-const everyRoom = [...rooms.map(({ room }) => room), 'cli'];
+const everyRoom = rooms.map(({ room }) => room);
 
 export const roomRules = [
   ...rooms.map(({ room, may, outside }) => ({

@@ -1,0 +1,41 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const execute = promisify(execFile);
+
+export interface ToolRun {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number;
+  readonly cwd?: string;
+}
+
+/** Runs a program to its end and gives what it printed; fails when it exits with an error or takes too long. */
+export async function runTool(
+  file: string,
+  args: readonly string[],
+  run: ToolRun
+): Promise<{ stdout: string; stderr: string }> {
+  return execute(file, args, {
+    encoding: 'utf8',
+    timeout: run.timeoutMs,
+    killSignal: 'SIGKILL',
+    maxBuffer: 4 * 1024 * 1024,
+    ...(run.signal === undefined ? {} : { signal: run.signal }),
+    ...(run.cwd === undefined ? {} : { cwd: run.cwd }),
+  });
+}
+
+/** One line that says why a program failed: its own last words where it had any. */
+export function failureReason(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed for no given reason';
+  if ('killed' in error && error.killed === true) return 'it took too long';
+  if ('code' in error && error.code === 'ENOENT') return 'there is no such program';
+  const lines = 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim().split('\n') : [];
+  const said = lines.findLast((line) => /error|no module/i.test(line)) ?? lines.at(-1);
+  return withoutCredentials(said === undefined || said === '' ? error.message : said.trim()).slice(0, 300);
+}
+
+/** A package index may be configured with a user and a password in its URL. */
+function withoutCredentials(line: string): string {
+  return line.replaceAll(/\/\/[^/\s@]+@/g, '//').replaceAll(/\?[^\s)]*/g, '');
+}

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { describe, expect, it } from 'vitest';
+import { isPrefetchError } from '../../src/core/errors.js';
+import { startDevServer } from '../../src/embedded/dev-server.js';
+import { processStart } from '../../src/embedded/processes.js';
+import { readServer } from '../../src/embedded/server-record.js';
+import { temporalCliPath } from '../helpers/temporal.js';
+import { tmpFolder } from '../helpers/tmp.js';
+
+describe('startDevServer', () => {
+  it('serves the default namespace and its Web UI, says where, and is gone after stop', async () => {
+    const home = await tmpFolder();
+    const server = await startDevServer({ cli: await temporalCliPath(), home });
+    try {
+      expect(await namespaceIsThere(server.address)).toBe(true);
+      expect((await fetch(server.uiUrl)).status).toBe(200);
+      expect(await readServer(home)).toEqual({ pid: server.pid, address: server.address, uiUrl: server.uiUrl });
+    } finally {
+      await server.stop();
+    }
+    expect(await processStart(server.pid)).toBeUndefined();
+    expect(await readServer(home)).toBeUndefined();
+  });
+
+  it('ends the server that a killed process left behind, and only that one', async () => {
+    const home = await tmpFolder();
+    const other = await startDevServer({ cli: await temporalCliPath(), home: await tmpFolder() });
+    const orphan = await leaveOrphan(home);
+    expect(await processStart(orphan)).toBeDefined();
+
+    const server = await startDevServer({ cli: await temporalCliPath(), home });
+    try {
+      expect(await processStart(orphan)).toBeUndefined();
+      expect(await processStart(other.pid)).toBeDefined();
+      expect((await readServer(home))?.pid).toBe(server.pid);
+    } finally {
+      await server.stop();
+      await other.stop();
+    }
+  });
+
+  it("fails as ServerUnavailable with the server's own words when it does not start", async () => {
+    const home = await tmpFolder();
+    await mkdir(join(home, 'temporal', 'temporal.db'), { recursive: true });
+    const error = await startDevServer({ cli: await temporalCliPath(), home }).catch((error: unknown) => error);
+    expect(isPrefetchError(error, 'ServerUnavailable')).toBe(true);
+    expect(String(error)).toMatch(/unable to open database file|is a directory/i);
+  });
+
+  it('fails as ServerUnavailable and leaves nothing running when the server never answers', async () => {
+    const home = await tmpFolder();
+    const cli = join(home, 'silent');
+    await writeFile(cli, `#!/bin/sh\necho $$ > ${join(home, 'pid')}\nexec sleep 600\n`, { mode: 0o755 });
+    const error = await startDevServer({ cli, home, startTimeoutMs: 500 }).catch((error: unknown) => error);
+    expect(isPrefetchError(error, 'ServerUnavailable')).toBe(true);
+    expect(await processStart(Number(await readFile(join(home, 'pid'), 'utf8')))).toBeUndefined();
+  });
+
+  it('fails as ServerUnavailable when the program cannot be started', async () => {
+    const home = await tmpFolder();
+    const error = await startDevServer({ cli: join(home, 'absent'), home }).catch((error: unknown) => error);
+    expect(isPrefetchError(error, 'ServerUnavailable')).toBe(true);
+  });
+
+  it('gives up on abort and leaves nothing running', async () => {
+    const home = await tmpFolder();
+    const started = createServer();
+    started.listen(0, '127.0.0.1');
+    await once(started, 'listening');
+    const address = started.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const cli = join(home, 'silent.mjs');
+    const script = `#!${process.execPath}\nawait fetch('http://127.0.0.1:${String(port)}/' + process.pid);\nsetInterval(() => {}, 1000);\n`;
+    await writeFile(cli, script, { mode: 0o755 });
+    const controller = new AbortController();
+    const pid = new Promise<number>((resolve) => {
+      started.on('request', (request, response) => {
+        response.end();
+        controller.abort(new Error('stopped'));
+        resolve(Number(request.url?.slice(1)));
+      });
+    });
+    await expect(startDevServer({ cli, home, signal: controller.signal })).rejects.toThrow('stopped');
+    expect(await processStart(await pid)).toBeUndefined();
+    started.close();
+  });
+});
+
+async function namespaceIsThere(address: string): Promise<boolean> {
+  const connection = await Connection.connect({ address });
+  try {
+    const { namespaceInfo } = await connection.workflowService.describeNamespace({ namespace: 'default' });
+    return namespaceInfo?.name === 'default';
+  } finally {
+    await connection.close();
+  }
+}
+
+/** A real server whose starter is gone without a chance to stop it. */
+async function leaveOrphan(home: string): Promise<number> {
+  const folder = join(home, 'temporal');
+  await mkdir(folder, { recursive: true });
+  const database = join(folder, 'temporal.db');
+  const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', '0', '--headless', '--db-filename', database];
+  const parent = spawn(process.execPath, ['-e', ORPHAN_MAKER, await temporalCliPath(), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [said] = (await once(parent.stdout, 'data')) as [Buffer];
+  parent.kill('SIGKILL');
+  await once(parent, 'exit');
+  return Number(said.toString());
+}
+
+const ORPHAN_MAKER = `
+const child = require('node:child_process').spawn(process.argv[1], process.argv.slice(2), { detached: true, stdio: 'ignore' });
+console.log(child.pid);
+setInterval(() => {}, 1000);
+`;
