@@ -1,0 +1,74 @@
+import { askedRange } from './byte-range.js';
+import { bytesContent, type Content } from './content.js';
+
+/** What is sent back, as data. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: { readonly content: Content; readonly start: number; readonly end: number };
+}
+
+export function jsonAnswer(value: unknown, headers: Answer['headers'] = {}, status = 200): Answer {
+  return textAnswer(status, JSON.stringify(value), { 'Content-Type': 'application/json; charset=utf-8', ...headers });
+}
+
+export function textAnswer(status: number, text: string, headers: Answer['headers'] = {}): Answer {
+  const content = bytesContent(Buffer.from(text));
+  return {
+    status,
+    headers: { ...headers, 'Content-Length': String(content.size) },
+    body: { content, start: 0, end: content.size },
+  };
+}
+
+export interface HubError {
+  readonly status: number;
+  /** One of the Hub's own: clients tell their errors by it. */
+  readonly code?: 'RepoNotFound' | 'RevisionNotFound' | 'EntryNotFound' | 'GatedRepo';
+  readonly message: string;
+  readonly headers?: Answer['headers'];
+}
+
+export function errorAnswer({ status, code, message, headers }: HubError): Answer {
+  return jsonAnswer(
+    { error: message },
+    {
+      ...(code === undefined ? {} : { 'X-Error-Code': code }),
+      // A header takes Latin-1 only; a revision in the message may be anything.
+      'X-Error-Message': message.replaceAll(/[^\x20-\x7e]/g, '?'),
+      ...headers,
+    },
+    status
+  );
+}
+
+export function redirectAnswer(status: 302 | 307, location: string, headers: Answer['headers']): Answer {
+  const answer = textAnswer(status, 'Redirecting', { 'Content-Type': 'text/plain; charset=utf-8', ...headers });
+  return { ...answer, headers: { ...answer.headers, Location: location } };
+}
+
+/** A file, or the range of it that was asked for. */
+export async function contentAnswer(
+  content: Content,
+  range: string | undefined,
+  headers: Answer['headers']
+): Promise<Answer> {
+  await content.check();
+  const asked = askedRange(range, content.size);
+  const size = String(content.size);
+  if (asked.kind === 'unsatisfiable') {
+    return textAnswer(416, 'Range not satisfiable', { 'Content-Range': `bytes */${size}`, 'Accept-Ranges': 'bytes' });
+  }
+  const { start, end } = asked.kind === 'part' ? asked : { start: 0, end: content.size };
+  return {
+    status: asked.kind === 'part' ? 206 : 200,
+    headers: {
+      'Content-Type': 'application/octet-stream',
+      'Accept-Ranges': 'bytes',
+      ...headers,
+      'Content-Length': String(end - start),
+      ...(asked.kind === 'part' ? { 'Content-Range': `bytes ${String(start)}-${String(end - 1)}/${size}` } : {}),
+    },
+    body: { content, start, end },
+  };
+}
