@@ -1,10 +1,8 @@
-import { Context } from '@temporalio/activity';
-import type { PrefetchActivities, WaitActivities } from '../core/contract.js';
+import type { PrefetchActivities } from '../core/contract.js';
 import { downloadAndUploadFile } from '../transfer/download-and-upload.js';
+import { adapt } from './adapt.js';
 import { authenticate } from './authenticate.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { ensureModel } from './ensure-model.js';
-import { toFailure } from './failures.js';
 import { withHeartbeat } from './heartbeat.js';
 import { planPrefetch } from './plan-prefetch.js';
 import { publishDir } from './publish-dir.js';
@@ -50,33 +48,4 @@ export function createTransferActivities(dependencies: ActivityDependencies): Tr
         )
       ),
   };
-}
-
-/** The waiting side, for other people's workflows. */
-export function createWaitActivities(): WaitActivities {
-  return {
-    ensureModel: (request) =>
-      adapt((signal) =>
-        withHeartbeat((report) =>
-          ensureModel(request, {
-            signal,
-            onPoll: () => {
-              report(request.taskQueue);
-            },
-          })
-        )
-      ),
-  };
-}
-
-/** Gives an activity its signal and translates what it throws. */
-async function adapt<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const signal = Context.current().cancellationSignal;
-  try {
-    return await run(signal);
-  } catch (error) {
-    // A library's own AbortError would be told as a failure; the signal's reason says cancelled, paused or reset.
-    signal.throwIfAborted();
-    throw toFailure(error);
-  }
 }

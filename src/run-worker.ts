@@ -1,0 +1,32 @@
+import { Runtime } from '@temporalio/worker';
+import { readSettings } from './config/environment.js';
+import { connectToTemporal } from './connect.js';
+import { createWorkers } from './worker.js';
+import type { Role } from './core/queues.js';
+
+export interface RunWorkerOptions {
+  readonly roles?: readonly Role[];
+  readonly gpu?: string;
+  readonly taskQueue?: string;
+}
+
+/** A worker process, from the environment to its end: SIGINT or SIGTERM lets running parts finish, then it stops. */
+export async function runWorker(options: RunWorkerOptions): Promise<void> {
+  // The SDK shuts its workers down on these signals by itself.
+  Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM', 'SIGQUIT'] });
+  const environment = readSettings();
+  const settings = { ...environment, taskQueue: options.taskQueue ?? environment.taskQueue };
+  const { connection, namespace } = await connectToTemporal();
+  try {
+    const workers = await createWorkers({
+      connection,
+      namespace,
+      settings,
+      ...(options.roles === undefined ? {} : { roles: options.roles }),
+      ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
+    });
+    await workers.run();
+  } finally {
+    await connection.close();
+  }
+}

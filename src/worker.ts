@@ -1,0 +1,133 @@
+import { createRequire } from 'node:module';
+import type { NativeConnection } from '@temporalio/worker';
+import { Worker, type WorkerOptions } from '@temporalio/worker';
+import { createLightActivities, createTransferActivities } from './activities/index.js';
+import { createWaitActivities } from './activities/wait.js';
+import { createDependencies, type WorkerDependencies } from './worker-dependencies.js';
+import type { Settings } from './config/environment.js';
+import { PrefetchError } from './core/errors.js';
+import { taskQueue, type Role } from './core/queues.js';
+import { workflowSource } from './workflow-source.js';
+
+export { readSettings, type Settings } from './config/environment.js';
+export { ROLES, type Role } from './core/queues.js';
+
+export interface CreateWorkersOptions {
+  readonly connection: NativeConnection;
+  /** @default 'default' */
+  readonly namespace?: string;
+  /** What the environment says; read it with `readSettings()`. */
+  readonly settings: Settings;
+  /** Which queues this process serves. @default every role but 'gpu' */
+  readonly roles?: readonly Role[];
+  /** GPUs of this host, MODEL:COUNT; needed for the role 'gpu'. */
+  readonly gpu?: string;
+  /** The one process of one user on one machine: it may write anywhere, files too, and stops at once. */
+  readonly embedded?: boolean;
+  /** How long running activities may go on after a shutdown was asked for. @default 20 s; at once when embedded */
+  readonly shutdownGraceMs?: number;
+}
+
+/** The workers of one process, one for each role. */
+export interface PrefetchWorkers {
+  /** Runs until `shutdown()`, or until one of them fails: then the others are shut down and the error is thrown. */
+  run(): Promise<void>;
+  shutdown(): void;
+}
+
+const DEFAULT_ROLES: readonly Role[] = ['main', 'transfer', 'wait'];
+
+/** Makes one Temporal worker per role, all over one connection, one transfer engine and one memory budget. */
+export async function createWorkers(options: CreateWorkersOptions): Promise<PrefetchWorkers> {
+  const roles = checkRoles(options.roles ?? DEFAULT_ROLES);
+  const dependencies = createDependencies(options.settings, {
+    embedded: options.embedded === true,
+    tool: readTool(),
+  });
+  try {
+    const workers = await Promise.all(
+      roles.map((role) => Worker.create({ ...commonOptions(options, role), ...roleOptions(role, dependencies) }))
+    );
+    return {
+      run: () => runAll(workers, dependencies),
+      shutdown: () => {
+        shutdownAll(workers);
+      },
+    };
+  } catch (error) {
+    await dependencies.close();
+    throw error;
+  }
+}
+
+function checkRoles(roles: readonly Role[]): readonly Role[] {
+  const unserved = roles.filter((role) => role === 'shard' || role === 'gpu');
+  if (unserved.length === 0 && roles.length > 0) return roles;
+  throw new PrefetchError(
+    'InvalidInput',
+    unserved.length > 0
+      ? `roles: this version has no work for ${unserved.join(', ')} (it does not shard); use ${DEFAULT_ROLES.join(', ')}`
+      : 'roles: expected at least one'
+  );
+}
+
+function commonOptions(options: CreateWorkersOptions, role: Role) {
+  const graceMs = options.shutdownGraceMs ?? (options.embedded === true ? 0 : 20_000);
+  return {
+    connection: options.connection,
+    namespace: options.namespace ?? 'default',
+    taskQueue: taskQueue(options.settings.taskQueue, role, options.gpu),
+    shutdownGraceTime: graceMs,
+    // A transfer that does not stop when told must not keep the process for ever.
+    shutdownForceTime: graceMs + 15_000,
+    // The defaults would hold back a cancel, and the bytes that a progress bar shows, for most of a minute.
+    maxHeartbeatThrottleInterval: '2s',
+    defaultHeartbeatThrottleInterval: '2s',
+  } satisfies WorkerOptions;
+}
+
+function roleOptions(role: Role, dependencies: WorkerDependencies): Partial<WorkerOptions> {
+  switch (role) {
+    case 'main':
+      return {
+        ...workflowSource(),
+        activities: createLightActivities(dependencies),
+        maxConcurrentActivityTaskExecutions: 50,
+      };
+    case 'wait':
+      return { activities: createWaitActivities(), maxConcurrentActivityTaskExecutions: 2000 };
+    default:
+      // The engine shares its lanes and memory among them; a few at once keep the lanes busy between files.
+      return { activities: createTransferActivities(dependencies), maxConcurrentActivityTaskExecutions: 4 };
+  }
+}
+
+async function runAll(workers: readonly Worker[], dependencies: WorkerDependencies): Promise<void> {
+  const running = workers.map(async (worker) => {
+    try {
+      await worker.run();
+    } finally {
+      // One that ends takes the others with it: half a worker would look healthy and do nothing.
+      shutdownAll(workers);
+    }
+  });
+  const settled = await Promise.allSettled(running);
+  await dependencies.close();
+  const failed = settled.find((worker) => worker.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+function shutdownAll(workers: readonly Worker[]): void {
+  for (const worker of workers) {
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+  }
+}
+
+function readTool(): { name: string; version: string } {
+  const tool: unknown = createRequire(import.meta.url)('../package.json');
+  const version =
+    typeof tool === 'object' && tool !== null && 'version' in tool && typeof tool.version === 'string'
+      ? tool.version
+      : 'unknown';
+  return { name: 'temporal-model-prefetch', version };
+}
