@@ -1,0 +1,113 @@
+import { PrefetchError } from '../core/errors.js';
+import { exchange, header, type HttpAnswer } from './exchange.js';
+import { failureError, protocolError, refusalError, sourceError, type Subject } from './hub-errors.js';
+
+/** How the requests of one Hub are made. */
+export interface HubClient {
+  /** URL without a trailing slash; it may have a path. */
+  readonly endpoint: string;
+  readonly userAgent: string;
+  readonly timeoutMs: number;
+}
+
+export interface HubCall {
+  readonly method: 'GET' | 'HEAD';
+  readonly url: string;
+  readonly subject: Subject;
+  readonly signal: AbortSignal | undefined;
+  readonly maxBytes: number;
+  /** True stops before a redirect to another origin and returns it. */
+  readonly stopAtOtherOrigin?: boolean;
+}
+
+export interface HubReply {
+  /** Where the answer came from, or where a redirect to another origin leads. */
+  readonly url: URL;
+  /** The last answer of the Hub itself or, where a redirect was followed, that of the other origin. */
+  readonly answer: HttpAnswer;
+  /** True when `url` is not on the Hub. */
+  readonly elsewhere: boolean;
+  /** `X-Repo-Commit` of the first answer. */
+  readonly repoCommit: string | undefined;
+}
+
+const REDIRECTS = [301, 302, 303, 307, 308];
+const MAX_REDIRECTS = 6;
+
+/** Sends a request and follows its redirects; the token goes to the Hub's origin and to no other. Fails on all but 2xx. */
+export async function callHub(client: HubClient, call: HubCall): Promise<HubReply> {
+  const home = new URL(client.endpoint).origin;
+  let url = new URL(call.url);
+  let repoCommit: string | undefined;
+  for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
+    const elsewhere = url.origin !== home;
+    const answer = await ask(client, call, url);
+    if (hop === 0) repoCommit = header(answer, 'x-repo-commit');
+    if (!REDIRECTS.includes(answer.status)) return { url, answer, elsewhere, repoCommit };
+    url = redirectTarget(call.subject, answer, url);
+    if (call.stopAtOtherOrigin === true && url.origin !== home) return { url, answer, elsewhere: true, repoCommit };
+  }
+  throw protocolError(call.subject, `more than ${String(MAX_REDIRECTS)} redirects`);
+}
+
+/** Headers that show a token to the Hub. */
+export function authorization(token: string | undefined): Record<string, string> {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` };
+}
+
+async function ask(client: HubClient, call: HubCall, url: URL): Promise<HttpAnswer> {
+  const { subject } = call;
+  const atHub = url.origin === new URL(client.endpoint).origin;
+  if (atHub) checkToken(subject);
+  const outcome = await exchange({
+    method: call.method,
+    url: url.href,
+    headers: {
+      'accept-encoding': 'identity',
+      'user-agent': client.userAgent,
+      ...(atHub && authorization(subject.token)),
+    },
+    maxBytes: call.maxBytes,
+    timeoutMs: client.timeoutMs,
+    signal: call.signal,
+  });
+  if (outcome.kind !== 'answer') {
+    throw atHub ? failureError(subject, outcome) : sourceError(subject, url.origin, outcome);
+  }
+  const good = (outcome.status >= 200 && outcome.status < 300) || REDIRECTS.includes(outcome.status);
+  if (!good) throw atHub ? refusalError(subject, outcome) : sourceError(subject, url.origin, outcome);
+  checkEncoding(subject, outcome);
+  return outcome;
+}
+
+/** A header takes printable ASCII only; a line break at the end is how a token file usually goes wrong. */
+function checkToken({ token, endpoint }: Subject): void {
+  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return;
+  throw new PrefetchError(
+    'InvalidToken',
+    `The token for ${endpoint} is empty or has a space, line break or umlaut in it.`,
+    {
+      details: { endpoint },
+    }
+  );
+}
+
+function checkEncoding(subject: Subject, answer: HttpAnswer): void {
+  const encoding = header(answer, 'content-encoding') ?? 'identity';
+  if (encoding === 'identity') return;
+  throw protocolError(
+    subject,
+    `a body encoded as ${JSON.stringify(encoding.slice(0, 20))} though identity was asked for`
+  );
+}
+
+function redirectTarget(subject: Subject, answer: HttpAnswer, from: URL): URL {
+  const location = header(answer, 'location') ?? '';
+  if (location === '' || !URL.canParse(location, from.href))
+    throw protocolError(subject, 'a redirect without a valid URL');
+  const target = new URL(location, from);
+  const secure = target.protocol === 'https:';
+  // The Hub says that hosts of its CDN may change, so any is good; what must not happen is to lose TLS on the way.
+  if (secure || (target.protocol === 'http:' && new URL(subject.endpoint).protocol === 'http:')) return target;
+  throw protocolError(subject, `a redirect to ${target.protocol}//${target.host}, which is not https`);
+}

@@ -1,0 +1,153 @@
+import { setMaxListeners } from 'node:events';
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { startRequest } from '../http/agents.js';
+import type { HttpTarget } from '../http/types.js';
+
+export interface ExchangeRequest extends HttpTarget {
+  readonly method: 'GET' | 'HEAD';
+  /** A good answer with a longer body is not read on. */
+  readonly maxBytes: number;
+  /** Longest silence; a body that trickles slower than `SLOWEST_BYTES_PER_MS` ends too. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface HttpAnswer {
+  readonly kind: 'answer';
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Uint8Array;
+}
+
+/** Why there is no answer. `received` counts bytes of the body; before its first byte it is 0. */
+export interface HttpFailure {
+  readonly kind: 'unreachable' | 'silent' | 'cut' | 'tooLong';
+  readonly reason: string;
+  readonly received: number;
+}
+
+/** Bodies of refusals are for messages only. */
+const MAX_REFUSAL_BYTES = 64 * 1024;
+const SLOWEST_BYTES_PER_MS = 16;
+/** A body may trickle for so many silences before its rate counts. */
+const PATIENCE = 4;
+const MAX_STALE_SOCKETS = 8;
+
+/** One request and its whole answer, redirects untouched. Throws the reason of `signal` and nothing else. */
+export async function exchange(request: ExchangeRequest): Promise<HttpAnswer | HttpFailure> {
+  const { signal } = request;
+  // Many small files are read under one signal, and each listens to it.
+  if (signal !== undefined) setMaxListeners(0, signal);
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted();
+    const outcome = await exchangeOnce(request);
+    signal?.throwIfAborted();
+    // A server may close an idle connection while we take it from the pool: no failure, and these requests may repeat.
+    if (outcome.kind !== 'staleSocket') return outcome;
+    if (attempt === MAX_STALE_SOCKETS) return { kind: 'unreachable', reason: 'ECONNRESET', received: 0 };
+  }
+}
+
+/** The first value of a header, by its name in lower case. */
+export function header(answer: HttpAnswer, name: string): string | undefined {
+  const value = answer.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+type Outcome = HttpAnswer | HttpFailure | { readonly kind: 'staleSocket' };
+
+function exchangeOnce(request: ExchangeRequest): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const { timeoutMs, signal } = request;
+    const sent = startRequest(request, { method: request.method, headers: {} });
+    const timer = setTimeout(() => {
+      settle({ kind: 'silent', reason: `no byte for ${String(timeoutMs)} ms`, received: body.received() });
+    }, timeoutMs);
+    const onAbort = () => {
+      settle({ kind: 'unreachable', reason: 'aborted', received: 0 });
+    };
+    const settle = (outcome: Outcome) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      // An answer that was read to its end leaves its connection to the next request.
+      if (!body.ended()) sent.destroy();
+      resolve(outcome);
+    };
+    const body = collectBody(request, { settle, moved: () => void timer.refresh() });
+    signal?.addEventListener('abort', onAbort, { once: true });
+    sent.on('response', (message) => {
+      timer.refresh();
+      body.collect(message);
+    });
+    sent.on('error', (error) => {
+      settle(sendFailure(sent, error, body));
+    });
+    sent.end();
+  });
+}
+
+type BodyCollector = ReturnType<typeof collectBody>;
+
+function collectBody(
+  request: ExchangeRequest,
+  on: { readonly settle: (outcome: Outcome) => void; readonly moved: () => void }
+) {
+  const started = performance.now();
+  const chunks: Uint8Array[] = [];
+  let received = 0;
+  let begun = false;
+  let ended = false;
+
+  function collect(message: IncomingMessage): void {
+    begun = true;
+    const status = message.statusCode ?? 0;
+    const good = status >= 200 && status < 300;
+    const limit = good ? request.maxBytes : MAX_REFUSAL_BYTES;
+    const answer = (): HttpAnswer => ({ kind: 'answer', status, headers: message.headers, body: joined(chunks) });
+    const tooLong = (): Outcome =>
+      good ? { kind: 'tooLong', reason: `more than ${String(limit)} bytes`, received } : answer();
+
+    if (good && request.method === 'GET' && Number(message.headers['content-length'] ?? 0) > limit) {
+      on.settle(tooLong());
+      return;
+    }
+    message.on('data', (chunk: Uint8Array) => {
+      received += chunk.byteLength;
+      on.moved();
+      if (received > limit) on.settle(tooLong());
+      else if (trickles(performance.now() - started, received, request.timeoutMs)) {
+        on.settle({ kind: 'silent', reason: 'the body only trickles', received });
+      } else chunks.push(chunk);
+    });
+    message.on('end', () => {
+      ended = true;
+      on.settle(answer());
+    });
+    message.on('error', (error) => {
+      on.settle({ kind: 'cut', reason: errorCode(error), received });
+    });
+  }
+
+  return { collect, received: () => received, begun: () => begun, ended: () => ended };
+}
+
+function trickles(elapsedMs: number, received: number, timeoutMs: number): boolean {
+  return elapsedMs > PATIENCE * timeoutMs + received / SLOWEST_BYTES_PER_MS;
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const [only] = chunks;
+  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
+}
+
+function sendFailure(sent: ClientRequest, error: Error, body: BodyCollector): Outcome {
+  const reason = errorCode(error);
+  if (body.begun()) return { kind: 'cut', reason, received: body.received() };
+  const stale = sent.reusedSocket && (reason === 'ECONNRESET' || reason === 'EPIPE');
+  return stale ? { kind: 'staleSocket' } : { kind: 'unreachable', reason, received: 0 };
+}
+
+/** The code and not the message: messages of some network errors hold the URL. */
+function errorCode(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}

@@ -1,0 +1,63 @@
+import { PrefetchError } from '../core/errors.js';
+import type { FileSelection } from '../core/identity.js';
+import { checkRepoPath } from '../core/repo-path.js';
+import { compileGlobs } from './fnmatch.js';
+import type { HubFile } from './hub.js';
+import { isWeights, vllmFiles } from './vllm-files.js';
+
+/**
+ * The files of a listing that a selection takes, in the order of the listing. `UnsafePath` when any path of the listing
+ * cannot be stored as it is, taken or not; `NothingSelected` when nothing is left to bring.
+ */
+export function selectFiles(files: readonly HubFile[], selection: FileSelection): HubFile[] {
+  checkListing(files);
+  const included = compileGlobs(selection.include);
+  const excluded = compileGlobs(selection.exclude);
+  const matching = files.filter(({ path }) => (selection.include.length === 0 || included(path)) && !excluded(path));
+  const selected = selection.kind === 'vllm' ? vllmFiles(matching) : matching;
+  if (selected.length === 0) throw nothingSelected(files.length, selection);
+  // A Dir with a config and no weights would fail only when vLLM starts on it.
+  const hasWeights = ({ path }: HubFile) => isWeights(path);
+  if (selection.kind === 'vllm' && matching.some(hasWeights) && !selected.some(hasWeights)) {
+    throw nothingSelected(files.length, selection, 'No weights are in a format that vLLM loads from a folder.');
+  }
+  return selected;
+}
+
+function checkListing(files: readonly HubFile[]): void {
+  const paths = new Set<string>();
+  for (const { path } of files) {
+    checkRepoPath(path);
+    if (paths.has(path)) throw unsafe(path, 'twice');
+    paths.add(path);
+  }
+  for (const path of paths) {
+    for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
+      if (paths.has(path.slice(0, slash))) throw unsafe(path.slice(0, slash), 'as a file and as a folder');
+    }
+  }
+}
+
+function unsafe(path: string, how: string): PrefetchError {
+  return new PrefetchError('UnsafePath', `The repo lists the path ${JSON.stringify(path.slice(0, 200))} ${how}.`, {
+    details: { path: path.slice(0, 200) },
+  });
+}
+
+function nothingSelected(count: number, { kind, include, exclude }: FileSelection, why?: string): PrefetchError {
+  const globs = (field: string, values: readonly string[]) =>
+    values.length === 0
+      ? []
+      : [
+          `${field} ${values
+            .slice(0, 10)
+            .map((glob) => JSON.stringify(glob))
+            .join(', ')}`,
+        ];
+  const chosen = [`selection ${kind}`, ...globs('include', include), ...globs('exclude', exclude)].join('; ');
+  const reason =
+    count === 0 ? 'The repo has no files.' : (why ?? `None of the ${String(count)} files of the repo is selected.`);
+  return new PrefetchError('NothingSelected', `${reason} Selected by: ${chosen}.`, {
+    details: { files: count, selection: kind, include, exclude },
+  });
+}
