@@ -1,1 +1,3 @@
+export { openStore, type S3Options, type StoreOptions } from './open-store.js';
+export { formatStoreUrl, objectUrl, parseStoreUrl, type StoreUrl } from './store-url.js';
 export type * from './object-store.js';

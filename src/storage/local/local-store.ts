@@ -1,0 +1,136 @@
+import { mkdir, rm } from 'node:fs/promises';
+
+import { PrefetchError } from '../../core/errors.js';
+import type { ObjectStore, RequestOptions, StoreCapabilities } from '../object-store.js';
+import { formatStoreUrl } from '../store-url.js';
+import { withFileErrors, type FileContext } from './file-errors.js';
+import { keyPath, localFolder, refuseFullDisk, scratchPath, sweep, type LocalFolder } from './local-folder.js';
+import { listFileFolders, listFiles } from './local-list.js';
+import { copyObject, headFile, readObject, removeObject, writeObject } from './local-objects.js';
+import * as uploads from './local-uploads.js';
+
+const DAY_MS = 24 * 60 * 60_000;
+
+const capabilities: StoreCapabilities = {
+  multipart: true,
+  conditionalComplete: false,
+  partChecksums: false,
+  minPartSize: 1,
+  maxPartSize: Number.MAX_SAFE_INTEGER,
+  maxParts: Number.MAX_SAFE_INTEGER,
+};
+
+/**
+ * Objects as files in a folder. A file appears under its key by rename only, synced before it and its folder after it;
+ * bytes of unfinished uploads wait in a hidden folder of the root.
+ */
+export function openLocalStore(path: string): ObjectStore {
+  const folder = localFolder(path);
+  return { root: formatStoreUrl({ scheme: 'file', path }), ...objects(folder), ...multipart(folder) };
+}
+
+type Multipart = Pick<
+  ObjectStore,
+  'createUpload' | 'findUploads' | 'listParts' | 'partTarget' | 'confirmPart' | 'completeUpload' | 'abortUpload'
+>;
+
+function objects(folder: LocalFolder): Omit<ObjectStore, 'root' | keyof Multipart> {
+  const at = (action: string, key: string, neededBytes?: number) => () =>
+    contextOf(folder, { action, key, neededBytes });
+  return {
+    capabilities: () => Promise.resolve(capabilities),
+    checkWritable: (options) =>
+      guarded(options, { action: 'write in', path: folder.path }, () => tryWriting(folder, options?.bytes ?? 0)),
+    head: (key, options) => guarded(options, at('look at', key), () => headFile(folder, key)),
+    get: (key, options = {}) => guarded(options, at('read', key), () => readObject(folder, key, options)),
+    put: (key, body, options) =>
+      guarded(options, at('write', key, body.byteLength), () => writeObject(folder, key, body)),
+    list: (prefix, options) => guardedList(folder, listFiles(folder, prefix, options)),
+    listFolders: (prefix, options) => guardedList(folder, listFileFolders(folder, prefix, options)),
+    delete: (key, options) => guarded(options, at('remove', key), () => removeObject(folder, key)),
+    copy: (from, to, { ifMatch, ...options } = {}) =>
+      guarded(options, at('copy to', to), () =>
+        copyObject(folder, { from, to, ...(ifMatch === undefined ? {} : { ifMatch }) }, options)
+      ),
+    readTarget: (key, options) => guarded(options, at('read', key), () => readTarget(folder, key)),
+    objectTarget: (key) => Promise.reject(noObjectTarget(folder, key)),
+    close: () => Promise.resolve(),
+  };
+}
+
+function multipart(folder: LocalFolder): Multipart {
+  const at = (key: string, neededBytes?: number) => () => contextOf(folder, { action: 'write', key, neededBytes });
+  return {
+    createUpload: (key, options) =>
+      guarded(options, at(key, options.size), () => uploads.createUpload(folder, key, options)),
+    findUploads: (key, options) => guarded(options, at(key), () => uploads.findUploads(folder, key)),
+    listParts: (upload, options) => guarded(options, at(upload.key), () => uploads.listParts(folder, upload)),
+    partTarget: (upload, part, options) =>
+      guarded(options, at(upload.key), () => uploads.partTarget(folder, upload, part)),
+    confirmPart: (upload, part, _etag, options) =>
+      guarded(options, at(upload.key), () => uploads.confirmPart(folder, upload, part)),
+    completeUpload: (upload, parts, options) =>
+      guarded(options, at(upload.key, options.size), () =>
+        uploads.completeUpload(folder, upload, { ...options, parts })
+      ),
+    abortUpload: (upload, options) => guarded(options, at(upload.key), () => uploads.abortUpload(folder, upload)),
+  };
+}
+
+function contextOf(
+  folder: LocalFolder,
+  {
+    action,
+    key,
+    neededBytes,
+  }: { readonly action: string; readonly key: string; readonly neededBytes: number | undefined }
+): FileContext {
+  return { action, path: keyPath(folder, key), ...(neededBytes === undefined ? {} : { neededBytes }) };
+}
+
+async function guarded<T>(
+  options: RequestOptions | undefined,
+  context: FileContext | (() => FileContext),
+  action: () => Promise<T>
+): Promise<T> {
+  options?.signal?.throwIfAborted();
+  return withFileErrors(typeof context === 'function' ? context() : context, action);
+}
+
+async function* guardedList<T>(folder: LocalFolder, items: AsyncGenerator<T>): AsyncGenerator<T> {
+  const context = { action: 'list', path: folder.path };
+  for (;;) {
+    const next = await withFileErrors(context, () => items.next());
+    if (next.done === true) return;
+    yield next.value;
+  }
+}
+
+async function tryWriting(folder: LocalFolder, bytes: number): Promise<void> {
+  await mkdir(folder.path, { recursive: true });
+  const probe = await scratchPath(folder);
+  try {
+    await mkdir(probe);
+  } finally {
+    await rm(probe, { recursive: true, force: true });
+  }
+  await refuseFullDisk(folder, bytes);
+  await sweep(folder.scratch, DAY_MS);
+  await sweep(folder.uploads, 7 * DAY_MS);
+}
+
+async function readTarget(folder: LocalFolder, key: string): Promise<{ kind: 'file'; path: string }> {
+  if ((await headFile(folder, key)) === undefined) {
+    throw new PrefetchError('ObjectNotFound', `There is no ${JSON.stringify(key)} in ${folder.path}`, {
+      details: { key },
+    });
+  }
+  return { kind: 'file', path: keyPath(folder, key) };
+}
+
+function noObjectTarget(folder: LocalFolder, key: string): PrefetchError {
+  return new PrefetchError(
+    'StreamingUnsupported',
+    `${folder.path} takes ${JSON.stringify(key)} in parts, not in one HTTP request`
+  );
+}

@@ -1,0 +1,198 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { PrefetchError, isPrefetchError } from '../../core/errors.js';
+import type {
+  CompleteOptions,
+  CreateUploadOptions,
+  ObjectInfo,
+  PartDescription,
+  Receipt,
+  Upload,
+} from '../object-store.js';
+import { isSystemError } from './file-errors.js';
+import { keyPath, publishFile, refuseFullDisk, type LocalFolder } from './local-folder.js';
+import { fileInfo } from './local-info.js';
+import { headFile, syncFile } from './local-objects.js';
+import { appendToJournal, readJournal } from './upload-journal.js';
+import { readUploadRecord, writeUploadRecord, type UploadRecord } from './upload-record.js';
+
+/** Makes the folder of an upload: a data file of the full size, its record, and a journal of confirmed parts. */
+export async function createUpload(
+  folder: LocalFolder,
+  key: string,
+  { size, partSize }: CreateUploadOptions
+): Promise<Upload> {
+  keyPath(folder, key);
+  await mkdir(folder.uploads, { recursive: true });
+  await refuseFullDisk(folder, size);
+  const upload = { key, id: randomBytes(16).toString('hex') };
+  const path = uploadPath(folder, upload);
+  await mkdir(path);
+  try {
+    await (await open(dataPath(path), 'wx')).close();
+    await truncate(dataPath(path), size);
+    // Last, so that an upload is found only when it is whole.
+    await writeUploadRecord(path, { version: 1, key, size, partSize });
+  } catch (error) {
+    await rm(path, { recursive: true, force: true });
+    throw error;
+  }
+  return upload;
+}
+
+/** Uploads of exactly this key, newest first; what is broken is passed over. */
+export async function findUploads(folder: LocalFolder, key: string): Promise<Upload[]> {
+  keyPath(folder, key);
+  const names = await readdir(folder.uploads).catch((error: unknown) => {
+    if (isSystemError(error, 'ENOENT')) return [];
+    throw error;
+  });
+  const found: { upload: Upload; createdMs: number }[] = [];
+  for (const id of names.filter(isUploadId)) {
+    const path = join(folder.uploads, id);
+    const record = await readUploadRecord(path);
+    const data = await stat(dataPath(path)).catch(() => undefined);
+    if (record?.key !== key || data === undefined) continue;
+    found.push({ upload: { key, id }, createdMs: record.createdMs });
+  }
+  return found.sort((a, b) => b.createdMs - a.createdMs).map(({ upload }) => upload);
+}
+
+/** Parts whose bytes were confirmed, in order. */
+export async function listParts(folder: LocalFolder, upload: Upload): Promise<Receipt[]> {
+  await recordOf(folder, upload);
+  return readJournal(uploadPath(folder, upload));
+}
+
+/** Where the bytes of a part go. From now on the part counts as missing until it is confirmed again. */
+export async function partTarget(
+  folder: LocalFolder,
+  upload: Upload,
+  part: PartDescription
+): Promise<{ kind: 'file'; path: string; position: number }> {
+  const record = await recordOf(folder, upload);
+  checkPart(record, part);
+  const path = uploadPath(folder, upload);
+  await appendToJournal(path, { kind: 'opened', partNumber: part.partNumber });
+  return { kind: 'file', path: dataPath(path), position: part.position };
+}
+
+/** Writes a part's receipt into the journal. */
+export async function confirmPart(folder: LocalFolder, upload: Upload, part: PartDescription): Promise<Receipt> {
+  const record = await recordOf(folder, upload);
+  checkPart(record, part);
+  const receipt: Receipt = {
+    partNumber: part.partNumber,
+    size: part.size,
+    etag: randomBytes(8).toString('hex'),
+    ...(part.crc32 === undefined ? {} : { crc32: part.crc32 }),
+  };
+  await appendToJournal(uploadPath(folder, upload), { kind: 'confirmed', ...receipt });
+  return receipt;
+}
+
+/** Checks that all bytes are there, syncs them and renames the data file to the key's path. */
+export async function completeUpload(
+  folder: LocalFolder,
+  upload: Upload,
+  { parts, size }: { readonly parts: readonly Receipt[] } & CompleteOptions
+): Promise<ObjectInfo> {
+  const path = uploadPath(folder, upload);
+  const record = await recordOf(folder, upload).catch(async (error: unknown) => {
+    // A process killed right after the rename has published already.
+    const info = await headFile(folder, upload.key);
+    if (!isPrefetchError(error, 'UploadNotFound') || info?.size !== size) throw error;
+    await rm(path, { recursive: true, force: true });
+    return info;
+  });
+  if ('etag' in record) return record;
+  checkParts(record, { upload, given: parts, held: await readJournal(path), size });
+  const data = dataPath(path);
+  const stats = await stat(data, { bigint: true });
+  if (Number(stats.size) !== size)
+    throw conflict(upload, `its data file has ${String(stats.size)} of ${String(size)} bytes`);
+  await syncFile(data);
+  await publishFile(folder, data, upload.key);
+  await rm(path, { recursive: true, force: true });
+  return fileInfo(upload.key, stats);
+}
+
+/** Removes an upload and its bytes. */
+export async function abortUpload(folder: LocalFolder, upload: Upload): Promise<void> {
+  if (!isUploadId(upload.id)) return;
+  const path = join(folder.uploads, upload.id);
+  // Renamed first: half a removed upload must not look like one that may be taken up again.
+  await rename(path, `${path}.removed`).catch((error: unknown) => {
+    if (!isSystemError(error, 'ENOENT')) throw error;
+  });
+  await rm(`${path}.removed`, { recursive: true, force: true });
+}
+
+async function recordOf(folder: LocalFolder, upload: Upload): Promise<UploadRecord> {
+  const path = uploadPath(folder, upload);
+  const record = await readUploadRecord(path);
+  const data = await stat(dataPath(path)).catch(() => undefined);
+  if (record?.key !== upload.key || data === undefined) throw notFound(folder, upload);
+  return record;
+}
+
+function checkPart(record: UploadRecord, part: PartDescription): void {
+  const position = (part.partNumber - 1) * record.partSize;
+  const size = Math.min(record.partSize, record.size - position);
+  if (part.position === position && part.size === size) return;
+  throw new PrefetchError(
+    'InvalidInput',
+    `Part ${String(part.partNumber)} of ${record.key} is ${String(size)} bytes at ${String(position)}, ` +
+      `not ${String(part.size)} at ${String(part.position)}`
+  );
+}
+
+function checkParts(
+  record: UploadRecord,
+  asked: {
+    readonly upload: Upload;
+    readonly given: readonly Receipt[];
+    readonly held: readonly Receipt[];
+    readonly size: number;
+  }
+): void {
+  const held = new Map(asked.held.map((receipt) => [receipt.partNumber, receipt]));
+  for (const { partNumber, etag, size } of asked.given) {
+    const receipt = held.get(partNumber);
+    if (receipt?.etag !== etag || receipt.size !== size)
+      throw conflict(asked.upload, `part ${String(partNumber)} is missing`);
+  }
+  const bytes = asked.given.reduce((sum, receipt) => sum + receipt.size, 0);
+  const numbers = new Set(asked.given.map(({ partNumber }) => partNumber));
+  if (bytes !== asked.size || asked.size !== record.size || numbers.size !== asked.given.length) {
+    throw conflict(asked.upload, `its parts have ${String(bytes)} of ${String(record.size)} bytes`);
+  }
+}
+
+function uploadPath(folder: LocalFolder, upload: Upload): string {
+  // The id comes from outside this process and becomes a path.
+  if (!isUploadId(upload.id)) throw notFound(folder, upload);
+  return join(folder.uploads, upload.id);
+}
+
+function dataPath(path: string): string {
+  return join(path, 'data');
+}
+
+function isUploadId(id: string): boolean {
+  return /^[0-9a-f]{32}$/.test(id);
+}
+
+function notFound(folder: LocalFolder, upload: Upload): PrefetchError {
+  return new PrefetchError('UploadNotFound', `There is no such upload of ${upload.key} in ${folder.path}`, {
+    details: { key: upload.key },
+  });
+}
+
+function conflict(upload: Upload, problem: string): PrefetchError {
+  return new PrefetchError('StoreConflict', `The upload of ${upload.key} cannot be completed: ${problem}`, {
+    details: { key: upload.key },
+  });
+}
