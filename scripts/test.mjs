@@ -71,10 +71,17 @@ async function buildAll() {
 }
 
 async function getTemporalCli() {
-  const { findTemporalCli } = await import(pathToFileURL(join(root, 'dist/embedded/temporal-cli.js')).href);
-  const found = await findTemporalCli();
+  const { findTemporalCli } = await import(distUrl('embedded/temporal-cli.js'));
+  const { readSettings } = await import(distUrl('config/environment.js'));
+  const { cacheFolder, temporalCliPath } = readSettings();
+  const onStep = (line) => console.log(`      ${line}`);
+  const found = await findTemporalCli({ cliPath: temporalCliPath, searchPath: process.env.PATH, cacheFolder, onStep });
   process.env.TEMPORAL_CLI_PATH = found;
   return found;
+}
+
+function distUrl(file) {
+  return pathToFileURL(join(root, 'dist', file)).href;
 }
 
 async function buildS3Servers() {

@@ -1,6 +1,8 @@
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { afterAll, beforeAll } from 'vitest';
+import { readSettings } from '../../src/config/environment.js';
+import { findTemporalCli } from '../../src/embedded/temporal-cli.js';
 
 /**
  * Starts one real dev server (in memory, on 127.0.0.1, a free port) for the tests of a file.
@@ -25,19 +27,17 @@ export async function startTemporalServer(): Promise<TestWorkflowEnvironment> {
   quietRuntime();
   return TestWorkflowEnvironment.createLocal({
     server: {
-      executable: { type: 'existing-path', path: temporalCliPath() },
+      executable: { type: 'existing-path', path: await temporalCliPath() },
       ip: '127.0.0.1',
       log: { format: 'pretty', level: 'error' },
     },
   });
 }
 
-/** Path of the Temporal CLI that `npm test` found. */
-export function temporalCliPath(): string {
-  const path = process.env['TEMPORAL_CLI_PATH'];
-  if (!path)
-    throw new Error('TEMPORAL_CLI_PATH is not set: run the tests with `npm test -- PATH`, which gets the CLI.');
-  return path;
+/** Path of the Temporal CLI: the one that `npm test` found, else what a user of the package would get. */
+export async function temporalCliPath(): Promise<string> {
+  const { cacheFolder, temporalCliPath: cliPath } = readSettings();
+  return findTemporalCli({ cliPath, searchPath: process.env['PATH'], cacheFolder });
 }
 
 let installed = false;

@@ -1,0 +1,140 @@
+import { expect, test } from 'vitest';
+import {
+  artifactName,
+  fileSelection,
+  prefetchWorkflowId,
+  sha256Hex,
+  withTrailingSlash,
+} from '../../src/core/identity.js';
+import type { PrefetchInput } from '../../src/core/schemas/input.js';
+import { parseInput } from '../../src/core/schemas/parse.js';
+
+const idOf = (input: PrefetchInput): string => prefetchWorkflowId(parseInput(input));
+const llama: PrefetchInput = { repo: 'meta-llama/Llama-3.1-8B' };
+
+// These are in people's scripts, in running workflows and in other SDKs: a change here is a breaking change.
+test.each<[string, PrefetchInput]>([
+  ['prefetch/gpt2@main/4fbe9dcdbb00', { repo: 'gpt2' }],
+  ['prefetch/meta-llama/Llama-3.1-8B@main/24d5f919ce15', llama],
+  [
+    'prefetch/meta-llama/Llama-3.1-8B@refs/pr/1/877535926bd4',
+    {
+      ...llama,
+      revision: 'refs/pr/1',
+      selection: 'vllm',
+      include: ['*.json', '*.safetensors'],
+      exclude: ['original/*'],
+    },
+  ],
+  [
+    'prefetch/meta-llama/Llama-3.1-8B@main/e0123b7b13d8',
+    { ...llama, rawDataPath: 's3://bucket/models', artifactName: 'llama', force: 3 },
+  ],
+  [
+    'prefetch/Qwen/Qwen3-0.6B@main/e1ee7e417ce9',
+    { repo: 'Qwen/Qwen3-0.6B', shardConfig: { engine: 'native', args: { tensorParallelSize: 4 } } },
+  ],
+  ['prefetch/a/b@zweig/ä-日本/d83f1bc417b7', { repo: 'a/b', revision: 'zweig/ä-日本' }],
+])('the ID %s never changes', (id, input) => {
+  expect(idOf(input)).toBe(id);
+});
+
+test.each<[string, PrefetchInput]>([
+  ['repo', { repo: 'meta-llama/Llama-3.1-8b' }],
+  ['revision', { ...llama, revision: 'v1' }],
+  ['selection', { ...llama, selection: 'vllm' }],
+  ['include', { ...llama, include: ['*.json'] }],
+  ['exclude', { ...llama, exclude: ['*.json'] }],
+  ['destination', { ...llama, rawDataPath: 's3://bucket/models' }],
+  ['artifact name', { ...llama, artifactName: 'llama' }],
+  ['sharding', { ...llama, shardConfig: { args: { tensorParallelSize: 2 } } }],
+  ['force', { ...llama, force: 0 }],
+])('another %s gives another ID', (_, input) => {
+  expect(idOf(input)).not.toBe(idOf(llama));
+});
+
+test('no two different answers to the same question share an ID', () => {
+  const ids = [
+    idOf({ ...llama, include: ['a'] }),
+    idOf({ ...llama, exclude: ['a'] }),
+    idOf({ ...llama, force: 1 }),
+    idOf({ ...llama, force: 11 }),
+    idOf({ ...llama, shardConfig: { args: { tensorParallelSize: 1 } } }),
+    idOf({ ...llama, shardConfig: { args: { tensorParallelSize: 1, maxModelLen: 1 } } }),
+    idOf({ ...llama, shardConfig: { engine: 'vllm', args: { tensorParallelSize: 1 } } }),
+  ];
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
+test.each<[string, PrefetchInput]>([
+  ['the name of the token', { ...llama, hfTokenKey: 'HF_TOKEN_TEAM' }],
+  ['the resources', { ...llama, resources: { cpu: '32', memory: '256Gi', gpu: 'A100:4' } }],
+  ['the metadata', { ...llama, metadata: { task: 'generate', modality: ['text'] } }],
+  ['a default that is spelled out', { ...llama, revision: 'main', selection: 'all', include: [], exclude: [] }],
+  ['the default artifact name', { ...llama, artifactName: 'Llama-3-1-8B' }],
+])('%s does not change the ID', (_, input) => {
+  expect(idOf(input)).toBe(idOf(llama));
+});
+
+test('neither order nor doubles of globs, nor a slash after the destination, change the ID', () => {
+  expect(idOf({ ...llama, include: ['b', 'a', 'b'], exclude: ['d', 'c'] })).toBe(
+    idOf({ ...llama, include: ['a', 'b'], exclude: ['c', 'd', 'd'] })
+  );
+  expect(idOf({ ...llama, rawDataPath: 's3://bucket/models/' })).toBe(
+    idOf({ ...llama, rawDataPath: 's3://bucket/models' })
+  );
+});
+
+test('neither the order of fields nor a spelled-out sharding default changes the ID', () => {
+  const short: PrefetchInput = { ...llama, shardConfig: { args: { tensorParallelSize: 2 } } };
+  const long: PrefetchInput = {
+    shardConfig: { args: { trustRemoteCode: false, dtype: 'auto', tensorParallelSize: 2 }, engine: 'auto' },
+    ...llama,
+  };
+  expect(idOf(long)).toBe(idOf(short));
+});
+
+test.each(['c', 'ä', '日', '😀'])('an ID of "%s" repeated has whole characters and at most 255 bytes', (character) => {
+  const repo = `${'a'.repeat(96)}/${'b'.repeat(96)}`;
+  for (const shift of ['', 'x', 'xx', 'xxx']) {
+    const revision = shift + character.repeat(Math.floor((200 - shift.length) / character.length));
+    const id = idOf({ repo, revision });
+    expect(Buffer.byteLength(id)).toBeLessThanOrEqual(255);
+    expect(Buffer.byteLength(id)).toBeGreaterThan(255 - 4);
+    expect(id).not.toMatch(/\p{Surrogate}/u);
+    expect(id).toMatch(/^prefetch\/a+\/b+@.*\/[0-9a-f]{12}$/);
+  }
+});
+
+test('IDs that were shortened to the same text still differ', () => {
+  const repo = `${'a'.repeat(96)}/${'b'.repeat(96)}`;
+  expect(idOf({ repo, revision: `${'c'.repeat(198)}1` })).not.toBe(idOf({ repo, revision: `${'c'.repeat(198)}2` }));
+});
+
+test.each([
+  ['gpt2', undefined, 'gpt2'],
+  ['meta-llama/Llama-3.1-8B', undefined, 'Llama-3-1-8B'],
+  ['owner/a.b.c', undefined, 'a-b-c'],
+  ['owner/name', 'mine', 'mine'],
+])('the artifact of %s with the name %s is %s', (repo, name, expected) => {
+  expect(artifactName(parseInput({ repo, ...(name === undefined ? {} : { artifactName: name }) }))).toBe(expected);
+});
+
+test('a file selection has sorted globs without doubles', () => {
+  expect(fileSelection(parseInput({ repo: 'a/b', include: ['b', 'a', 'a'], exclude: ['z', 'y'] }))).toEqual({
+    kind: 'all',
+    include: ['a', 'b'],
+    exclude: ['y', 'z'],
+  });
+});
+
+test('text is hashed as UTF-8', () => {
+  expect(sha256Hex('')).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
+  expect(sha256Hex('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+  expect(sha256Hex('ä')).not.toBe(sha256Hex('a'));
+});
+
+test('a URL gets one trailing slash', () => {
+  expect(withTrailingSlash('s3://bucket')).toBe('s3://bucket/');
+  expect(withTrailingSlash('s3://bucket/')).toBe('s3://bucket/');
+});

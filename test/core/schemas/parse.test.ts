@@ -1,0 +1,198 @@
+import { expect, test } from 'vitest';
+import { isPrefetchError } from '../../../src/core/errors.js';
+import { parseInput } from '../../../src/core/schemas/parse.js';
+
+const repo = 'meta-llama/Llama-3.1-8B';
+
+test('a repo alone is a complete input', () => {
+  expect(parseInput({ repo })).toEqual({ repo, revision: 'main', selection: 'all', include: [], exclude: [] });
+});
+
+test('everything a caller may send is kept as it was sent', () => {
+  const input = {
+    repo,
+    revision: 'refs/pr/12',
+    selection: 'vllm',
+    include: ['**/*.safetensors'],
+    exclude: ['original/**'],
+    hfTokenKey: 'HF_TOKEN_TEAM',
+    artifactName: 'llama_3-1',
+    rawDataPath: 's3://bucket/a b',
+    force: 0,
+    shardConfig: {
+      engine: 'native',
+      args: {
+        tensorParallelSize: 4,
+        dtype: 'bfloat16',
+        maxModelLen: 4096,
+        trustRemoteCode: true,
+        filePattern: 'rank-{rank}-{part}.safetensors',
+        maxFileSize: 1,
+        vllmVersion: '0.31.1',
+        device: 'cpu',
+      },
+    },
+    resources: { cpu: '500m', memory: '1.5Gi', gpu: 'A100 80GB:4', disk: '500Gi', shm: '16Gi' },
+    metadata: {
+      architecture: 'llama',
+      task: 'generate',
+      modality: ['text'],
+      format: 'safetensors',
+      modelType: 'x',
+      shortDescription: '',
+    },
+  };
+  expect(parseInput(input)).toEqual(input);
+});
+
+test('sharding has defaults for all but the number of ranks', () => {
+  expect(parseInput({ repo, shardConfig: { args: { tensorParallelSize: 2 } } }).shardConfig).toEqual({
+    engine: 'auto',
+    args: {
+      tensorParallelSize: 2,
+      dtype: 'auto',
+      trustRemoteCode: false,
+      filePattern: 'model-rank-{rank}-part-{part}.safetensors',
+      maxFileSize: 5 * 1024 ** 3,
+      vllmVersion: '0.32.0',
+    },
+  });
+});
+
+test.each([['null', null], ['an array', [{ repo }]], ['text', '{"repo":"a/b"}'], ['a number', 5], ['nothing', undefined]])(
+  'refuses %s for an input',
+  (_, value) => {
+    expect(problemsOf(value)).toEqual([expect.stringMatching(/^input: /)]);
+  }
+);
+
+test.each([
+  ['no owner', '/name'],
+  ['no name', 'owner/'],
+  ['three segments', 'a/b/c'],
+  ['a URL', 'https://huggingface.co/a/b'],
+  ['a parent folder', '../b'],
+  ['two dots', 'a/b..c'],
+  ['two dashes', 'a/b--c'],
+  ['a space', 'a/b c'],
+  ['a line end', 'a/b\n'],
+  ['a NUL', 'a/b\u0000'],
+  ['a query', 'a/b?x=1'],
+  ['a percent sign', 'a/%2e%2e'],
+  ['over 96 characters in a segment', `a/${'b'.repeat(97)}`],
+  ['nothing', ''],
+])('refuses a repo with %s', (_, value) => {
+  expect(new Set(fieldsOf({ repo: value }))).toEqual(new Set(['repo']));
+});
+
+test.each(['a..b', 'a b', 'a~1', 'a^', 'a:b', 'a?', 'a*', 'a[', 'a\\b', 'a\n', '\u007f', '', '\ud800', 'x'.repeat(201)])(
+  'refuses the revision %j',
+  (revision) => {
+    expect(new Set(fieldsOf({ repo, revision }))).toEqual(new Set(['revision']));
+  }
+);
+
+test.each(['main', 'v1.0', 'feature/ä#1', 'refs/pr/1', '100%', '😀', '0123456789abcdef0123456789abcdef01234567'])(
+  'takes the revision %s',
+  (revision) => {
+    expect(parseInput({ repo, revision }).revision).toBe(revision);
+  }
+);
+
+test.each([
+  ['selection', { selection: 'weights' }],
+  ['include', { include: '*.json' }],
+  ['include.0', { include: [''] }],
+  ['exclude.1', { exclude: ['a', 5] }],
+  ['hfTokenKey', { hfTokenKey: 'HF TOKEN' }],
+  ['artifactName', { artifactName: 'a.b' }],
+  ['artifactName', { artifactName: 'a/b' }],
+  ['rawDataPath', { rawDataPath: '/data' }],
+  ['rawDataPath', { rawDataPath: 's3://bucket/\udfff' }],
+  ['force', { force: true }],
+  ['force', { force: 1.5 }],
+  ['force', { force: -1 }],
+  ['shardConfig.args', { shardConfig: {} }],
+  ['shardConfig.args.tensorParallelSize', { shardConfig: { args: {} } }],
+  ['shardConfig.args.tensorParallelSize', { shardConfig: { args: { tensorParallelSize: 0 } } }],
+  ['shardConfig.args.filePattern', { shardConfig: { args: { tensorParallelSize: 1, filePattern: 'x.safetensors' } } }],
+  [
+    'shardConfig.args.filePattern',
+    { shardConfig: { args: { tensorParallelSize: 1, filePattern: '../{rank}{part}.safetensors' } } },
+  ],
+  ['shardConfig.args.vllmVersion', { shardConfig: { args: { tensorParallelSize: 1, vllmVersion: 'latest' } } }],
+  ['shardConfig.engine', { shardConfig: { engine: 'tgi', args: { tensorParallelSize: 1 } } }],
+  ['resources.gpu', { resources: { gpu: 'A100:0' } }],
+  ['resources.gpu', { resources: { gpu: 'A100:' } }],
+  ['resources.memory', { resources: { memory: '256 GB' } }],
+  ['metadata.modality.0', { metadata: { modality: [1] } }],
+])('names the wrong field %s', (field, fields) => {
+  expect(fieldsOf({ repo, ...fields })).toEqual([field]);
+});
+
+test('names every wrong field at once, and every unknown one', () => {
+  const problems = problemsOf({ repo: 5, revison: 'v1', force: 'yes', resources: { gpus: 1 } });
+  expect(problems.map((problem) => problem.split(':')[0]).sort()).toEqual([
+    'force',
+    'repo',
+    'resources.gpus',
+    'revison',
+  ]);
+  expect(problems).toContain('revison: unknown field');
+});
+
+test('fields named like parts of a prototype are unknown fields', () => {
+  const input: unknown = JSON.parse('{"repo":"a/b","__proto__":{"force":1},"constructor":1,"toString":1}');
+  expect(fieldsOf(input).sort()).toEqual(['__proto__', 'constructor', 'toString']);
+});
+
+test('no value shows in the message: it may be a secret in the wrong place', () => {
+  const secret = 'hf_SecretSecretSecretSecret';
+  const everywhere = {
+    repo: secret + '/' + secret + '/' + secret,
+    revision: `${secret}..`,
+    selection: secret,
+    include: secret,
+    exclude: [[secret]],
+    hfTokenKey: `${secret}!`,
+    artifactName: `${secret}!`,
+    rawDataPath: secret,
+    force: secret,
+    shardConfig: { engine: secret, args: { tensorParallelSize: secret, device: secret, vllmVersion: secret } },
+    resources: { gpu: secret, memory: secret },
+    metadata: { modality: secret, task: [secret] },
+    password: secret,
+  };
+  const error = failureOf(everywhere);
+  expect(JSON.stringify([error.message, error.details, String(error.cause)])).not.toContain('Secret');
+  expect(fieldsOf(everywhere)).toEqual(
+    expect.arrayContaining(['repo', 'include', 'exclude.0', 'shardConfig.engine', 'metadata.task', 'password'])
+  );
+});
+
+test('the message stays small, however wrong the input is', () => {
+  const unknown = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`${'k'.repeat(1000)}${String(i)}`, 1]));
+  const error = failureOf({ repo, ...unknown });
+  expect(error.message.length).toBeLessThan(10_000);
+  expect(error.message).toMatch(/and 19950 more$/);
+});
+
+function fieldsOf(value: unknown): string[] {
+  return problemsOf(value).map((problem) => problem.slice(0, problem.indexOf(': ')));
+}
+
+function problemsOf(value: unknown): readonly string[] {
+  const { problems } = failureOf(value).details;
+  if (!Array.isArray(problems)) throw new Error('InvalidInput has no list of problems.');
+  return problems.map(String);
+}
+
+function failureOf(value: unknown): { message: string; details: Readonly<Record<string, unknown>>; cause?: unknown } {
+  try {
+    parseInput(value);
+  } catch (error) {
+    if (isPrefetchError(error, 'InvalidInput')) return error;
+    throw error;
+  }
+  throw new Error('parseInput took it.');
+}
