@@ -2,6 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runTool } from './run-tool.js';
 
+const GONE_MS = 10_000;
+
 /**
  * When a process began, as its system counts it: with the PID it names one process for ever, for PIDs come again.
  * @returns undefined when there is no such process
@@ -21,29 +23,15 @@ export async function findProcesses(args: readonly string[]): Promise<number[]> 
   return lines.filter(({ command }) => `\0${command}\0`.includes(`\0${wanted}\0`)).map(({ pid }) => pid);
 }
 
-/** Ends a process: asks first, then insists. Returns when it is gone. */
-export async function endProcess(pid: number, graceMs = 5_000): Promise<void> {
-  send(pid, 'SIGTERM');
-  if (await goneWithin(pid, graceMs)) return;
-  send(pid, 'SIGKILL');
-  await goneWithin(pid, graceMs);
-}
-
-async function goneWithin(pid: number, limitMs: number): Promise<boolean> {
-  const deadline = Date.now() + limitMs;
-  while ((await processStart(pid)) !== undefined) {
-    if (Date.now() > deadline) return false;
-    await delay(20);
-  }
-  return true;
-}
-
-function send(pid: number, signal: NodeJS.Signals): void {
+/** Kills a process and returns when it is gone. */
+export async function killProcess(pid: number): Promise<void> {
   try {
-    process.kill(pid, signal);
+    process.kill(pid, 'SIGKILL');
   } catch {
     // It ended by itself meanwhile, or belongs to someone else: then it is not ours to end.
   }
+  const deadline = Date.now() + GONE_MS;
+  while ((await processStart(pid)) !== undefined && Date.now() < deadline) await delay(10);
 }
 
 async function linuxStart(pid: number): Promise<string | undefined> {

