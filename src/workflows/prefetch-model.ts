@@ -1,5 +1,5 @@
 import { continueAsNew, proxyActivities } from '@temporalio/workflow';
-import type { Dir, PlanSummary, PrefetchActivities, PrefetchProgress, PrefetchSpec } from '../core/contract.js';
+import type { Dir, PrefetchActivities, PrefetchProgress } from '../core/contract.js';
 import { AUTHENTICATE, LIGHT_STEP } from './activity-options.js';
 import { unwrapFailure } from './failures.js';
 import { startReport, type Report } from './report.js';
@@ -53,18 +53,19 @@ async function begin(input: unknown, report: Report): Promise<TransferState | { 
 }
 
 async function transfer(input: unknown, state: TransferState, report: Report): Promise<Dir> {
+  const { spec, plan } = state;
   const nextBatch = await transferBatches(state, report.batchDone);
-  if (nextBatch !== undefined) await goOn(input, { spec: state.spec, plan: state.plan, nextBatch }, report);
+  if (nextBatch !== undefined) {
+    return continueAsNew<typeof prefetchModel>(input, {
+      version: 1,
+      spec,
+      plan,
+      nextBatch,
+      progress: report.progress(),
+    });
+  }
   report.publishing();
-  const dir = await publish(state.spec, state.plan);
+  const dir = await publishDir(spec, plan);
   report.done(dir, false);
   return dir;
-}
-
-function goOn(input: unknown, state: TransferState, report: Report): Promise<never> {
-  return continueAsNew<typeof prefetchModel>(input, { version: 1, ...state, progress: report.progress() });
-}
-
-function publish(spec: PrefetchSpec, plan: PlanSummary): Promise<Dir> {
-  return publishDir(spec, plan);
 }

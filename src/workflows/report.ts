@@ -19,13 +19,14 @@ const NOTHING: PrefetchProgress = {
   cacheHit: false,
 };
 
+/** How the story tells where it is. */
 export interface Report {
-  planning(spec: PrefetchSpec): void;
-  transferring(plan: PlanSummary): void;
-  batchDone(result: { readonly files: number; readonly bytes: number }): void;
-  publishing(): void;
-  done(dir: Dir, cacheHit: boolean): void;
-  progress(): PrefetchProgress;
+  readonly planning: (spec: PrefetchSpec) => void;
+  readonly transferring: (plan: PlanSummary) => void;
+  readonly batchDone: (result: { readonly files: number; readonly bytes: number }) => void;
+  readonly publishing: () => void;
+  readonly done: (dir: Dir, cacheHit: boolean) => void;
+  readonly progress: () => PrefetchProgress;
 }
 
 /** Keeps the progress of a run, answers the query with it, and shows it to people in the Temporal UI. */

@@ -35,14 +35,18 @@ export async function transferBatches(
   };
   await CancellationScope.cancellable(async () => {
     const scope = CancellationScope.current();
-    const lanes = Array.from({ length: Math.min(WINDOW, last - nextBatch) }, runLane);
-    for (const lane of lanes)
-      lane.catch(() => {
+    let first: { readonly error: unknown } | undefined;
+    const guarded = async () => {
+      try {
+        await runLane();
+      } catch (error) {
+        // The lanes that this cancels fail too, but the first failure is the one to tell.
+        first ??= { error };
         scope.cancel();
-      });
-    const settled = await Promise.allSettled(lanes);
-    const failed = settled.find((lane) => lane.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(WINDOW, last - nextBatch) }, guarded));
+    if (first !== undefined) throw first.error;
   });
   return next < plan.batchCount ? next : undefined;
 }
