@@ -1,4 +1,4 @@
-import { askedRange } from './byte-range.js';
+import { askedRange, type AskedRange } from './byte-range.js';
 import { bytesContent, type Content } from './content.js';
 
 /** What is sent back, as data. */
@@ -67,8 +67,16 @@ export async function contentAnswer(
       'Accept-Ranges': 'bytes',
       ...headers,
       'Content-Length': String(end - start),
-      ...(asked.kind === 'part' ? { 'Content-Range': `bytes ${String(start)}-${String(end - 1)}/${size}` } : {}),
+      ...contentRange(asked, { range, size }),
     },
     body: { content, start, end },
   };
+}
+
+/** The JavaScript client takes the size of a file from here, and only from here, empty ones included. */
+function contentRange(asked: AskedRange, { range, size }: { range: string | undefined; size: string }) {
+  if (asked.kind === 'part') {
+    return { 'Content-Range': `bytes ${String(asked.start)}-${String(asked.end - 1)}/${size}` };
+  }
+  return size === '0' && range !== undefined ? { 'Content-Range': 'bytes */0' } : {};
 }
