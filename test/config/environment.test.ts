@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest';
+import { embeddedStore, readSettings } from '../../src/config/environment.js';
+import { isPrefetchError } from '../../src/core/errors.js';
+
+const HOME = { HOME: '/home/someone' };
+
+describe('readSettings', () => {
+  test('puts home and cache where XDG says, and into the home folder otherwise', () => {
+    expect(readSettings(HOME)).toMatchObject({
+      home: '/home/someone/.local/share/model-prefetch',
+      cacheFolder: '/home/someone/.cache/model-prefetch',
+    });
+    expect(readSettings({ ...HOME, XDG_DATA_HOME: '/d', XDG_CACHE_HOME: '/c' })).toMatchObject({
+      home: '/d/model-prefetch',
+      cacheFolder: '/c/model-prefetch',
+    });
+    expect(readSettings({ ...HOME, XDG_DATA_HOME: 'relative' }).home).toBe('/home/someone/.local/share/model-prefetch');
+  });
+
+  test('takes the store as a URL or as an absolute path, and the embedded one under the home', () => {
+    expect(readSettings({ ...HOME, MODEL_PREFETCH_STORE: '/data/my models' }).store).toBe('file:///data/my%20models/');
+    expect(readSettings({ ...HOME, MODEL_PREFETCH_STORE: 's3://bucket/models' }).store).toBe('s3://bucket/models/');
+    expect(embeddedStore(readSettings({ ...HOME, MODEL_PREFETCH_HOME: '/h' }))).toBe('file:///h/store/');
+  });
+
+  test('has defaults for everything else', () => {
+    expect(readSettings(HOME)).toMatchObject({
+      hubEndpoint: 'https://huggingface.co',
+      taskQueue: 'model-prefetch',
+      partSizeBytes: 8 * 1024 * 1024,
+      transferMode: 'stream',
+      fileStoreIsShared: false,
+      tokenKeys: ['HF_TOKEN', 'HF_TOKEN_*'],
+    });
+  });
+
+  test('takes an empty variable as one that is not set', () => {
+    const names = ['HF_ENDPOINT', 'MODEL_PREFETCH_STORE', 'MODEL_PREFETCH_LANES', 'MODEL_PREFETCH_MEMORY'];
+    expect(readSettings({ ...HOME, ...Object.fromEntries(names.map((name) => [name, ''])) })).toEqual(
+      readSettings(HOME)
+    );
+  });
+
+  test.each([
+    ['HF_ENDPOINT', 'huggingface.co'],
+    ['HF_ENDPOINT', 'https://user:secret@host'],
+    ['HF_ENDPOINT', 'https://host/?token=secret'],
+    ['MODEL_PREFETCH_STORE', 'bucket/models'],
+    ['MODEL_PREFETCH_PART_SIZE', '1MiB'],
+    ['MODEL_PREFETCH_PART_SIZE', 'secret'],
+    ['MODEL_PREFETCH_LANES', '0'],
+    ['MODEL_PREFETCH_LANES', '2.5'],
+    ['MODEL_PREFETCH_MEMORY', '1KiB'],
+    ['MODEL_PREFETCH_TRANSFER', 'carrier-pigeon'],
+    ['MODEL_PREFETCH_SHARED_FILES', 'maybe'],
+    ['MODEL_PREFETCH_ALLOWED_ROOTS', 's3://fine,nope'],
+  ])('refuses %s=%s by naming the variable, without its value', (name, value) => {
+    const error = failure(() => readSettings({ ...HOME, [name]: value }));
+    expect(isPrefetchError(error, 'InvalidInput')).toBe(true);
+    expect(String(error)).toContain(name);
+    expect(String(error)).not.toContain('secret');
+  });
+});
+
+function failure(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}

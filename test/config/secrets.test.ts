@@ -1,0 +1,49 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { readToken } from '../../src/config/secrets.js';
+import { tmpFolder } from '../helpers/tmp.js';
+
+const SETTINGS = { tokenKeys: ['HF_TOKEN', 'HF_TOKEN_*'], secretsFolders: [] };
+
+describe('readToken', () => {
+  test('reads the environment variable of the name', async () => {
+    expect(await readToken('HF_TOKEN_TEAM', SETTINGS, { HF_TOKEN_TEAM: ' hf_team\n' })).toBe('hf_team');
+    expect(await readToken(undefined, SETTINGS, { HF_TOKEN: 'hf_default' })).toBe('hf_default');
+  });
+
+  test('reads the file of the name in a secrets folder', async () => {
+    const folder = await tmpFolder();
+    await writeFile(join(folder, 'HF_TOKEN_TEAM'), 'hf_from_file\n');
+    const settings = { ...SETTINGS, secretsFolders: [join(folder, 'absent'), folder] };
+    expect(await readToken('HF_TOKEN_TEAM', settings, {})).toBe('hf_from_file');
+  });
+
+  test('is anonymous when the default token is missing, but not when a named one is', async () => {
+    expect(await readToken(undefined, SETTINGS, {})).toBeUndefined();
+    expect(await readToken('HF_TOKEN', SETTINGS, { HF_TOKEN: '' })).toBeUndefined();
+    await expect(readToken('HF_TOKEN_TEAM', SETTINGS, {})).rejects.toMatchObject({ code: 'TokenNotFound' });
+  });
+
+  test.each(['AWS_SECRET_ACCESS_KEY', 'PATH', 'XHF_TOKEN', 'HF_TOKENS', 'HF-TOKEN_A'])(
+    'gives out no secret named %s',
+    async (name) => {
+      const reading = readToken(name, SETTINGS, { [name]: 'top-secret' });
+      await expect(reading).rejects.toMatchObject({ code: 'TokenNotAllowed' });
+      await expect(reading).rejects.not.toThrow('top-secret');
+    }
+  );
+
+  test('refuses a secret that is no token, without telling it', async () => {
+    const reading = readToken('HF_TOKEN', SETTINGS, { HF_TOKEN: 'two words' });
+    await expect(reading).rejects.toMatchObject({ code: 'InvalidToken' });
+    await expect(reading).rejects.not.toThrow('two words');
+  });
+
+  test('fails for a secret file that cannot be read', async () => {
+    const folder = await tmpFolder();
+    await mkdir(join(folder, 'HF_TOKEN_TEAM'));
+    const settings = { ...SETTINGS, secretsFolders: [folder] };
+    await expect(readToken('HF_TOKEN_TEAM', settings, {})).rejects.toMatchObject({ code: 'TokenNotFound' });
+  });
+});
