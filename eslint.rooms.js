@@ -1,6 +1,6 @@
 /**
  * Which room may import which, as a list: an arrow goes only upwards. `test/lint-rooms.test.ts` proves that it bites.
- * `types` are rooms whose types alone may be imported; `outside` are packages that the room may use.
+ * `outside` are packages that the room may use; with `entryPoints` it may also import the files beside the rooms.
  */
 export const rooms = [
   { room: 'core', may: [], outside: ['@noble/hashes', 'zod'] },
@@ -22,41 +22,17 @@ export const rooms = [
     room: 'cli',
     may: ['core', 'http', 'hub', 'storage', 'transfer', 'starter', 'activities', 'config', 'dev-hub', 'embedded'],
     outside: ['node:', '@temporalio/', 'commander', 'cli-progress', 'yaml', 'zod'],
+    entryPoints: true,
   },
 ];
 
 const everyRoom = rooms.map(({ room }) => room);
 
+/** How deep a folder of a room may lie: the way out of it is longer by one `../` for each level. */
+const depths = [1, 2, 3, 4];
+
 export const roomRules = [
-  ...rooms.map(({ room, may, outside }) => ({
-    files: [`src/${room}/**/*.ts`],
-    rules: {
-      '@typescript-eslint/no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            {
-              regex: `^(?:\\.\\./)+(?:${everyRoom.filter((other) => other !== room && !may.includes(other)).join('|')})/`,
-              message: `src/${room} may import ${may.join(', ') || 'no other room'} only.`,
-            },
-            {
-              regex: `^(?!\\.)(?!${outside.map(escape).join('|')})`,
-              message: `src/${room} may use these packages only: ${outside.join(', ')}.`,
-            },
-            ...(room === 'workflows'
-              ? [
-                  {
-                    regex: 'core/schemas/',
-                    allowTypeImports: true,
-                    message: 'zod would add a megabyte to every workflow bundle: import types only.',
-                  },
-                ]
-              : []),
-          ],
-        },
-      ],
-    },
-  })),
+  ...rooms.flatMap((room) => depths.map((depth) => rulesAtDepth(room, depth))),
   {
     files: ['src/**/*.ts'],
     ignores: ['src/config/**'],
@@ -69,6 +45,49 @@ export const roomRules = [
   },
 ];
 
+function rulesAtDepth({ room, may, outside, entryPoints = false }, depth) {
+  const patterns = [
+    {
+      regex: `^(?:\\.\\./)+(?:${everyRoom.filter((other) => other !== room && !may.includes(other)).join('|')})/`,
+      message: `src/${room} may import ${may.join(', ') || 'no other room'} only.`,
+    },
+    {
+      regex: `^(?!\\.)(?!${outside.map(escape).join('|')})`,
+      message: `src/${room} may use these packages only: ${outside.join(', ')}.`,
+    },
+    ...(entryPoints
+      ? []
+      : [
+          {
+            regex: `^(?:\\.\\./){${depth},}[^./]+\\.js$`,
+            message: `src/${room} may not import the entry points, for they import the rooms.`,
+          },
+        ]),
+  ];
+  const typesOnly = {
+    regex: 'core/schemas/',
+    allowTypeImports: true,
+    message: 'zod would add a megabyte to every workflow bundle: import types only.',
+  };
+  return {
+    files: [`src/${room}/${'*/'.repeat(depth - 1)}*.ts`],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { patterns: room === 'workflows' ? [...patterns, typesOnly] : patterns },
+      ],
+      // The rule above does not look at import(). A selector ends its regular expression at any slash.
+      'no-restricted-syntax': [
+        'error',
+        ...patterns.map(({ regex, message }) => ({
+          selector: `ImportExpression[source.value=/${regex.replaceAll('/', String.raw`\x2f`)}/]`,
+          message,
+        })),
+      ],
+    },
+  };
+}
+
 function escape(text) {
-  return text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 }

@@ -1,5 +1,5 @@
 // npm run build: compiles src into dist, writes schemas/*.json and bundles the workflows.
-import { chmod, readdir, rm } from 'node:fs/promises';
+import { chmod, readFile, readdir, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -26,8 +26,8 @@ async function compile() {
   // The build info lies in dist, so that removing dist also means building everything again.
   await runBin('tsc', ['-p', 'tsconfig.build.json', '--incremental', '--tsBuildInfoFile', 'dist/.tsbuildinfo']);
   // npm makes bins executable when it installs them; a clone runs them from here.
-  const bins = ['dist/cli/main.js', 'dist/worker-main.js'].filter((bin) => existsSync(join(root, bin)));
-  await Promise.all(bins.map((bin) => chmod(join(root, bin), 0o755)));
+  const { bin } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  await Promise.all(Object.values(bin).map((file) => chmod(join(root, file), 0o755)));
 }
 
 /** Removes compiled files whose source is gone: tsc leaves them, and they would be published. */

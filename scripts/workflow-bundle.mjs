@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
@@ -13,17 +14,25 @@ const workflowsPath = join(root, 'dist/workflows/index.js');
  * bundle is good for the very version that made it, and a digest of what went in, so that nothing is bundled twice.
  */
 export async function bundleWorkflows() {
-  if (!existsSync(workflowsPath)) return 'skipped, there is no src/workflows/index.ts yet';
   const require = createRequire(import.meta.url);
   const { version: sdkVersion } = require('@temporalio/worker/package.json');
   const record = { sdkVersion, sources: await digestOfSources() };
   if (await isUpToDate(record)) return 'up to date';
   const { bundleWorkflowCode } = require('@temporalio/worker');
-  const { code } = await bundleWorkflowCode({ workflowsPath, logger: quietLogger });
+  const bundle = await bundleWorkflowCode({ workflowsPath, logger: quietLogger });
+  const code = withoutLocalPaths(bundle.code);
   await mkdir(folder, { recursive: true });
   await replaceFile(join(folder, 'workflow-bundle.js'), code);
   await replaceFile(join(folder, 'bundle.json'), `${JSON.stringify(record, null, 2)}\n`);
   return `${Math.round(code.length / 1024)} KiB`;
+}
+
+/** The source map in the bundle names the folder it was built in: nobody else's business, and another one each time. */
+function withoutLocalPaths(code) {
+  return code.replace(/(sourceMappingURL=data:application\/json;charset=utf-8;base64,)([\w+/=]+)/, (_, head, base64) => {
+    const map = Buffer.from(base64, 'base64').toString('utf8').replaceAll(root, '/');
+    return head + Buffer.from(map).toString('base64');
+  });
 }
 
 /** Workflows import no room but core, so these two folders are all that a bundle is made of. */

@@ -1,0 +1,102 @@
+import { fileURLToPath } from 'node:url';
+import { ESLint } from 'eslint';
+import tseslint from 'typescript-eslint';
+import { expect, test } from 'vitest';
+
+// The project's own configuration, less the rules that need a compiled program: the probes are no real files.
+const eslint = new ESLint({
+  cwd: fileURLToPath(new URL('..', import.meta.url)),
+  overrideConfig: [
+    { files: ['**/*.ts'], ...tseslint.configs.disableTypeChecked },
+    { files: ['**/*.ts'], languageOptions: { parserOptions: { projectService: false, project: false } } },
+  ],
+});
+
+/** The arrows that a line of code in that file breaks, as the messages that the author would see. */
+async function brokenArrows(file: string, code: string): Promise<string[]> {
+  const [result] = await eslint.lintText(code, { filePath: file });
+  const messages = result?.messages ?? [];
+  expect(messages.filter((message) => message.fatal)).toEqual([]);
+  return messages
+    .filter((message) => /no-restricted-(?:imports|syntax|properties)$/.test(message.ruleId ?? ''))
+    .map((message) => message.message);
+}
+
+test.each([
+  ['src/core/probe.ts', "import { x } from '../storage/object-store.js';"],
+  ['src/core/probe.ts', "import { x } from '../http/types.js';"],
+  ['src/core/schemas/probe.ts', "import { x } from '../../hub/hub.js';"],
+  ['src/core/probe.ts', "import { readFile } from 'node:fs/promises';"],
+  ['src/core/probe.ts', "import { log } from '@temporalio/workflow';"],
+  ['src/core/probe.ts', "import { x } from '../client.js';"],
+  ['src/core/schemas/probe.ts', "import { x } from '../../index.js';"],
+  ['src/http/probe.ts', "import { x } from '../hub/hub.js';"],
+  ['src/hub/probe.ts', "import { S3Client } from '@aws-sdk/client-s3';"],
+  ['src/hub/probe.ts', "import { x } from '../storage/object-store.js';"],
+  ['src/storage/probe.ts', "import { x } from '../transfer/types.js';"],
+  ['src/storage/s3/probe.ts', "import { x } from '../../transfer/types.js';"],
+  ['src/storage/probe.ts', "import { x } from '../hub/hub.js';"],
+  ['src/transfer/probe.ts', "import { S3Client } from '@aws-sdk/client-s3';"],
+  ['src/transfer/probe.ts', "import { Context } from '@temporalio/activity';"],
+  ['src/transfer/probe.ts', "import { x } from '../activities/index.js';"],
+  ['src/activities/probe.ts', "import { S3Client } from '@aws-sdk/client-s3';"],
+  ['src/activities/probe.ts', "import { x } from '../workflows/index.js';"],
+  ['src/activities/probe.ts', "import { x } from '../config/environment.js';"],
+  ['src/workflows/probe.ts', "import { x } from '../activities/index.js';"],
+  ['src/workflows/probe.ts', "import { z } from 'zod';"],
+  ['src/workflows/probe.ts', "import { createHash } from 'node:crypto';"],
+  ['src/workflows/probe.ts', "import { inputSchema } from '../core/schemas/input.js';"],
+  ['src/workflows/probe.ts', "import { Client } from '@temporalio/client';"],
+  ['src/config/probe.ts', "import { x } from '../storage/open-store.js';"],
+  ['src/dev-hub/probe.ts', "import { x } from '../hub/hub.js';"],
+  ['src/embedded/probe.ts', "import { x } from '../cli/main.js';"],
+  ['src/starter/probe.ts', "import { x } from '../workflows/index.js';"],
+  ['src/cli/probe.ts', "import { x } from '../workflows/index.js';"],
+  ['src/cli/probe.ts', "import { S3Client } from '@aws-sdk/client-s3';"],
+  // The other ways to write an import.
+  ['src/core/probe.ts', "export { x } from '../storage/object-store.js';"],
+  ['src/core/probe.ts', "export * from '../storage/object-store.js';"],
+  ['src/core/probe.ts', "import type { X } from '../storage/object-store.js';"],
+  ['src/core/probe.ts', "import '../storage/object-store.js';"],
+  ['src/core/probe.ts', "await import('../storage/object-store.js');"],
+  ['src/core/probe.ts', "await import('node:fs');"],
+  ['src/workflows/probe.ts', "export { inputSchema } from '../core/schemas/input.js';"],
+])('%s may not contain: %s', async (file, code) => {
+  expect(await brokenArrows(file, code)).toHaveLength(1);
+});
+
+test.each([
+  ['src/core/probe.ts', "import { z } from 'zod';"],
+  ['src/core/schemas/probe.ts', "import { GiB } from '../units.js';"],
+  ['src/hub/probe.ts', "import { modelInfo } from '@huggingface/hub';"],
+  ['src/hub/probe.ts', "import { PrefetchError } from '../core/errors.js';"],
+  ['src/storage/s3/probe.ts', "import { S3Client } from '@aws-sdk/client-s3';"],
+  ['src/storage/s3/probe.ts', "import { x } from '../object-store.js';"],
+  ['src/storage/probe.ts', "await import('./s3/s3-store.js');"],
+  ['src/storage/probe.ts', "await import('@aws-sdk/client-s3');"],
+  ['src/transfer/probe.ts', "import { x } from '../storage/object-store.js';"],
+  ['src/activities/probe.ts', "import { x } from '../transfer/types.js';"],
+  ['src/workflows/probe.ts', "import type { Dir } from '../core/schemas/dir.js';"],
+  ['src/workflows/probe.ts', "import { proxyActivities } from '@temporalio/workflow';"],
+  ['src/cli/probe.ts', "import { x } from '../client.js';"],
+  ['src/cli/commands/probe.ts', "import { x } from '../../worker.js';"],
+  ['src/worker.ts', "import { x } from './activities/index.js';"],
+])('%s may contain: %s', async (file, code) => {
+  expect(await brokenArrows(file, code)).toEqual([]);
+});
+
+test('only src/config reads the environment', async () => {
+  const code = 'export const home = process.env.HOME;';
+  expect(await brokenArrows('src/config/probe.ts', code)).toEqual([]);
+  for (const file of ['src/hub/probe.ts', 'src/worker.ts', 'src/cli/commands/probe.ts']) {
+    expect(await brokenArrows(file, code), file).toHaveLength(1);
+    expect(await brokenArrows(file, "export const { HOME } = process['env'];"), file).toHaveLength(1);
+    expect(await brokenArrows(file, 'export const { env } = process;'), file).toHaveLength(1);
+  }
+});
+
+test('the message says what the room may import', async () => {
+  expect(await brokenArrows('src/hub/probe.ts', "import { x } from '../storage/object-store.js';")).toEqual([
+    expect.stringContaining('src/hub may import core, http only.'),
+  ]);
+});
