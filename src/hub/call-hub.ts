@@ -1,6 +1,7 @@
 import { PrefetchError } from '../core/errors.js';
 import { exchange, header, type HttpAnswer } from './exchange.js';
 import { failureError, protocolError, refusalError, sourceError, type Subject } from './hub-errors.js';
+import { redirectTarget } from './redirect.js';
 
 /** How the requests of one Hub are made. */
 export interface HubClient {
@@ -44,7 +45,7 @@ export async function callHub(client: HubClient, call: HubCall): Promise<HubRepl
     const answer = await ask(client, call, url);
     if (hop === 0) repoCommit = header(answer, 'x-repo-commit');
     if (!REDIRECTS.includes(answer.status)) return { url, answer, elsewhere, repoCommit };
-    url = redirectTarget(call.subject, answer, url);
+    url = redirectTarget(call.subject, { from: url, location: header(answer, 'location') });
     if (call.stopAtOtherOrigin === true && url.origin !== home) return { url, answer, elsewhere: true, repoCommit };
   }
   throw protocolError(call.subject, `more than ${String(MAX_REDIRECTS)} redirects`);
@@ -99,15 +100,4 @@ function checkEncoding(subject: Subject, answer: HttpAnswer): void {
     subject,
     `a body encoded as ${JSON.stringify(encoding.slice(0, 20))} though identity was asked for`
   );
-}
-
-function redirectTarget(subject: Subject, answer: HttpAnswer, from: URL): URL {
-  const location = header(answer, 'location') ?? '';
-  if (location === '' || !URL.canParse(location, from.href))
-    throw protocolError(subject, 'a redirect without a valid URL');
-  const target = new URL(location, from);
-  const secure = target.protocol === 'https:';
-  // The Hub says that hosts of its CDN may change, so any is good; what must not happen is to lose TLS on the way.
-  if (secure || (target.protocol === 'http:' && new URL(subject.endpoint).protocol === 'http:')) return target;
-  throw protocolError(subject, `a redirect to ${target.protocol}//${target.host}, which is not https`);
 }
