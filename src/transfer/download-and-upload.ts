@@ -1,0 +1,86 @@
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { downloadFile } from './download-file.js';
+import type { TransferEngine } from './engine.js';
+import { findExisting } from './find-existing.js';
+import { readFromFile } from './read-part.js';
+import type { TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
+import { uploadWhole } from './upload-whole.js';
+
+/** A transfer by way of a local folder, for stores that take no parts and sources that give no ranges. */
+export interface DownloadAndUploadRequest extends TransferRequest {
+  /** Where the local copy grows, and stays when the process dies, to be gone on with. */
+  readonly folder: string;
+  readonly engine: TransferEngine;
+}
+
+const busy = new Map<string, Promise<unknown>>();
+
+/** Downloads a file, checks it, uploads it and removes the local copy. */
+export async function downloadAndUploadFile(
+  request: DownloadAndUploadRequest,
+  options: TransferOptions
+): Promise<TransferResult> {
+  const { source, engine, folder } = request;
+  // What fits into memory needs neither ranges nor parts.
+  if (source.size <= engine.partSizeBytes) return engine.transferFile(request, options);
+  const path = join(folder, `${source.digest.hex}.part`);
+  // Two files of equal content share the local copy, so the second waits for the first.
+  const before = busy.get(path);
+  const mine = (before ?? Promise.resolve()).catch(() => undefined).then(() => transferBy(path, request, options));
+  busy.set(path, mine);
+  try {
+    return await mine;
+  } finally {
+    if (busy.get(path) === mine) busy.delete(path);
+  }
+}
+
+async function transferBy(
+  path: string,
+  request: DownloadAndUploadRequest,
+  { signal, onProgress = () => undefined }: TransferOptions
+): Promise<TransferResult> {
+  const { source, engine, folder } = request;
+  const { policies } = engine;
+  const found = await findExisting(request, { signal, stallMs: policies.stallMs });
+  if (found !== undefined) return { etag: found.etag, size: source.size, fetchedBytes: 0, how: 'found' };
+  const { fetchedBytes, resumed } = await downloadFile(
+    { source, path, folder, policies },
+    {
+      signal,
+      onFetched: (bytes) => {
+        onProgress({ bytesDone: 0, fetchedBytes: bytes });
+      },
+    }
+  );
+  const uploaded = await uploadCopy(path, request, {
+    signal,
+    onProgress: ({ bytesDone }) => {
+      onProgress({ bytesDone, fetchedBytes });
+    },
+  });
+  await rm(path, { force: true });
+  return { etag: uploaded.etag, size: source.size, fetchedBytes, how: resumed ? 'resumed' : 'fetched' };
+}
+
+async function uploadCopy(
+  path: string,
+  request: DownloadAndUploadRequest,
+  options: TransferOptions
+): Promise<{ readonly etag: string }> {
+  const { source, store, key, engine } = request;
+  const { multipart } = await store.capabilities({ signal: options.signal });
+  if (!multipart) {
+    const file = { path, size: source.size };
+    const info = await uploadWhole({ store, key, file, policies: engine.policies }, options);
+    options.onProgress?.({ bytesDone: source.size, fetchedBytes: 0 });
+    return info;
+  }
+  const handle = await open(path, 'r');
+  try {
+    return await engine.transferFrom(readFromFile(handle), { source, store, key, trust: 'replace' }, options);
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,60 @@
+import { PrefetchError } from '../core/errors.js';
+import type { ReadPart } from './read-part.js';
+import { createPermits } from './permits.js';
+import { defaultPolicies, type Policies } from './policies.js';
+import { createSlabPool } from './slab-pool.js';
+import { transferFile } from './transfer-file.js';
+import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
+
+export type { TransferOptions, TransferProgress, TransferRequest, TransferResult } from './transfer-context.js';
+
+/** What one worker process may use for transfers. */
+export interface EngineSettings {
+  /** Bytes of a part; smaller files are moved whole. */
+  readonly partSizeBytes: number;
+  /** Connections to read from sources, and as many to write to stores. */
+  readonly lanes: number;
+  /** Bytes of files that may be in memory at any time. */
+  readonly memoryBytes: number;
+  readonly policies?: Policies;
+}
+
+/** The one mover of a process: all its transfers share its lanes and its memory. */
+export interface TransferEngine {
+  transferFile(request: TransferRequest, options: TransferOptions): Promise<TransferResult>;
+  /** The same for a file whose bytes are at hand otherwise than over its source. */
+  transferFrom(readPart: ReadPart, request: TransferRequest, options: TransferOptions): Promise<TransferResult>;
+  readonly partSizeBytes: number;
+  readonly policies: Policies;
+  readonly memory: { readonly inUseBytes: number; readonly peakBytes: number };
+}
+
+/** Makes the mover of this process. */
+export function createEngine(settings: EngineSettings): TransferEngine {
+  const { partSizeBytes, lanes, memoryBytes, policies = defaultPolicies } = settings;
+  check(settings);
+  const memory = createSlabPool(memoryBytes);
+  const getLanes = createPermits(lanes);
+  const putLanes = createPermits(lanes);
+  const context: TransferContext = { partSizeBytes, lanes, policies, memory, getLanes, putLanes };
+  return {
+    transferFile: (request, options) => transferFile(context, request, options),
+    transferFrom: (readPart, request, options) => transferFile(context, { ...request, readPart }, options),
+    partSizeBytes,
+    policies,
+    memory,
+  };
+}
+
+function check({ partSizeBytes, lanes, memoryBytes }: EngineSettings): void {
+  for (const [name, value] of Object.entries({ partSizeBytes, lanes, memoryBytes })) {
+    if (Number.isSafeInteger(value) && value > 0) continue;
+    throw new PrefetchError('InvalidInput', `${name} is ${String(value)}, expected a whole number above zero`);
+  }
+  if (memoryBytes >= partSizeBytes) return;
+  throw new PrefetchError(
+    'InvalidInput',
+    `The memory for transfers, ${memoryBytes} bytes (MODEL_PREFETCH_MEMORY), holds not one part of ${partSizeBytes} ` +
+      'bytes (MODEL_PREFETCH_PART_SIZE)'
+  );
+}

@@ -1,0 +1,85 @@
+import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import type { ObjectInfo, ObjectStore, Receipt, Upload } from '../storage/object-store.js';
+import type { RangeSource } from '../hub/range-source.js';
+import { combineCrc32 } from './crc32-combine.js';
+import { digestMismatch } from './mismatch.js';
+import type { Policies } from './policies.js';
+import { withRetries } from './retries.js';
+import { hashObject } from './verify-object.js';
+
+/** An upload whose parts are all in the store. */
+export interface FullUpload {
+  readonly store: ObjectStore;
+  readonly upload: Upload;
+  readonly source: RangeSource;
+  readonly receipts: readonly Receipt[];
+  /** Digest of all bytes sent, where this process sent all of them. */
+  readonly hex: string | undefined;
+}
+
+/**
+ * Makes an upload visible; nothing else in this package does. Bytes known to be wrong are never completed. Where nobody
+ * saw all bytes, the object is read back and deleted when it is wrong.
+ */
+export async function finalise(
+  full: FullUpload,
+  options: { readonly signal: AbortSignal; readonly policies: Policies }
+): Promise<ObjectInfo> {
+  const { store, upload, source, hex } = full;
+  const { signal } = options;
+  checkSize(full);
+  if (hex !== undefined && hex !== source.digest.hex) {
+    await store.abortUpload(upload, { signal });
+    throw digestMismatch(source, hex);
+  }
+  const completed = await complete(full, options);
+  if (completed !== undefined && hex !== undefined) return completed;
+
+  // Sent in part by another process, or the answer was lost and the object may be somebody else's.
+  const info = completed ?? (await findCompleted(full, signal));
+  const stored = await hashObject(
+    store,
+    { key: upload.key, size: source.size, algorithm: source.digest.algorithm },
+    options
+  );
+  if (stored === source.digest.hex) return info;
+  await store.delete(upload.key, { signal });
+  throw digestMismatch(source, stored);
+}
+
+function checkSize({ source, receipts }: FullUpload): void {
+  const size = receipts.reduce((sum, receipt) => sum + receipt.size, 0);
+  const inOrder = receipts.every(({ partNumber }, index) => partNumber === index + 1);
+  if (size === source.size && inOrder) return;
+  throw new PrefetchError('Internal', `The parts of ${source.path} have ${size} bytes, expected ${source.size}`);
+}
+
+/** Undefined when the upload is gone, as after an answer that was lost. */
+async function complete(
+  { store, upload, source, receipts }: FullUpload,
+  { signal, policies }: { readonly signal: AbortSignal; readonly policies: Policies }
+): Promise<ObjectInfo | undefined> {
+  const crc32 = wholeCrc32(receipts);
+  const facts = { size: source.size, ...(crc32 === undefined ? {} : { crc32 }) };
+  return withRetries(policies.put, { signal }, () =>
+    store.completeUpload(upload, receipts, { ...facts, signal }).catch((error: unknown) => {
+      if (isPrefetchError(error, 'UploadNotFound')) return undefined;
+      throw error;
+    })
+  );
+}
+
+async function findCompleted({ store, upload, source }: FullUpload, signal: AbortSignal): Promise<ObjectInfo> {
+  const info = await store.head(upload.key, { signal });
+  if (info?.size === source.size) return info;
+  throw new PrefetchError('UploadNotFound', `The upload of ${upload.key} was gone before it was complete`);
+}
+
+function wholeCrc32(receipts: readonly Receipt[]): number | undefined {
+  const parts: { crc32: number; size: number }[] = [];
+  for (const { crc32, size } of receipts) {
+    if (crc32 === undefined) return undefined;
+    parts.push({ crc32, size });
+  }
+  return combineCrc32(parts);
+}

@@ -1,0 +1,16 @@
+import type { ObjectInfo } from '../storage/object-store.js';
+import type { TransferRequest } from './transfer-context.js';
+import { hashObject } from './verify-object.js';
+
+/** An object of the right size counts for nothing until its bytes were read back. */
+export async function findExisting(
+  { source, store, key, trust }: TransferRequest,
+  { signal, stallMs }: { readonly signal: AbortSignal; readonly stallMs: number }
+): Promise<ObjectInfo | undefined> {
+  if (trust === 'replace') return undefined;
+  const { size, digest } = source;
+  const info = await store.head(key, { signal });
+  if (info?.size !== size) return undefined;
+  const hex = await hashObject(store, { key, size, algorithm: digest.algorithm }, { signal, stallMs });
+  return hex === digest.hex ? info : undefined;
+}

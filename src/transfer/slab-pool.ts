@@ -1,0 +1,85 @@
+import { PrefetchError } from '../core/errors.js';
+import { createPermits } from './permits.js';
+
+/** Memory for one part. */
+export interface Slab {
+  readonly bytes: Uint8Array;
+  /** Gives the memory back; it must not be touched any more. */
+  release(): void;
+}
+
+/** All the memory that may hold file bytes in this process. */
+export interface SlabPool {
+  readonly inUseBytes: number;
+  readonly peakBytes: number;
+  /** Waits for memory of a part. */
+  takeSlab(size: number, options: { readonly signal: AbortSignal }): Promise<Slab>;
+  /** Waits for room for bytes that somebody else allocates; the result gives it back. */
+  reserve(size: number, options: { readonly signal: AbortSignal }): Promise<() => void>;
+}
+
+/** Permits come before bytes: where the budget is used up, nothing is read. */
+export function createSlabPool(budgetBytes: number): SlabPool {
+  const permits = createPermits(budgetBytes);
+  // Slabs are kept for the next part: fresh memory costs a page fault per 4 KiB.
+  const kept: Uint8Array[] = [];
+  let keptBytes = 0;
+  // Less than what is permitted: whoever just got a permit takes a kept slab a moment later.
+  let liveBytes = 0;
+
+  function dropSlabs(): void {
+    while (keptBytes + liveBytes > budgetBytes) keptBytes -= kept.shift()?.length ?? keptBytes;
+  }
+
+  async function permit(size: number, options: { readonly signal: AbortSignal }): Promise<() => void> {
+    if (size > budgetBytes) {
+      throw new PrefetchError(
+        'InvalidInput',
+        `A part of ${size} bytes does not fit into the memory for transfers, ${budgetBytes} bytes: ` +
+          `set MODEL_PREFETCH_MEMORY to ${size} or more`
+      );
+    }
+    const giveBack = await permits.acquire(size, options);
+    liveBytes += size;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      liveBytes -= size;
+      giveBack();
+    };
+  }
+
+  return {
+    get inUseBytes() {
+      return permits.inUse;
+    },
+    get peakBytes() {
+      return permits.peak;
+    },
+    async reserve(size, options) {
+      const giveBack = await permit(size, options);
+      dropSlabs();
+      return giveBack;
+    },
+    async takeSlab(size, options) {
+      const giveBack = await permit(size, options);
+      const position = kept.findIndex(({ length }) => length === size);
+      const bytes = position < 0 ? Buffer.allocUnsafeSlow(size) : kept.splice(position, 1)[0];
+      if (bytes === undefined) throw new PrefetchError('Internal', 'A kept slab is gone');
+      if (position >= 0) keptBytes -= size;
+      dropSlabs();
+      let held = true;
+      return {
+        bytes,
+        release() {
+          if (!held) return;
+          held = false;
+          kept.push(bytes);
+          keptBytes += size;
+          giveBack();
+        },
+      };
+    },
+  };
+}

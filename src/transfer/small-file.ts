@@ -1,0 +1,54 @@
+import { PrefetchError } from '../core/errors.js';
+import type { ObjectInfo } from '../storage/object-store.js';
+import { hashBytes } from './content-hash.js';
+import { digestMismatch } from './mismatch.js';
+import type { Permits } from './permits.js';
+import type { ProgressCounter } from './progress.js';
+import { withRetries } from './retries.js';
+import type { TransferContext, TransferRequest } from './transfer-context.js';
+
+/** Reads a file whole, checks it, and writes it with one request. */
+export async function transferSmall(
+  context: TransferContext,
+  { source, store, key }: TransferRequest,
+  { signal, progress }: { readonly signal: AbortSignal; readonly progress: ProgressCounter }
+): Promise<ObjectInfo> {
+  const giveBack = await context.memory.reserve(source.size, { signal });
+  try {
+    const bytes = await withPermit(context.getLanes, signal, () => readChecked());
+    const info = await withPermit(context.putLanes, signal, () => store.put(key, bytes, { signal }));
+    progress.stored(bytes.length);
+    return info;
+  } finally {
+    giveBack();
+  }
+
+  /** A wrong digest may be a broken node of the CDN: one more try, then it is what the Hub has. */
+  async function readChecked(): Promise<Uint8Array> {
+    for (let mismatches = 0; ; mismatches++) {
+      const bytes = await readWhole();
+      const hex = await hashBytes(source.digest.algorithm, bytes);
+      if (hex === source.digest.hex) return bytes;
+      if (mismatches > 0) throw digestMismatch(source, hex);
+    }
+  }
+
+  async function readWhole(): Promise<Uint8Array> {
+    if (source.size === 0) return new Uint8Array(0);
+    return withRetries(context.policies.get, { signal }, async () => {
+      const bytes = await source.readWhole({ signal });
+      progress.fetched(bytes.length);
+      if (bytes.length === source.size) return bytes;
+      throw new PrefetchError('TruncatedSource', `${source.path} came with ${bytes.length} of ${source.size} bytes`);
+    });
+  }
+}
+
+async function withPermit<T>(permits: Permits, signal: AbortSignal, action: () => Promise<T>): Promise<T> {
+  const giveBack = await permits.acquire(1, { signal });
+  try {
+    return await action();
+  } finally {
+    giveBack();
+  }
+}

@@ -1,0 +1,46 @@
+import type { ObjectStore } from '../storage/object-store.js';
+import type { RangeSource } from '../hub/range-source.js';
+import type { Permits } from './permits.js';
+import type { Policies } from './policies.js';
+import type { SlabPool } from './slab-pool.js';
+
+/** What all transfers of one process share. */
+export interface TransferContext {
+  readonly partSizeBytes: number;
+  readonly lanes: number;
+  readonly policies: Policies;
+  readonly memory: SlabPool;
+  readonly getLanes: Permits;
+  readonly putLanes: Permits;
+}
+
+/** One file on its way to one key. */
+export interface TransferRequest {
+  readonly source: RangeSource;
+  readonly store: ObjectStore;
+  readonly key: string;
+  /** Whether an object that is there already is read back and kept when it is right, or replaced unseen. */
+  readonly trust: 'verify-existing' | 'replace';
+}
+
+/** How far a file is. */
+export interface TransferProgress {
+  /** Bytes that are in the store. */
+  readonly bytesDone: number;
+  /** Bytes that came from the source, those fetched again counted again. */
+  readonly fetchedBytes: number;
+}
+
+/** A file that is in the store, every byte of it checked against its digest. */
+export interface TransferResult {
+  readonly etag: string;
+  readonly size: number;
+  readonly fetchedBytes: number;
+  readonly how: 'fetched' | 'resumed' | 'found';
+}
+
+/** How a transfer is watched and ended. */
+export interface TransferOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: TransferProgress) => void;
+}

@@ -1,0 +1,31 @@
+import { findExisting } from './find-existing.js';
+import { transferLarge } from './large-file.js';
+import { countProgress } from './progress.js';
+import { readFromSource, type ReadPart } from './read-part.js';
+import { transferSmall } from './small-file.js';
+import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
+
+/** Brings one file into the store, or proves that it is there. */
+export async function transferFile(
+  context: TransferContext,
+  request: TransferRequest & { readonly readPart?: ReadPart },
+  { signal, onProgress }: TransferOptions
+): Promise<TransferResult> {
+  signal.throwIfAborted();
+  const { source } = request;
+  const { size } = source;
+  const { get, stallMs } = context.policies;
+  const progress = countProgress(onProgress);
+  const found = await findExisting(request, { signal, stallMs });
+  if (found !== undefined) {
+    progress.restart(size);
+    return { etag: found.etag, size, fetchedBytes: 0, how: 'found' };
+  }
+  if (size <= context.partSizeBytes) {
+    const info = await transferSmall(context, request, { signal, progress });
+    return { etag: info.etag, size, fetchedBytes: progress.fetchedBytes, how: 'fetched' };
+  }
+  const readPart = request.readPart ?? readFromSource(source, { ...get, stallMs });
+  const { info, how } = await transferLarge(context, request, { signal, progress, readPart });
+  return { etag: info.etag, size, fetchedBytes: progress.fetchedBytes, how };
+}

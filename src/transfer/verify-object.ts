@@ -1,0 +1,101 @@
+import type { Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import type { Digest } from '../core/digest.js';
+import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { MiB } from '../core/units.js';
+import { streamRange } from '../http/stream-range.js';
+import type { HttpTarget, ObjectStore } from '../storage/object-store.js';
+import { createContentHash } from './content-hash.js';
+import { defaultPolicies } from './policies.js';
+import { withRetries } from './retries.js';
+
+/** What is read back, and how it is to be hashed. */
+export interface ObjectToHash {
+  readonly key: string;
+  readonly size: number;
+  readonly algorithm: Digest['algorithm'];
+}
+
+/** The digest of an object as the store holds it, read back in bounded memory. */
+export async function hashObject(
+  store: ObjectStore,
+  object: ObjectToHash,
+  { signal, stallMs = defaultPolicies.stallMs }: { readonly signal: AbortSignal; readonly stallMs?: number }
+): Promise<string> {
+  const { key, size, algorithm } = object;
+  const hash = createContentHash(algorithm, size);
+  let hashed = 0;
+  const take = (chunk: Uint8Array): void => {
+    hash.update(chunk);
+    hashed += chunk.length;
+  };
+  if (size === 0) return hash.digest('hex');
+  await withRetries(defaultPolicies.get, { signal }, async () => {
+    const target = await store.readTarget(key, { signal });
+    // A new try goes on where the last one ended: what is hashed is hashed.
+    const from = { position: hashed, size };
+    if (target.kind === 'http') await readHttp(target, { ...from, key }, { signal, stallMs, take });
+    else await readFile(target.path, { signal, from: hashed, take });
+  });
+  return hash.digest('hex');
+}
+
+/** The digest of a file on this machine. */
+export async function hashFile(
+  path: string,
+  { algorithm, size }: Omit<ObjectToHash, 'key'>,
+  { signal }: { readonly signal: AbortSignal }
+): Promise<string> {
+  const hash: Hash = createContentHash(algorithm, size);
+  const take = (chunk: Uint8Array): void => {
+    hash.update(chunk);
+  };
+  await readFile(path, { signal, from: 0, take });
+  return hash.digest('hex');
+}
+
+interface Reading {
+  readonly signal: AbortSignal;
+  readonly take: (chunk: Uint8Array) => void;
+}
+
+async function readHttp(
+  target: HttpTarget,
+  { position, size, key }: { readonly position: number; readonly size: number; readonly key: string },
+  { signal, stallMs, take }: Reading & { readonly stallMs: number }
+): Promise<void> {
+  const range = { start: position, end: size };
+  try {
+    await streamRange({ target, range, totalSize: size, signal, stallMs, onChunk: take });
+  } catch (error) {
+    throw asStoreFailure(error, key);
+  }
+}
+
+async function readFile(path: string, { signal, from, take }: Reading & { readonly from: number }): Promise<void> {
+  try {
+    const stream = createReadStream(path, { start: from, highWaterMark: MiB, signal });
+    for await (const chunk of stream) {
+      if (chunk instanceof Uint8Array) take(chunk);
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
+    throw new PrefetchError(
+      code === 'ENOENT' ? 'ObjectNotFound' : 'StoreUnavailable',
+      `${path} cannot be read (${code})`
+    );
+  }
+}
+
+/** The mover speaks of sources; here the source is the store. */
+function asStoreFailure(error: unknown, key: string): unknown {
+  if (!isPrefetchError(error) || error.code === 'Internal') return error;
+  const options = {
+    details: error.details,
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+  };
+  const code =
+    error.details['status'] === 404 || error.details['status'] === 416 ? 'ObjectNotFound' : 'StoreUnavailable';
+  return new PrefetchError(code, `${key} cannot be read back: ${error.message}`, options);
+}
