@@ -46,7 +46,7 @@ let installed = false;
 function quietRuntime(): void {
   if (installed) return;
   Runtime.install({
-    logger: new DefaultLogger('WARN'),
+    logger: new DefaultLogger('ERROR'),
     telemetryOptions: { logging: { forward: {}, filter: 'error' } },
   });
   installed = true;
