@@ -33,10 +33,12 @@ export async function startDevHub(options: DevHubOptions): Promise<DevHub> {
     }
   );
   return {
-    ...catalogue,
     url: urlOf(host, hub),
     cdnUrl: urlOf(host, cdn),
     requests: journal.records,
+    commitOf: catalogue.commitOf,
+    moveBranch: catalogue.moveBranch,
+    setAccess: catalogue.setAccess,
     close: async () => {
       await Promise.all([hub.close(), cdn.close()]);
     },
