@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+
+import { isPrefetchError } from '../../core/errors.js';
+import { putBytes } from '../../http/put-bytes.js';
+import { GiB, MiB } from '../../core/units.js';
+import type { Receipt, StoreCapabilities } from '../object-store.js';
+import { sendComplete } from './s3-complete.js';
+import { contextOf, type S3Connection } from './s3-connection.js';
+import { failureError, failureOf } from './s3-errors.js';
+import { plainEtag, scratchKey } from './s3-keys.js';
+import { deleteObject } from './s3-objects.js';
+import type { Signer } from './s3-signer.js';
+import { abortUpload, createUpload, listParts, signPart } from './s3-uploads.js';
+
+/** What a store can do, and what it is best sent. */
+export interface S3Profile {
+  readonly capabilities: StoreCapabilities;
+  /** It takes CRC32 headers and keeps a CRC32 of whole objects. */
+  readonly checksum: boolean;
+}
+
+/** An upload in the scratch folder. */
+interface Trial {
+  readonly connection: S3Connection;
+  readonly sign: Signer;
+  readonly fullKey: string;
+  readonly id: string;
+  readonly checksum: boolean;
+}
+
+/** Limits of S3, which its relatives keep. */
+const limits = { minPartSize: 5 * MiB, maxPartSize: 5 * GiB, maxParts: 10_000 };
+
+const first = new TextEncoder().encode('these bytes are sent first');
+const second = new TextEncoder().encode('and these replace them');
+
+/**
+ * Asks the store by doing: stores differ by version and settings, so their names tell little. A refusal is an answer;
+ * a missing bucket, missing rights or no answer at all is a failure.
+ */
+export async function probeStore(connection: S3Connection, sign: Signer): Promise<S3Profile> {
+  const fullKey = scratchKey(connection, `probe-${randomBytes(8).toString('hex')}`);
+  const probe = { connection, sign, fullKey };
+  try {
+    for (const checksum of [true, false]) {
+      const found = await answerOf(() => tryMultipart({ ...probe, checksum }));
+      if (found !== undefined) return found;
+    }
+    const nothing = { multipart: false, conditionalComplete: false, partChecksums: false };
+    return { capabilities: { ...nothing, ...limits }, checksum: false };
+  } finally {
+    await cleanUp(() => deleteObject(connection, fullKey, {}));
+  }
+}
+
+/** Parts out of order, one of them sent twice, listed and completed; undefined where the store mixes them up. */
+async function tryMultipart(probe: Omit<Trial, 'id'>): Promise<S3Profile | undefined> {
+  return withTrial(probe, async (trial) => {
+    await putPart(trial, 2, second);
+    await putPart(trial, 1, first);
+    await putPart(trial, 1, second);
+    const held = await listParts(trial.connection, trial, {});
+    if (held.length !== 2 || held.some(({ size }) => size !== second.byteLength)) return undefined;
+    const partChecksums = trial.checksum && (await refusesWrongChecksum(trial));
+    const [part] = held;
+    if (part === undefined) return undefined;
+    await complete(trial, part, false);
+    const conditionalComplete = await tryCondition(probe);
+    return {
+      capabilities: { multipart: true, conditionalComplete, partChecksums, ...limits },
+      checksum: trial.checksum,
+    };
+  });
+}
+
+/** A second upload of the key that is there now: the store must refuse to finish it. */
+async function tryCondition(probe: Omit<Trial, 'id'>): Promise<boolean> {
+  return withTrial(probe, async (trial) => {
+    const part = await putPart(trial, 1, second);
+    try {
+      await complete(trial, part, true);
+      return false;
+    } catch (error) {
+      return isPrefetchError(error, 'StoreConflict');
+    }
+  });
+}
+
+async function withTrial<T>(probe: Omit<Trial, 'id'>, run: (trial: Trial) => Promise<T>): Promise<T> {
+  const id = await createUpload(probe.connection, probe, {});
+  try {
+    return await run({ ...probe, id });
+  } finally {
+    await cleanUp(() => abortUpload(probe.connection, { fullKey: probe.fullKey, id }, {}));
+  }
+}
+
+async function complete(trial: Trial, part: Receipt, ifNoneMatch: boolean): Promise<void> {
+  const { connection, fullKey, id, checksum } = trial;
+  const whole = checksum ? { crc32: crc32(second) } : {};
+  await sendComplete(connection, { fullKey, id, parts: [part], size: part.size, checksum, ifNoneMatch, ...whole }, {});
+}
+
+async function putPart(trial: Trial, partNumber: number, body: Uint8Array): Promise<Receipt> {
+  const answer = await sendPart(trial, { partNumber, size: body.byteLength, crc32: crc32(body) }, body);
+  if (answer.status !== 200) {
+    throw failureError(failureOf(answer), contextOf(trial.connection, 'write a part of', trial.fullKey));
+  }
+  return { partNumber, size: body.byteLength, etag: plainEtag(answer.headers.etag), crc32: crc32(body) };
+}
+
+async function refusesWrongChecksum(trial: Trial): Promise<boolean> {
+  const wrong = { partNumber: 3, size: first.byteLength, crc32: crc32(second) };
+  const { status } = await sendPart(trial, wrong, first);
+  return status >= 400 && status < 500;
+}
+
+async function sendPart(trial: Trial, part: { partNumber: number; size: number; crc32: number }, body: Uint8Array) {
+  const target = await signPart(trial.sign, trial, part);
+  return putBytes({ target, body, stallMs: trial.connection.stallMs });
+}
+
+const failures = [
+  'BucketNotFound',
+  'StoreAccessDenied',
+  'StoreCredentialsMissing',
+  'StoreUnavailable',
+  'DiskFull',
+] as const;
+
+/** Undefined when the store said no; fails when it could not be asked. */
+async function answerOf<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (
+      !isPrefetchError(error) ||
+      (failures.some((code) => code === error.code) && !isRefusal(error.details['status']))
+    ) {
+      throw error;
+    }
+    return undefined;
+  }
+}
+
+/** An unknown code with a 400 is a request that the store does not understand. */
+function isRefusal(status: unknown): boolean {
+  return status === 400 || status === 405 || status === 501;
+}
+
+/** A store may allow writing and no removing; leftovers of a probe are a few bytes. */
+async function cleanUp(action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    if (!isPrefetchError(error)) throw error;
+  }
+}

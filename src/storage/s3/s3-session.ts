@@ -1,0 +1,59 @@
+import type { RequestOptions } from '../object-store.js';
+import type { S3Options } from '../open-store.js';
+import { connectS3, type S3Connection } from './s3-connection.js';
+import { probeStore, type S3Profile } from './s3-probe.js';
+import { makeSigner, type Signer } from './s3-signer.js';
+
+/** What every operation works with. */
+export interface S3Session {
+  readonly connection: S3Connection;
+  readonly sign: Signer;
+  /** What the store can do; asked once per process and bucket. */
+  profile(options?: RequestOptions): Promise<S3Profile>;
+}
+
+/** By address and bucket. A probe costs a dozen requests, and the answers do not change while a process lives. */
+const profiles = new Map<string, Promise<S3Profile>>();
+
+/** Opens a session. Nothing is sent to the store until something is asked of it. */
+export async function openSession(
+  place: { readonly bucket: string; readonly prefix: string },
+  options: S3Options
+): Promise<S3Session> {
+  const connection = await connectS3(place, options);
+  const sign = makeSigner(connection);
+  return {
+    connection,
+    sign,
+    profile: ({ signal } = {}) => untilAborted(profileOf(connection, sign), signal),
+  };
+}
+
+function profileOf(connection: S3Connection, sign: Signer): Promise<S3Profile> {
+  const name = connection.bucketUrl;
+  const known = profiles.get(name);
+  if (known !== undefined) return known;
+  // Without a caller's signal: others may wait for the same answer.
+  const asked = probeStore(connection, sign);
+  profiles.set(name, asked);
+  asked.catch(() => profiles.delete(name));
+  return asked;
+}
+
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  signal.throwIfAborted();
+  const ended = new AbortController();
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const onAbort = (): void => {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an abort is its caller's
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true, signal: ended.signal });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    ended.abort();
+  }
+}
