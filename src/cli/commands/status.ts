@@ -1,0 +1,64 @@
+import type { LiveProgress, PrefetchHandle, PrefetchStatus } from '../../client.js';
+import { readSettings } from '../../config/environment.js';
+import type { Dir } from '../../core/contract.js';
+import { isPrefetchError } from '../../core/errors.js';
+import { type CliContext, printJson, printResult } from '../context.js';
+import type { TargetOptions } from '../invocation.js';
+import { progressLine } from '../progress/progress-line.js';
+import { openSessionToLook } from '../session/open-session.js';
+import type { Session } from '../session/session.js';
+import { targetId } from '../target.js';
+
+const QUERY_MS = 5_000;
+
+interface Status {
+  readonly workflowId: string;
+  readonly status: PrefetchStatus;
+  readonly progress?: LiveProgress;
+  readonly dir?: Dir;
+  readonly failure?: string;
+}
+
+/** Prints how far a run is. */
+export async function runStatus(options: TargetOptions, context: CliContext): Promise<void> {
+  const workflowId = await targetId(options);
+  const session = await openSessionToLook(readSettings(), options, context);
+  try {
+    const status = await look(session, session.prefetches.get(workflowId));
+    if (options.output === 'json') printJson(context, status);
+    else printResult(context, statusText(status));
+  } finally {
+    await session.close();
+  }
+}
+
+async function look(session: Session, handle: PrefetchHandle): Promise<Status> {
+  const { workflowId } = handle;
+  const status = await handle.status();
+  if (status !== 'running') return { workflowId, status, ...(await outcome(handle)) };
+  // Only a worker can answer; without one the state is all there is to tell.
+  const progress = session.hasWorkers
+    ? await session.client.withDeadline(Date.now() + QUERY_MS, () => handle.progress()).catch(() => undefined)
+    : undefined;
+  return { workflowId, status, ...(progress === undefined ? {} : { progress }) };
+}
+
+async function outcome(handle: PrefetchHandle): Promise<Pick<Status, 'dir' | 'failure'>> {
+  try {
+    return { dir: await handle.result() };
+  } catch (error) {
+    if (isPrefetchError(error)) return { failure: error.message };
+    throw error;
+  }
+}
+
+function statusText({ workflowId, status, progress, dir, failure }: Status): string {
+  const rows: [string, string | undefined][] = [
+    ['Workflow', workflowId],
+    ['Status', status],
+    ['Progress', progress === undefined ? undefined : progressLine({ progress, bytesPerSecond: undefined })],
+    ['Dir', dir?.path],
+    ['Failure', failure],
+  ];
+  return rows.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(9)} ${value}`])).join('\n');
+}

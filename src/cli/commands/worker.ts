@@ -1,0 +1,24 @@
+import { gpuSpec } from '../../core/schemas/input.js';
+import { isPrefetchError, PrefetchError } from '../../core/errors.js';
+import { runWorker } from '../../run-worker.js';
+import { type CliContext, say } from '../context.js';
+import type { WorkerOptions } from '../invocation.js';
+import { compact } from '../flag-values.js';
+
+/** Runs a worker until it is told to stop. */
+export async function runWorkerCommand(options: WorkerOptions, context: CliContext): Promise<void> {
+  const { roles, gpu, taskQueue } = options;
+  if (gpu !== undefined && !gpuSpec.safeParse(gpu).success) {
+    throw new PrefetchError('InvalidInput', '--gpu: expected MODEL:COUNT such as "A100:4" or "L4:2"');
+  }
+  say(context, 'Starting a worker; Ctrl-C stops it, once running parts have finished');
+  try {
+    await runWorker(compact({ roles, gpu, taskQueue }));
+  } catch (error) {
+    if (!isPrefetchError(error, 'InvalidInput')) throw error;
+    throw new PrefetchError(
+      'InvalidInput',
+      error.message.replace('InvalidInput: roles:', '--roles:').replace('InvalidInput: ', '')
+    );
+  }
+}

@@ -1,0 +1,21 @@
+import { isPrefetchError } from '../core/errors.js';
+import { Interrupted } from './context.js';
+
+/** What stderr gets for a failure: `Code: message`, with the stack only when asked for. */
+export function describeFailure(error: unknown, options: { readonly verbose: boolean }): string {
+  if (options.verbose && error instanceof Error) return withCauses(error);
+  if (isPrefetchError(error)) return error.message;
+  return `Internal: ${error instanceof Error ? error.message : String(error)} (--verbose shows more)`;
+}
+
+/** 2 for what was found wrong before anything started; a run that failed is 1, whatever its code. */
+export function exitCodeOf(error: unknown): 1 | 2 | 130 {
+  if (error instanceof Interrupted) return 130;
+  const ofRun = isPrefetchError(error) && error.details['workflowId'] !== undefined;
+  return isPrefetchError(error, 'InvalidInput') && !ofRun ? 2 : 1;
+}
+
+function withCauses(error: Error): string {
+  const text = error.message !== '' && error.stack?.includes(error.message) === true ? error.stack : error.message;
+  return error.cause instanceof Error ? `${text}\nCaused by: ${withCauses(error.cause)}` : text;
+}

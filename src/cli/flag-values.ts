@@ -1,0 +1,28 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Value of a flag that may be given more than once. */
+export function collect(value: string, previous: readonly string[] | undefined): string[] {
+  return [...(previous ?? []), value];
+}
+
+/** Value of a flag that takes a count. */
+export function wholeNumber(value: string): number {
+  if (!/^\d{1,15}$/.test(value)) throw new InvalidArgumentError('Expected a whole number.');
+  return Number(value);
+}
+
+/** Value of a flag that takes a TCP port; 0 lets the system choose. */
+export function portNumber(value: string): number {
+  const port = wholeNumber(value);
+  if (port > 65_535) throw new InvalidArgumentError('Expected a port from 0 to 65535.');
+  return port;
+}
+
+type Compact<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** The same object without its undefined fields. */
+export function compact<T extends object>(fields: T): Compact<T> {
+  const defined = Object.entries(fields).filter(([, value]) => value !== undefined);
+  // fromEntries forgets the names of the fields; taking some away keeps the rest of the type true.
+  return Object.fromEntries(defined) as Compact<T>;
+}

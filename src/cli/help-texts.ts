@@ -1,0 +1,91 @@
+import type { Invocation } from './invocation.js';
+
+export type CommandName = Invocation['command'];
+
+/** What each command does; the first line stands in the list of commands. */
+export const SUMMARIES: Readonly<Record<CommandName, string>> = {
+  'hf-model': `Bring a model from the Hugging Face Hub into the store
+Prints the path of the published Dir on stdout. Without Temporal configuration it works by itself: a Temporal server,
+a worker and a store on this machine. With TEMPORAL_ADDRESS, TEMPORAL_PROFILE or a temporal.toml it starts the run on
+that cluster, whose workers do the work, and prints the workflow ID, or the Dir with --wait.`,
+  id: `Print the workflow ID of a model
+Equal flags give equal IDs, so that the Temporal CLI and other SDKs join the same run.`,
+  status: `Show how far a run is
+Prints its state, phase, bytes and files.`,
+  result: `Wait for a run and print its Dir`,
+  cancel: `Cancel a run
+Everyone who waits for it gets the failure Cancelled.`,
+  plan: `Show what hf-model would do, and write nothing
+Resolves the revision, checks the access, and compares the Dir in the store with the repo.`,
+  worker: `Run a worker on the Temporal cluster of the environment
+Takes work until SIGINT or SIGTERM, then lets running parts finish.`,
+  'dev-hub': `Serve a folder of models as a Hugging Face Hub
+For air-gapped machines and for tests: official clients and workers use it through HF_ENDPOINT.`,
+};
+
+const TARGET_EXAMPLES = (name: string) => `Examples:
+  1. By what was asked for:
+    model-prefetch ${name} meta-llama/Llama-3.1-8B \\
+        --revision main
+
+  2. By workflow ID:
+    model-prefetch ${name} YourWorkflowId`;
+
+/** Full examples per command, in the manner of the Temporal CLI: long flags, one on a line. */
+export const EXAMPLES: Readonly<Record<CommandName | 'program', string>> = {
+  program: `Examples:
+  1. Bring a model into the store of this machine:
+    model-prefetch hf-model meta-llama/Llama-3.1-8B
+
+  2. See what is missing first:
+    model-prefetch plan meta-llama/Llama-3.1-8B
+
+Settings: MODEL_PREFETCH_HOME, MODEL_PREFETCH_STORE, HF_ENDPOINT, HF_TOKEN, TEMPORAL_ADDRESS, TEMPORAL_PROFILE.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
+  'hf-model': `Examples:
+  1. Bring a model into the store of this machine:
+    model-prefetch hf-model meta-llama/Llama-3.1-8B
+
+  2. A pinned commit, without the original checkpoints, to S3, for a script:
+    model-prefetch hf-model meta-llama/Llama-3.1-8B \\
+        --revision 0123456789abcdef0123456789abcdef01234567 \\
+        --exclude "original/*" \\
+        --raw-data-path s3://your-bucket/models \\
+        --output json
+
+  3. On the cluster of a Temporal profile, and wait:
+    TEMPORAL_PROFILE=prod model-prefetch hf-model meta-llama/Llama-3.1-8B \\
+        --selection vllm \\
+        --hf-token-key HF_TOKEN_TEAM \\
+        --wait`,
+  id: `Examples:
+  1. Start a run with the Temporal CLI:
+    temporal workflow start \\
+        --type prefetchModel \\
+        --task-queue model-prefetch \\
+        --workflow-id "$(model-prefetch id meta-llama/Llama-3.1-8B)" \\
+        --input '{"repo": "meta-llama/Llama-3.1-8B"}'`,
+  status: TARGET_EXAMPLES('status'),
+  result: TARGET_EXAMPLES('result'),
+  cancel: TARGET_EXAMPLES('cancel'),
+  plan: `Examples:
+  1. Commit, files, bytes and what is in the store already:
+    model-prefetch plan meta-llama/Llama-3.1-8B
+
+  2. Every file with its state, for a script:
+    model-prefetch plan meta-llama/Llama-3.1-8B \\
+        --selection vllm \\
+        --output json`,
+  worker: `Examples:
+  1. Everything but GPU work:
+    MODEL_PREFETCH_STORE=s3://your-bucket/models model-prefetch worker
+
+  2. Only transfers, to add bandwidth:
+    MODEL_PREFETCH_STORE=s3://your-bucket/models model-prefetch worker \\
+        --roles transfer`,
+  'dev-hub': `Examples:
+  1. Serve ./models/<owner>/<name>/... and use it:
+    model-prefetch dev-hub ./models \\
+        --port 8080
+    HF_ENDPOINT=http://127.0.0.1:8080 model-prefetch hf-model owner/name`,
+};

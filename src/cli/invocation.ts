@@ -1,0 +1,52 @@
+import type { PrefetchInput } from '../core/contract.js';
+import type { Role } from '../core/queues.js';
+
+export type OutputFormat = 'text' | 'json';
+
+/** What every command takes. */
+export interface CommonOptions {
+  readonly output: OutputFormat;
+  /** Stack traces and the SDK's own log on stderr. */
+  readonly verbose: boolean;
+}
+
+/** A model as the flags name it; the shard config is read from its file later, for parsing does no I/O. */
+export interface InputOptions {
+  readonly input: PrefetchInput;
+  readonly shardConfigFile?: string;
+}
+
+export interface HfModelOptions extends CommonOptions, InputOptions {
+  readonly wait: boolean;
+  readonly store?: string;
+}
+
+export interface PlanOptions extends CommonOptions, InputOptions {
+  readonly store?: string;
+}
+
+/** A run: by its workflow ID, or by the flags that it was started with. */
+export type TargetOptions = CommonOptions & ({ readonly workflowId: string } | InputOptions);
+
+export interface WorkerOptions extends CommonOptions {
+  readonly roles?: readonly Role[];
+  readonly gpu?: string;
+  readonly taskQueue?: string;
+}
+
+export interface DevHubCommandOptions extends CommonOptions {
+  readonly folder: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly cdnPort?: number;
+  readonly tokenFile?: string;
+}
+
+/** A command and its options, as plain data: parsing makes it, running takes it. */
+export type Invocation =
+  | { readonly command: 'hf-model'; readonly options: HfModelOptions }
+  | { readonly command: 'id'; readonly options: CommonOptions & InputOptions }
+  | { readonly command: 'plan'; readonly options: PlanOptions }
+  | { readonly command: 'status' | 'result' | 'cancel'; readonly options: TargetOptions }
+  | { readonly command: 'worker'; readonly options: WorkerOptions }
+  | { readonly command: 'dev-hub'; readonly options: DevHubCommandOptions };

@@ -1,0 +1,164 @@
+import { Command, CommanderError, Option } from 'commander';
+import { PrefetchError } from '../core/errors.js';
+import { ROLES, type Role } from '../core/queues.js';
+import { compact, portNumber } from './flag-values.js';
+import { EXAMPLES, SUMMARIES, type CommandName } from './help-texts.js';
+import { addInputFlags, hasInputFlags, readInputFlags, type InputFlags } from './input-flags.js';
+import type { CommonOptions, Invocation, TargetOptions } from './invocation.js';
+
+export type Parsed =
+  | { readonly kind: 'run'; readonly invocation: Invocation }
+  /** Help or the version: the text is the result. */
+  | { readonly kind: 'text'; readonly text: string };
+
+type Flags<T = object> = CommonOptions & T;
+type Take = (invocation: Invocation) => void;
+
+/**
+ * Arguments in, a plain options object out; no I/O.
+ * @throws PrefetchError `InvalidInput` naming the flag
+ */
+export function parseArguments(argv: readonly string[], version: string): Parsed {
+  let invocation: Invocation | undefined;
+  let text = '';
+  const program = declareProgram(version, (taken) => (invocation = taken));
+  for (const command of [program, ...program.commands]) {
+    command.configureOutput({ writeOut: (part) => (text += part), writeErr: () => undefined });
+  }
+  try {
+    program.parse(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return { kind: 'text', text };
+    throw usageError(error, argv);
+  }
+  if (invocation === undefined)
+    throw new PrefetchError('InvalidInput', 'A command is missing. See model-prefetch --help');
+  return { kind: 'run', invocation };
+}
+
+function usageError(error: CommanderError, argv: readonly string[]): PrefetchError {
+  if (argv.length === 0) return new PrefetchError('InvalidInput', 'A command is missing. See model-prefetch --help');
+  return new PrefetchError('InvalidInput', error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' '));
+}
+
+function declareProgram(version: string, take: Take): Command {
+  const program = new Command('model-prefetch')
+    .description('Bring Hugging Face models into your own object store, durably and verified')
+    .version(version, '--version', 'Print the version')
+    .helpOption('--help', 'Show this help')
+    .helpCommand(false)
+    .exitOverride()
+    .addHelpText('after', `\n${EXAMPLES.program}`);
+  declareHfModel(program, take);
+  declareId(program, take);
+  for (const name of ['status', 'result', 'cancel'] as const) declareTarget(program, name, take);
+  declarePlan(program, take);
+  declareWorker(program, take);
+  declareDevHub(program, take);
+  return program;
+}
+
+function declare(program: Command, name: CommandName): Command {
+  return program
+    .command(name)
+    .summary(SUMMARIES[name].split('\n')[0] ?? '')
+    .description(SUMMARIES[name])
+    .addHelpText('after', `\n${EXAMPLES[name]}`)
+    .addOption(
+      new Option('--output <format>', 'Form of the result on stdout').choices(['text', 'json']).default('text')
+    )
+    .option('--verbose', 'Add stack traces and the log of the Temporal SDK on stderr', false);
+}
+
+function declareHfModel(program: Command, take: Take): void {
+  addInputFlags(declare(program, 'hf-model').argument('<REPO>', 'Repo on the Hub, such as meta-llama/Llama-3.1-8B'))
+    .option('--wait', 'Wait for the result (embedded: always)', false)
+    .option('--store <url>', 'Root of the store, embedded mode only. Default: MODEL_PREFETCH_STORE')
+    .action((repo: string, flags: Flags<InputFlags & { wait: boolean; store?: string }>) => {
+      const options = { ...readInputFlags(repo, flags), ...common(flags), wait: flags.wait };
+      take({ command: 'hf-model', options: { ...options, ...compact({ store: flags.store }) } });
+    });
+}
+
+function declareId(program: Command, take: Take): void {
+  addInputFlags(declare(program, 'id').argument('<REPO>', 'Repo on the Hub'), { identityOnly: true }).action(
+    (repo: string, flags: Flags<InputFlags>) => {
+      take({ command: 'id', options: { ...readInputFlags(repo, flags), ...common(flags) } });
+    }
+  );
+}
+
+function declareTarget(program: Command, name: 'status' | 'result' | 'cancel', take: Take): void {
+  const command = declare(program, name).argument(
+    '<WORKFLOW_ID|REPO>',
+    'Workflow ID, or REPO with the flags it was started with'
+  );
+  addInputFlags(command, { identityOnly: true }).action((target: string, flags: Flags<InputFlags>) => {
+    take({ command: name, options: targetOptions(target, flags) });
+  });
+}
+
+function targetOptions(target: string, flags: Flags<InputFlags>): TargetOptions {
+  // A workflow ID has the revision after an "@", which no repo has in its name.
+  if (!target.includes('@')) return { ...readInputFlags(target, flags), ...common(flags) };
+  if (hasInputFlags(flags)) {
+    throw new PrefetchError(
+      'InvalidInput',
+      'WORKFLOW_ID: it names the run completely; leave out the flags of the model'
+    );
+  }
+  return { workflowId: target, ...common(flags) };
+}
+
+function declarePlan(program: Command, take: Take): void {
+  addInputFlags(declare(program, 'plan').argument('<REPO>', 'Repo on the Hub'), { identityOnly: false })
+    .option('--store <url>', 'Root of the store. Default: MODEL_PREFETCH_STORE, else the embedded store')
+    .action((repo: string, flags: Flags<InputFlags & { store?: string }>) => {
+      const options = { ...readInputFlags(repo, flags), ...common(flags), ...compact({ store: flags.store }) };
+      take({ command: 'plan', options });
+    });
+}
+
+function declareWorker(program: Command, take: Take): void {
+  declare(program, 'worker')
+    .option(
+      '--roles <list>',
+      `What this process serves, separated by commas: ${ROLES.join(', ')}. Default: all but gpu`
+    )
+    .option('--gpu <spec>', 'GPUs of this host, MODEL:COUNT, for the role gpu')
+    .option('--task-queue <name>', 'Base name of the task queues. Default: MODEL_PREFETCH_TASK_QUEUE')
+    .action((flags: Flags<{ roles?: string; gpu?: string; taskQueue?: string }>) => {
+      const roles = flags.roles === undefined ? undefined : readRoles(flags.roles);
+      const options = { ...common(flags), ...compact({ roles, gpu: flags.gpu, taskQueue: flags.taskQueue }) };
+      take({ command: 'worker', options });
+    });
+}
+
+function readRoles(list: string): Role[] {
+  const names = list.split(',').map((name) => name.trim());
+  const roles = ROLES.filter((role) => names.includes(role));
+  const unknown = names.filter((name) => !ROLES.some((role) => role === name));
+  if (unknown.length === 0) return roles;
+  throw new PrefetchError('InvalidInput', `--roles: "${unknown.join('", "')}" is none of ${ROLES.join(', ')}`);
+}
+
+function declareDevHub(program: Command, take: Take): void {
+  declare(program, 'dev-hub')
+    .argument('<DIR>', 'Folder of models: DIR/<owner>/<name>/...')
+    .option('--host <address>', 'Address to listen on. Default: 127.0.0.1')
+    .option('--port <port>', 'Port of the Hub. Default: a free one', portNumber)
+    .option('--cdn-port <port>', 'Port of the CDN. Default: a free one', portNumber)
+    .option('--token-file <file>', 'JSON with the accounts by token: {"hf_...": {"name": "me"}}')
+    .action((folder: string, flags: Flags<{ host?: string; port?: number; cdnPort?: number; tokenFile?: string }>) => {
+      const { host, port, cdnPort, tokenFile } = flags;
+      take({
+        command: 'dev-hub',
+        options: { folder, ...common(flags), ...compact({ host, port, cdnPort, tokenFile }) },
+      });
+    });
+}
+
+function common({ output, verbose }: CommonOptions): CommonOptions {
+  return { output, verbose };
+}

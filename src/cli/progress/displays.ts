@@ -1,0 +1,65 @@
+import cliProgress from 'cli-progress';
+import type { CliStream } from '../context.js';
+import { amounts, progressLine, waiting, type Moment } from './progress-line.js';
+
+/** Shows progress to people; `end` leaves the terminal as it was. */
+export interface ProgressDisplay {
+  update(moment: Moment, nowMs: number): void;
+  end(): void;
+}
+
+const LINE_EVERY_MS = 5_000;
+
+/** A bar where there is a terminal, lines otherwise. */
+export function progressDisplay(stream: CliStream): ProgressDisplay {
+  return stream.isTTY === true ? barDisplay(stream) : lineDisplay(stream);
+}
+
+/** A line at each change of phase, at each new reason to wait, and every few seconds while bytes move. */
+export function lineDisplay(stream: Pick<CliStream, 'write'>): ProgressDisplay {
+  let lastKey = '';
+  let lastLine = '';
+  let lastMs = -Infinity;
+  return {
+    update: (moment, nowMs) => {
+      const { phase, cacheHit, waiting: pause } = moment.progress;
+      const key = `${phase} ${String(cacheHit)} ${String(pause?.attempt)} ${pause?.message ?? ''}`;
+      const line = progressLine(moment);
+      if (line === lastLine || (key === lastKey && nowMs - lastMs < LINE_EVERY_MS)) return;
+      [lastKey, lastLine, lastMs] = [key, line, nowMs];
+      stream.write(`${line}\n`);
+    },
+    end: () => undefined,
+  };
+}
+
+/** One bar, drawn once the plan has told how much there is; before that, and around it, lines. */
+function barDisplay(stream: CliStream): ProgressDisplay {
+  const lines = lineDisplay(stream);
+  let bar: cliProgress.SingleBar | undefined;
+  let pause = '';
+  return {
+    update: (moment, nowMs) => {
+      const { progress } = moment;
+      if (progress.totalBytes === 0 || progress.cacheHit) {
+        lines.update(moment, nowMs);
+        return;
+      }
+      bar ??= startBar(stream, progress.totalBytes);
+      const text = progress.waiting === undefined ? '' : waiting(progress.waiting);
+      if (text !== '' && text !== pause) stream.write(`\n${text}\n`);
+      pause = text;
+      bar.update(Math.min(progress.bytesDone, progress.totalBytes), { amounts: amounts(moment) });
+    },
+    end: () => bar?.stop(),
+  };
+}
+
+function startBar(stream: CliStream, totalBytes: number): cliProgress.SingleBar {
+  const bar = new cliProgress.SingleBar(
+    { stream, format: '{bar} {amounts}', barsize: 24, hideCursor: true, gracefulExit: false, fps: 4, linewrap: false },
+    cliProgress.Presets.shades_classic
+  );
+  bar.start(totalBytes, 0, { amounts: '' });
+  return bar;
+}

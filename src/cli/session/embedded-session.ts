@@ -1,0 +1,112 @@
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { PrefetchClient } from '../../client.js';
+import type { Settings } from '../../config/environment.js';
+import { PrefetchError } from '../../core/errors.js';
+import { startDevServer, type DevServer } from '../../embedded/dev-server.js';
+import { lockHome } from '../../embedded/home-lock.js';
+import { findTemporalCli } from '../../embedded/temporal-cli.js';
+import { createWorkers } from '../../worker.js';
+import { Cleanup } from './cleanup.js';
+import { quietRuntime } from './quiet-runtime.js';
+import { neverBroken, type Session } from './session.js';
+import { terminateOpenRuns } from './open-runs.js';
+
+const STOP_WORKERS_MS = 8_000;
+
+export interface EmbeddedOptions {
+  readonly settings: Settings;
+  readonly verbose: boolean;
+  /** Without workers nothing runs: good for looking at what was. */
+  readonly withWorkers: boolean;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+}
+
+/** Starts all that a prefetch needs in this process and one child: the home's lock, a Temporal server, workers. */
+export async function openEmbeddedSession(options: EmbeddedOptions): Promise<Session> {
+  const cleanup = new Cleanup();
+  try {
+    const server = await openServer(options, cleanup);
+    options.signal.throwIfAborted();
+    quietRuntime(options);
+    if (options.withWorkers)
+      options.say(
+        `Embedded: a Temporal server (Web UI ${server.uiUrl}) and a worker run here until the result is there`
+      );
+    const connection = await NativeConnection.connect({ address: server.address });
+    cleanup.add(() => connection.close());
+    const client = new Client({ connection, namespace: server.namespace });
+    // Whatever is open now was left by a process that died: nobody works on it.
+    await terminateOpenRuns(client, 'The process that worked on it ended');
+    const workers = options.withWorkers
+      ? await startWorkers({ settings: options.settings, connection }, cleanup)
+      : { broken: neverBroken };
+    return {
+      kind: 'embedded',
+      client,
+      prefetches: new PrefetchClient({ client, taskQueue: options.settings.taskQueue }),
+      taskQueue: options.settings.taskQueue,
+      hasWorkers: options.withWorkers,
+      broken: handled(Promise.race([workers.broken, serverLoss(server)])),
+      close: () => cleanup.run(),
+    };
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+}
+
+async function openServer({ settings, signal, say }: EmbeddedOptions, cleanup: Cleanup): Promise<DevServer> {
+  const { home, cacheFolder, searchPath, temporalCliPath: cliPath } = settings;
+  await makeHome(home);
+  const lock = await lockHome(home, { signal });
+  cleanup.add(() => lock.release());
+  const cli = await findTemporalCli({ cliPath, searchPath, cacheFolder, onStep: say, signal });
+  const server = await startDevServer({ cli, home, signal });
+  cleanup.add(() => server.stop());
+  return server;
+}
+
+async function makeHome(home: string): Promise<void> {
+  await mkdir(home, { recursive: true }).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new PrefetchError('InvalidInput', `MODEL_PREFETCH_HOME: the folder cannot be made: ${reason}`);
+  });
+}
+
+interface WorkerNeeds {
+  readonly settings: Settings;
+  readonly connection: NativeConnection;
+}
+
+/** Starts the workers; `broken` rejects when they end without being told to. */
+async function startWorkers(needs: WorkerNeeds, cleanup: Cleanup): Promise<{ readonly broken: Promise<never> }> {
+  const workers = await createWorkers({ ...needs, embedded: true });
+  const ended = workers.run();
+  cleanup.add(async () => {
+    workers.shutdown();
+    // One that does not stop in time is cut off with the process; what it had stored stays.
+    await Promise.race([ended.catch(() => undefined), delay(STOP_WORKERS_MS, undefined, { ref: false })]);
+  });
+  const broken = ended.then<never>(() => {
+    throw new PrefetchError('Internal', 'The worker in this process ended by itself');
+  });
+  return { broken: handled(broken) };
+}
+
+function serverLoss(server: DevServer): Promise<never> {
+  return handled(
+    server.ended.then<never>(() => {
+      throw new PrefetchError('ServerUnavailable', 'The embedded Temporal server ended. Run the same command again');
+    })
+  );
+}
+
+/** Nobody may be listening when it rejects, as at the orderly end. */
+function handled(promise: Promise<never>): Promise<never> {
+  promise.catch(() => undefined);
+  return promise;
+}

@@ -1,0 +1,60 @@
+import { readFile, stat } from 'node:fs/promises';
+import { parse } from 'yaml';
+import type { PrefetchInput } from '../core/contract.js';
+import { PrefetchError } from '../core/errors.js';
+import { MiB } from '../core/units.js';
+import { shardConfigSchema } from '../core/schemas/input.js';
+import { describeIssues } from '../core/schemas/parse.js';
+import type { InputOptions } from './invocation.js';
+
+/** The input of a command with its shard config read from the file. */
+export async function completeInput({ input, shardConfigFile }: InputOptions): Promise<PrefetchInput> {
+  if (shardConfigFile === undefined) return input;
+  return { ...input, shardConfig: await readShardConfig(shardConfigFile) };
+}
+
+/**
+ * Reads a shard config, YAML or JSON, with field names as Flyte writes them (tensor_parallel_size) or as we do.
+ * @throws PrefetchError `InvalidInput` naming the file and the field
+ */
+export async function readShardConfig(file: string): Promise<NonNullable<PrefetchInput['shardConfig']>> {
+  const value = camelCased(parseText(await readText(file), file), file);
+  const checked = shardConfigSchema.safeParse(value);
+  if (checked.success) return checked.data;
+  throw invalid(file, describeIssues(checked.error.issues).join('; '));
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    if ((await stat(file)).size > MiB) throw new Error('it has over 1 MiB');
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw invalid(file, `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function parseText(text: string, file: string): unknown {
+  try {
+    return parse(text, { prettyErrors: true });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw invalid(file, `is neither YAML nor JSON: ${reason ?? ''}`);
+  }
+}
+
+/** Names in camel case at every level; a null, as Python tools write for "not set", is left out. */
+function camelCased(value: unknown, file: string): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const fields = new Map<string, unknown>();
+  for (const [name, field] of Object.entries(value)) {
+    if (field === null) continue;
+    const camel = name.replaceAll(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+    if (fields.has(camel)) throw invalid(file, `${camel} is given twice`);
+    fields.set(camel, camelCased(field, file));
+  }
+  return Object.fromEntries(fields);
+}
+
+function invalid(file: string, text: string): PrefetchError {
+  return new PrefetchError('InvalidInput', `--shard-config ${file}: ${text}`);
+}
