@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { PrefetchError } from '../core/errors.js';
 import type { ReadPart } from './read-part.js';
 import { createPermits } from './permits.js';
@@ -37,9 +38,14 @@ export function createEngine(settings: EngineSettings): TransferEngine {
   const getLanes = createPermits(lanes);
   const putLanes = createPermits(lanes);
   const context: TransferContext = { partSizeBytes, lanes, policies, memory, getLanes, putLanes };
+  const transfer = (request: Parameters<typeof transferFile>[1], options: TransferOptions): Promise<TransferResult> => {
+    // Many files of a batch share one signal, so that many listeners are no leak.
+    setMaxListeners(0, options.signal);
+    return transferFile(context, request, options);
+  };
   return {
-    transferFile: (request, options) => transferFile(context, request, options),
-    transferFrom: (readPart, request, options) => transferFile(context, { ...request, readPart }, options),
+    transferFile: transfer,
+    transferFrom: (readPart, request, options) => transfer({ ...request, readPart }, options),
     partSizeBytes,
     policies,
     memory,

@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** Tasks that live and die together. */
 export interface TaskGroup {
   /** Aborts when the caller gives up or the first task fails. */
@@ -10,6 +12,8 @@ export interface TaskGroup {
 export async function runGroup(signal: AbortSignal, start: (group: TaskGroup) => void): Promise<void> {
   signal.throwIfAborted();
   const abort = new AbortController();
+  // Every task listens, so that many listeners are no leak.
+  setMaxListeners(0, abort.signal);
   const onAbort = (): void => {
     abort.abort(signal.reason);
   };
