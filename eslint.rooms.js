@@ -2,7 +2,7 @@
  * Which room may import which, as a list: an arrow goes only upwards. `test/lint-rooms.test.ts` proves that it bites.
  * `outside` are packages that the room may use; with `entryPoints` it may also import the files beside the rooms.
  */
-export const rooms = [
+const rooms = [
   { room: 'core', may: [], outside: ['@noble/hashes', 'zod'] },
   { room: 'http', may: ['core'], outside: ['node:'] },
   { room: 'hub', may: ['core', 'http'], outside: ['node:', '@huggingface/hub', 'picomatch'] },
