@@ -109,7 +109,13 @@ async function resolveRevision(
 async function checkAccess(client: HubClient, repo: string, { token, signal }: HubOptions): Promise<void> {
   const subject: Subject = { endpoint: client.endpoint, about: 'repo', repo, token };
   const url = `${client.endpoint}/api/models/${encodePath(repo)}/auth-check`;
-  await callHub(client, { method: 'GET', url, subject, signal, maxBytes: MAX_JSON_BYTES });
+  try {
+    await callHub(client, { method: 'GET', url, subject, signal, maxBytes: MAX_JSON_BYTES });
+  } catch (error) {
+    // A mirror may not have this page; the Hub would have named what it misses. There, the first file tells.
+    const unknownPage = isPrefetchError(error, 'RepoNotFound') && error.details['status'] === 404;
+    if (!unknownPage || error.details['errorCode'] !== undefined) throw error;
+  }
 }
 
 async function* listCommit(

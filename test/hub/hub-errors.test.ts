@@ -198,6 +198,11 @@ describe('nonsense', () => {
 });
 
 describe('an unusual answer that is good', () => {
+  test('may be that a mirror has no page for the access check', async () => {
+    say = () => refusal(404);
+    await expect(calls.access()).resolves.toBeUndefined();
+  });
+
   const page = (path: string) => JSON.stringify([{ type: 'file', path, size: 3, oid: 'a'.repeat(40) }]);
 
   test.each([

@@ -221,6 +221,12 @@ describe('listFiles', () => {
     expect((await requestsOf(listed)).length).toBeGreaterThan(2);
   });
 
+  test('lists the commit that is asked for', async () => {
+    const paths: string[] = [];
+    for await (const { path } of hub.listFiles(REPO, dev.commitOf(REPO, 'refs/pr/1'))) paths.push(path);
+    expect(paths).toEqual(['old.txt']);
+  });
+
   test('fails in the middle as it fails at the start', async () => {
     fault = ({ count, path }) =>
       path.includes('/tree/') && path.includes('gated') && count === 2 ? { answer: { status: 503 } } : undefined;

@@ -56,6 +56,7 @@ describe('a listing that cannot be stored as it is', () => {
     ['a//b', 'segment'],
     ['a\\b', 'backslash'],
     ['a\nb', 'control character'],
+    ['half \ud83d', 'Unicode'],
     ['.prefetch/manifest.json', 'own folder'],
   ])('is refused for %j', (path, why) => {
     expect(() => select(all, 'good', path)).toThrow(expect.objectContaining({ code: 'UnsafePath' }));
