@@ -43,6 +43,7 @@ function report({ passed, failed, skipped }) {
   return failed === 0 && passed > 0 ? 0 : 1;
 }
 
+/** Before the tests, whose time-outs are no measure for a build. */
 async function buildS3Servers() {
   // CI tests S3 or fails.
   if (!process.env.CI && !(await has('go', 'version'))) {
