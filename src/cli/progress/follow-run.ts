@@ -7,39 +7,50 @@ import { progressDisplay } from './displays.js';
 import { RateMeter } from './rate-meter.js';
 
 const POLL_MS = 500;
+const LAST_LOOK_MS = 2_000;
 
 /** Waits for the Dir of a run and shows how far it is. */
 export async function followRun(
   handle: PrefetchHandle,
   session: Pick<Session, 'broken'>,
-  context: Pick<CliContext, 'stderr' | 'signal'>
+  { stderr, signal }: Pick<CliContext, 'stderr' | 'signal'>
 ): Promise<Dir> {
+  const display = progressDisplay(stderr);
+  const meter = new RateMeter();
+  const show = (progress: LiveProgress) => {
+    const nowMs = performance.now();
+    display.update({ progress, bytesPerSecond: meter.add(nowMs, progress.bytesDone) }, nowMs);
+  };
   const over = new AbortController();
-  const showing = showProgress(handle, context, over.signal);
+  const showing = pollProgress(handle, show, over.signal);
   try {
-    return await Promise.race([handle.result({ signal: context.signal }), session.broken]);
+    const dir = await Promise.race([handle.result({ signal }), session.broken]);
+    // A quick run ends between two polls: people still want to see how it went.
+    await showEnd(handle, show);
+    return dir;
   } finally {
     over.abort();
     await showing;
+    display.end();
   }
 }
 
-async function showProgress(
+async function pollProgress(
   handle: PrefetchHandle,
-  { stderr }: Pick<CliContext, 'stderr'>,
+  show: (progress: LiveProgress) => void,
   over: AbortSignal
 ): Promise<void> {
-  const display = progressDisplay(stderr);
-  const meter = new RateMeter();
   while (!over.aborted) {
     const progress = await Promise.race([askProgress(handle), aborted(over)]);
-    if (progress !== undefined) {
-      const nowMs = performance.now();
-      display.update({ progress, bytesPerSecond: meter.add(nowMs, progress.bytesDone) }, nowMs);
-    }
+    if (progress !== undefined) show(progress);
     await delay(POLL_MS, undefined, { signal: over }).catch(() => undefined);
   }
-  display.end();
+}
+
+async function showEnd(handle: PrefetchHandle, show: (progress: LiveProgress) => void): Promise<void> {
+  const late = delay(LAST_LOOK_MS, undefined, { ref: false });
+  const progress = await Promise.race([askProgress(handle), late]);
+  if (progress !== undefined) show(progress);
 }
 
 /** A question that nobody answered is asked again; the result of the run is what counts. */

@@ -34,7 +34,7 @@ export async function openEmbeddedSession(options: EmbeddedOptions): Promise<Ses
     quietRuntime(options);
     if (options.withWorkers)
       options.say(
-        `Embedded: a Temporal server (Web UI ${server.uiUrl}) and a worker run here until the result is there`
+        `Embedded, for no Temporal cluster is configured: waits for the result (Web UI meanwhile: ${server.uiUrl})`
       );
     const connection = await NativeConnection.connect({ address: server.address });
     cleanup.add(() => connection.close());
