@@ -44,6 +44,15 @@ export function encodeJson(value: unknown): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
 }
 
+/** Removes a plan and the records of its batches. */
+export async function removePlan(store: ObjectStore, prefix: string, options: RequestOptions): Promise<void> {
+  const keys: string[] = [];
+  for await (const { key } of store.list(prefix, options)) keys.push(key);
+  // The plan goes last: while it is there, a retry of the step finds all that it needs.
+  keys.sort((a, b) => Number(a.endsWith('/plan.json')) - Number(b.endsWith('/plan.json')));
+  for (const key of keys) await store.delete(key, options);
+}
+
 interface Schema<T> {
   safeParse(value: unknown): { success: true; data: T } | { success: false };
 }

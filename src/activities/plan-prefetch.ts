@@ -2,10 +2,10 @@ import { planBatches } from '../core/batches.js';
 import { canonicalJson } from '../core/canonical-json.js';
 import type { PlanOutcome, PlanSummary, PrefetchSpec } from '../core/contract.js';
 import { sha256Hex } from '../core/identity.js';
-import { manifestKey, planKey } from '../core/layout.js';
+import { manifestKey, planKey, planPrefix } from '../core/layout.js';
 import type { Plan, PlannedFile } from '../core/schemas/plan.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { encodeJson } from './plan-objects.js';
+import { encodeJson, removePlan } from './plan-objects.js';
 import { surveyDir } from './survey.js';
 
 type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'transferMode'>;
@@ -26,6 +26,10 @@ export async function planPrefetch(
   // The plan carries over what the manifest knew, so the manifest may go only once the plan is there.
   await store.put(planKey(spec.dirKey, plan.planId), encodeJson(plan), { ...options, contentType: 'application/json' });
   if (survey.brokenManifest) await store.delete(manifestKey(spec.dirKey), options);
+  // What earlier plans verified is part of this one now.
+  for (const planId of survey.oldPlans) {
+    if (planId !== plan.planId) await removePlan(store, planPrefix(spec.dirKey, planId), options);
+  }
   return { kind: 'fetch', plan: summary };
 }
 

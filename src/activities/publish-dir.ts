@@ -4,7 +4,7 @@ import { manifestKey, planPrefix } from '../core/layout.js';
 import type { Plan } from '../core/schemas/plan.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { encodeJson, readBatchRecords, readPlan } from './plan-objects.js';
+import { encodeJson, readBatchRecords, readPlan, removePlan } from './plan-objects.js';
 import { dirOf, isUnchanged, listDir } from './published-dir.js';
 
 type Needs = Pick<ActivityDependencies, 'openStore' | 'tool'>;
@@ -71,14 +71,6 @@ function makeManifest(
     totalBytes: files.reduce((total, file) => total + file.size, 0),
     files,
   };
-}
-
-async function removePlan(store: ObjectStore, prefix: string, options: RequestOptions): Promise<void> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(prefix, options)) keys.push(key);
-  // The plan itself goes last: while it is there, a retry of this step finds all that it needs.
-  keys.sort((a, b) => Number(a.endsWith('/plan.json')) - Number(b.endsWith('/plan.json')));
-  for (const key of keys) await store.delete(key, options);
 }
 
 function changed(store: ObjectStore, spec: PrefetchSpec, paths: readonly string[]): PrefetchError {

@@ -53,9 +53,10 @@ export function reset(socket: Socket): void {
 }
 
 /** Waits until a condition holds. */
-export async function until(condition: () => boolean, what = 'condition'): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    if (tries > 1000) throw new Error(`Waited in vain for: ${what}`);
+export async function until(condition: () => boolean, what = 'condition', timeoutMs = 10_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`Waited in vain for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

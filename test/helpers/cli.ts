@@ -1,0 +1,51 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+export interface CliRun {
+  readonly child: ChildProcess;
+  /** Ends when the process has ended and its output is read. */
+  readonly ended: Promise<CliResult>;
+  /** Ends the process and everything that it started, at once, as a power cut would. */
+  killGroup(): void;
+}
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Starts the built command in a process group of its own, with only this environment beside PATH. */
+export function startCli(args: readonly string[], env: Readonly<Record<string, string | undefined>>): CliRun {
+  const { PATH, TEMPORAL_CLI_PATH, XDG_CACHE_HOME, HOME } = process.env;
+  const child = spawn(process.execPath, [main, ...args], {
+    detached: true,
+    env: { PATH, TEMPORAL_CLI_PATH, XDG_CACHE_HOME, HOME, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const ended = new Promise<CliResult>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      resolve({ code, signal, stdout, stderr });
+    });
+  });
+  return {
+    child,
+    ended,
+    killGroup: () => {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    },
+  };
+}
+
+/** Runs the built command to its end. */
+export function runCli(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<CliResult> {
+  return startCli(args, env).ended;
+}
