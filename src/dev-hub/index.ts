@@ -1,13 +1,3 @@
 export { startDevHub } from './start-dev-hub.js';
-export type {
-  DevAccess,
-  DevAccount,
-  DevCommit,
-  DevFile,
-  DevHub,
-  DevHubOptions,
-  DevRateLimit,
-  DevRepo,
-  RequestRecord,
-} from './options.js';
-export type { BodyChunks, BodyContext, Fault, Intercept, InterceptedRequest } from './fault.js';
+export type { DevCommit, DevFile, DevHub, DevHubOptions, DevRepo } from './options.js';
+export type { BodyChunks, Fault, Intercept, InterceptedRequest } from './fault.js';

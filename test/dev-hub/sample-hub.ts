@@ -49,7 +49,6 @@ export async function paths(path: string): Promise<readonly string[]> {
   return ((await ask(path)).json() as { path: string }[]).map((entry) => entry.path);
 }
 
-/** A file of a repo, by its text. */
-export function text(content: string) {
+function text(content: string) {
   return { bytes: Buffer.from(content) };
 }
