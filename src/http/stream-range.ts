@@ -34,18 +34,29 @@ export function streamRange(request: StreamRangeRequest): Promise<void> {
     const onAbort = (): void => {
       finish(signal.reason);
     };
-    const state = { done: false };
+    const state: BodyState = { done: false, busy: undefined };
     function finish(failure?: unknown): void {
+      if (state.done) return;
       state.done = true;
       stall.stop();
       signal.removeEventListener('abort', onAbort);
-      if (failure === undefined) {
-        resolve();
-        return;
-      }
-      outgoing.destroy();
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an abort is its caller's
-      reject(failure);
+      if (failure !== undefined) outgoing.destroy();
+      const settle = (problem: unknown): void => {
+        if (problem === undefined) resolve();
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an abort is its caller's
+        else reject(problem);
+      };
+      // Whoever takes the chunks must be done with the last one before anybody starts over.
+      Promise.resolve()
+        .then(() => state.busy)
+        .then(
+          () => {
+            settle(failure);
+          },
+          (error: unknown) => {
+            settle(failure ?? error);
+          }
+        );
     }
     signal.addEventListener('abort', onAbort, { once: true });
     outgoing.on('error', (error) => {
@@ -64,12 +75,18 @@ export function streamRange(request: StreamRangeRequest): Promise<void> {
   });
 }
 
+interface BodyState {
+  done: boolean;
+  /** Whoever takes the chunks is at work on one. */
+  busy: Promise<void> | undefined;
+}
+
 interface BodyPass {
   readonly response: IncomingMessage;
   readonly length: number;
   readonly origin: string;
   readonly stall: StallWatch;
-  readonly state: { readonly done: boolean };
+  readonly state: BodyState;
   readonly finish: (failure?: unknown) => void;
 }
 
@@ -89,7 +106,9 @@ function passBody(pass: BodyPass, onChunk: (chunk: Uint8Array) => void | Promise
     if (busy === undefined) return;
     response.pause();
     stall.pause();
+    state.busy = busy;
     busy.then(() => {
+      state.busy = undefined;
       stall.progress();
       response.resume();
     }, finish);

@@ -32,10 +32,11 @@ export async function finalise(
     await store.abortUpload(upload, { signal });
     throw digestMismatch(source, hex);
   }
+  const before = await store.head(upload.key, { signal });
   const completed = await complete(full, options);
-  if (completed !== undefined && hex !== undefined) return completed;
+  // An etag that did not change may be that of the object before: an answer was lost, or somebody removed the upload.
+  if (completed !== undefined && hex !== undefined && completed.etag !== before?.etag) return completed;
 
-  // Sent in part by another process, or the answer was lost and the object may be somebody else's.
   const info = completed ?? (await findCompleted(full, signal));
   const stored = await hashObject(
     store,

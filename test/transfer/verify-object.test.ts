@@ -1,0 +1,65 @@
+import { pathToFileURL } from 'node:url';
+import { afterEach, expect, test } from 'vitest';
+import { openStore } from '../../src/storage/index.js';
+import { copyWithin } from '../../src/transfer/copy-within.js';
+import { hashObject } from '../../src/transfer/verify-object.js';
+import { gitSha1Of, sha256Of } from '../helpers/test-source.js';
+import { tmpFolder } from '../helpers/tmp.js';
+import { bytesOf, failure, live, setUpTransfers } from '../helpers/transfer-setup.js';
+
+const setup = setUpTransfers();
+afterEach(() => setup.end());
+
+test.each([0, 1, 3_000_000])('an object of %i bytes is hashed as the store holds it', async (size) => {
+  const bytes = bytesOf(size);
+  const local = await openStore(pathToFileURL(await tmpFolder()).href + '/');
+  for (const store of [await setup.store(), local]) {
+    await store.put('key', bytes);
+    for (const { algorithm, hex } of [sha256Of(bytes), gitSha1Of(bytes)]) {
+      expect(await hashObject(store, { key: 'key', size, algorithm }, live())).toBe(hex);
+    }
+  }
+});
+
+test('a reading that is cut goes on where it ended', async () => {
+  const bytes = bytesOf(3_000_000);
+  const store = await setup.store();
+  await store.put('key', bytes);
+  const ranges: (string | undefined)[] = [];
+  store.faults.intercept = (request, response) => {
+    ranges.push(request.headers.range);
+    if (ranges.length > 1) return false;
+    response.writeHead(206, { 'Content-Range': 'bytes 0-2999999/3000000', 'Content-Length': 3_000_000 });
+    response.write(bytes.subarray(0, 1_000_000), () => response.socket?.end());
+    return true;
+  };
+  const hex = await hashObject(store, { key: 'key', size: bytes.length, algorithm: 'sha256' }, live());
+  expect(hex).toBe(sha256Of(bytes).hex);
+  expect(ranges).toEqual(['bytes=0-2999999', 'bytes=1000000-2999999']);
+});
+
+test('an object that is gone fails under its key, as a failure of the store', async () => {
+  const store = await setup.store();
+  await store.put('key', bytesOf(10));
+  store.faults.intercept = (_, response) => {
+    response.writeHead(404).end();
+    return true;
+  };
+  const error = await failure(hashObject(store, { key: 'key', size: 10, algorithm: 'sha256' }, live()));
+  expect(error).toMatchObject({ code: 'ObjectNotFound' });
+  expect(String(error)).not.toContain('?');
+});
+
+test('a verified object is copied inside the store, and only that one', async () => {
+  const bytes = bytesOf(100);
+  const store = await setup.store();
+  const { etag } = await store.put('old', bytes);
+  const copied = await copyWithin(store, { from: 'old', etag, to: 'new', size: 100 });
+  expect(copied).toEqual(await store.head('new'));
+  expect(await copyWithin(store, { from: 'gone', etag, to: 'other', size: 100 })).toBeUndefined();
+  await store.put('old', bytesOf(100));
+  expect(await copyWithin(store, { from: 'old', etag, to: 'other', size: 100 })).toBeUndefined();
+  const wrong = await store.head('old');
+  expect(await copyWithin(store, { from: 'old', etag: wrong?.etag ?? '', to: 'other', size: 99 })).toBeUndefined();
+  expect(await store.head('other')).toBeUndefined();
+});
