@@ -8,6 +8,8 @@ export interface RunWorkerOptions {
   readonly roles?: readonly Role[];
   readonly gpu?: string;
   readonly taskQueue?: string;
+  /** Called once the workers were made and begin to poll, with the queues that they serve. */
+  readonly onReady?: (queues: readonly string[]) => void;
 }
 
 /** A worker process, from the environment to its end: SIGINT or SIGTERM lets running parts finish, then it stops. */
@@ -25,6 +27,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
       ...(options.roles === undefined ? {} : { roles: options.roles }),
       ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
     });
+    options.onReady?.(workers.queues);
     await workers.run();
   } finally {
     await connection.close();

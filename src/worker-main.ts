@@ -2,7 +2,11 @@
 import { runWorker } from './run-worker.js';
 
 try {
-  await runWorker({});
+  await runWorker({
+    onReady: (queues) => {
+      process.stderr.write(`Polling ${queues.join(', ')}\n`);
+    },
+  });
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

@@ -30,6 +30,8 @@ export interface CreateWorkersOptions {
 
 /** The workers of one process, one for each role. */
 export interface PrefetchWorkers {
+  /** The task queues that they poll. */
+  readonly queues: readonly string[];
   /** Runs until `shutdown()`, or until one of them fails: then the others are shut down and the error is thrown. */
   run(): Promise<void>;
   shutdown(): void;
@@ -49,6 +51,7 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
       roles.map((role) => Worker.create({ ...commonOptions(options, role), ...roleOptions(role, dependencies) }))
     );
     return {
+      queues: workers.map(({ options: { taskQueue } }) => taskQueue),
       run: () => runAll(workers, dependencies),
       shutdown: () => {
         shutdownAll(workers);

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { until } from './local-server.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -7,6 +8,8 @@ export interface CliRun {
   readonly child: ChildProcess;
   /** Ends when the process has ended and its output is read. */
   readonly ended: Promise<CliResult>;
+  /** What it has written to stderr so far. */
+  stderr(): string;
   /** Ends the process and everything that it started, at once, as a power cut would. */
   killGroup(): void;
 }
@@ -39,6 +42,7 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
   return {
     child,
     ended,
+    stderr: () => stderr,
     killGroup: () => {
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     },
@@ -48,4 +52,16 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
 /** Runs the built command to its end. */
 export function runCli(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<CliResult> {
   return startCli(args, env).ended;
+}
+
+/** Starts `model-prefetch worker` and waits until it polls. */
+export async function startWorkerProcess(env: Readonly<Record<string, string | undefined>>): Promise<CliRun> {
+  const worker = startCli(['worker'], env);
+  await until(
+    () => worker.stderr().includes('Polling') || worker.child.exitCode !== null,
+    'the worker to poll',
+    60_000
+  );
+  if (worker.child.exitCode !== null) throw new Error(`The worker ended: ${worker.stderr()}`);
+  return worker;
 }

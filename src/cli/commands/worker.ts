@@ -11,9 +11,13 @@ export async function runWorkerCommand(options: WorkerOptions, context: CliConte
   if (gpu !== undefined && !gpuSpec.safeParse(gpu).success) {
     throw new PrefetchError('InvalidInput', '--gpu: expected MODEL:COUNT such as "A100:4" or "L4:2"');
   }
-  say(context, 'Starting a worker; Ctrl-C stops it, once running parts have finished');
   try {
-    await runWorker(compact({ roles, gpu, taskQueue }));
+    await runWorker({
+      ...compact({ roles, gpu, taskQueue }),
+      onReady: (queues) => {
+        say(context, `Polling ${queues.join(', ')}; Ctrl-C stops it, once running parts have finished`);
+      },
+    });
   } catch (error) {
     if (!isPrefetchError(error, 'InvalidInput')) throw error;
     throw new PrefetchError(
