@@ -29,10 +29,13 @@ export async function bundleWorkflows() {
 
 /** The source map in the bundle names the folder it was built in: nobody else's business, and another one each time. */
 function withoutLocalPaths(code) {
-  return code.replace(/(sourceMappingURL=data:application\/json;charset=utf-8;base64,)([\w+/=]+)/, (_, head, base64) => {
-    const map = Buffer.from(base64, 'base64').toString('utf8').replaceAll(root, '/');
-    return head + Buffer.from(map).toString('base64');
-  });
+  return code.replace(
+    /(sourceMappingURL=data:application\/json;charset=utf-8;base64,)([\w+/=]+)/,
+    (_, head, base64) => {
+      const map = Buffer.from(base64, 'base64').toString('utf8').replaceAll(root, '/');
+      return head + Buffer.from(map).toString('base64');
+    }
+  );
 }
 
 /** Workflows import no room but core, so these two folders are all that a bundle is made of. */
