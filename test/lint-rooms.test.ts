@@ -1,11 +1,15 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ESLint } from 'eslint';
 import tseslint from 'typescript-eslint';
 import { expect, test } from 'vitest';
 
+const root = fileURLToPath(new URL('..', import.meta.url));
+
 // The project's own configuration, less the rules that need a compiled program: the probes are no real files.
 const eslint = new ESLint({
-  cwd: fileURLToPath(new URL('..', import.meta.url)),
+  cwd: root,
   overrideConfig: [
     { files: ['**/*.ts'], ...tseslint.configs.disableTypeChecked },
     { files: ['**/*.ts'], languageOptions: { parserOptions: { projectService: false, project: false } } },
@@ -99,4 +103,12 @@ test('the message says what the room may import', async () => {
   expect(await brokenArrows('src/hub/probe.ts', "import { x } from '../storage/object-store.js';")).toEqual([
     expect.stringContaining('src/hub may import core, http only.'),
   ]);
+});
+
+test('every folder of src is a room', async () => {
+  const entries = await readdir(join(root, 'src'), { withFileTypes: true });
+  for (const { name } of entries.filter((entry) => entry.isDirectory())) {
+    expect(await brokenArrows(`src/${name}/probe.ts`, "import 'no-room-may-use-this';"), name).toHaveLength(1);
+    expect(await brokenArrows(`src/${name}/a/b/c/probe.ts`, "import 'no-room-may-use-this';"), name).toHaveLength(1);
+  }
 });
