@@ -1,0 +1,71 @@
+/**
+ * Records histories of the main paths for `replay.test.ts`, each under a name that is not taken:
+ * `npx tsx test/replay/record.ts <version>`. A kept history is never recorded again, only more are added.
+ */
+import { execFile } from 'node:child_process';
+import { access, writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { DevFile } from '../../src/dev-hub/index.js';
+import { hubFaults, ignoredRange, stalled } from '../helpers/hub-faults.js';
+import { smallRepo } from '../helpers/models.js';
+import { startPlatform } from '../helpers/platform.js';
+import { startTemporalServer, temporalCliPath } from '../helpers/temporal.js';
+
+const run = promisify(execFile);
+const [version] = process.argv.slice(2);
+if (version === undefined) throw new Error('Give the version that these histories are of, such as 0.1.0');
+
+const faults = hubFaults();
+const server = await startTemporalServer();
+const platform = await startPlatform(server, {
+  taskQueue: 'model-prefetch',
+  intercept: faults.intercept,
+  repos: [
+    smallRepo('org/first', { weightBytes: 70_000_000 }),
+    smallRepo('org/gated', { gated: 'manual' }),
+    smallRepo('org/no-ranges', { seed: 'no-ranges' }),
+    smallRepo('org/cancelled', { seed: 'cancelled' }),
+    { id: 'org/many', commits: [{ files: manyFiles(16_100) }] },
+  ],
+});
+try {
+  await record('first-fetch', { repo: 'org/first' });
+  await record('cache-hit', { repo: 'org/first' });
+  await record('gated', { repo: 'org/gated' });
+  faults.inject(ignoredRange(), { origin: 'cdn', path: 'no-ranges', first: 1000 });
+  await record('by-disk', { repo: 'org/no-ranges' });
+  faults.inject(stalled(1000), { origin: 'cdn', path: 'org/cancelled', first: 1000 });
+  await record('cancelled', { repo: 'org/cancelled' }, { cancel: true });
+  await record('continued', { repo: 'org/many' });
+} finally {
+  await platform.stop();
+  await server.teardown();
+}
+
+async function record(name: string, input: { repo: string }, options: { cancel?: boolean } = {}): Promise<void> {
+  const path = fileURLToPath(new URL(`./histories/${version ?? ''}-${name}.json`, import.meta.url));
+  const taken = await access(path).then(
+    () => true,
+    () => false
+  );
+  if (taken) return;
+  const handle = await platform.client.start(input);
+  if (options.cancel === true) {
+    while ((await handle.progress()).phase !== 'transfer') await delay(50);
+    await handle.cancel();
+  }
+  await handle.result().catch(() => undefined);
+  const show = ['workflow', 'show', '--address', server.address, '-w', handle.workflowId, '--output', 'json'];
+  const { stdout } = await run(await temporalCliPath(), show, { maxBuffer: 256 * 1024 * 1024 });
+  // Which process and host it ran on is nobody's business.
+  await writeFile(path, stdout.replaceAll(/"identity": "[^"]*"/g, '"identity": "worker"'));
+  console.log(`${name}: ${String(stdout.length)} bytes`);
+}
+
+function manyFiles(count: number): Record<string, DevFile> {
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, n) => [`data/${String(n)}`, { bytes: new TextEncoder().encode(String(n)) }])
+  );
+}
