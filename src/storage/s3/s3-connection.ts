@@ -44,6 +44,8 @@ export async function connectS3(
     }
     return { ...place, ...found, client, stallMs, endpoint: new URL(found.bucketUrl).origin };
   } catch (error) {
+    // What the SDK throws for an endpoint that is no URL, and nothing else here throws.
+    if (error instanceof TypeError) throw badEndpoint();
     throw s3Error(error, { action: 'find', bucket, endpoint: options.endpoint ?? 'the configured endpoint' });
   }
 }
@@ -123,6 +125,14 @@ async function locate(client: S3Client, bucket: string): Promise<{ bucketUrl: st
   if (bucketUrl === undefined)
     throw new PrefetchError('UnsupportedStore', `The AWS SDK knows no address for ${bucket}`);
   return { bucketUrl, signingRegion: signingRegion ?? (await client.config.region()) };
+}
+
+function badEndpoint(): PrefetchError {
+  return new PrefetchError(
+    'InvalidInput',
+    'The endpoint of the S3 store is no URL: check AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile; ' +
+      'expected something like https://s3.example.com'
+  );
 }
 
 function isAws(url: string): boolean {

@@ -32,6 +32,7 @@ const byName: Readonly<Record<string, ErrorCode>> = {
   AccessDenied: 'StoreAccessDenied',
   AllAccessDisabled: 'StoreAccessDenied',
   InvalidAccessKeyId: 'StoreAccessDenied',
+  XAdminUserNotFound: 'StoreAccessDenied',
   SignatureDoesNotMatch: 'StoreAccessDenied',
   ExpiredToken: 'StoreAccessDenied',
   InvalidToken: 'StoreAccessDenied',

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-import { isPrefetchError } from '../../core/errors.js';
+import { isPrefetchError, type ErrorCode, type PrefetchError } from '../../core/errors.js';
 import { putBytes } from '../../http/put-bytes.js';
 import { GiB, MiB } from '../../core/units.js';
 import type { Receipt, StoreCapabilities } from '../object-store.js';
@@ -121,32 +121,22 @@ async function sendPart(trial: Trial, part: { partNumber: number; size: number; 
   return putBytes({ target, body, stallMs: trial.connection.stallMs });
 }
 
-const failures = [
-  'BucketNotFound',
-  'StoreAccessDenied',
-  'StoreCredentialsMissing',
-  'StoreUnavailable',
-  'DiskFull',
-] as const;
-
-/** Undefined when the store said no; fails when it could not be asked. */
+/** Undefined when the store said that it does not do this; fails when it could not be asked. */
 async function answerOf<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask();
   } catch (error) {
-    if (
-      !isPrefetchError(error) ||
-      (failures.some((code) => code === error.code) && !isRefusal(error.details['status']))
-    ) {
-      throw error;
-    }
-    return undefined;
+    if (isPrefetchError(error) && isRefusal(error)) return undefined;
+    throw error;
   }
 }
 
-/** An unknown code with a 400 is a request that the store does not understand. */
-function isRefusal(status: unknown): boolean {
-  return status === 400 || status === 405 || status === 501;
+const refusals: readonly unknown[] = [400, 405, 501];
+const failures: readonly ErrorCode[] = ['BucketNotFound', 'StoreAccessDenied', 'StoreCredentialsMissing', 'DiskFull'];
+
+/** Some answer 400 to bad credentials too; taken for a refusal, it would stay remembered. */
+function isRefusal({ code, details }: PrefetchError): boolean {
+  return refusals.includes(details['status']) && !failures.includes(code) && details['reason'] !== 'RequestTimeout';
 }
 
 /** A store may allow writing and no removing; leftovers of a probe are a few bytes. */

@@ -1,0 +1,149 @@
+import { createServer, request as startRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import type { S3Server } from './s3-servers.js';
+
+/** A request as rules see it. */
+export interface SeenRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+/** What goes wrong with a request. */
+export type S3Fault =
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly code: string;
+      readonly headers?: Record<string, string>;
+    }
+  /** The connection is reset before the store hears of the request. */
+  | { readonly kind: 'reset' }
+  /** The request is taken and never answered. */
+  | { readonly kind: 'stall' }
+  /** Half of the body reaches the store, then both connections are cut. */
+  | { readonly kind: 'cutBody' }
+  /** The store does what it is told, and nobody hears its answer. */
+  | { readonly kind: 'loseAnswer' }
+  /** Half of the answer's body arrives. */
+  | { readonly kind: 'cutAnswer' };
+
+/** Which requests get the fault, and how many of them (1 unless told). */
+export interface FaultRule {
+  readonly match: (request: SeenRequest) => boolean;
+  readonly fault: S3Fault;
+  readonly times?: number;
+}
+
+/** A proxy in front of a real S3 server. */
+export interface S3FaultProxy {
+  readonly endpoint: string;
+  readonly options: S3Server['options'];
+  /** All requests so far. */
+  readonly seen: readonly SeenRequest[];
+  inject(rule: FaultRule): void;
+  stop(): Promise<void>;
+}
+
+/** Starts a proxy that passes everything on, but for the faults it is told to make. */
+export async function startS3FaultProxy(target: Pick<S3Server, 'endpoint' | 'options'>): Promise<S3FaultProxy> {
+  const rules: { rule: FaultRule; left: number }[] = [];
+  const seen: SeenRequest[] = [];
+  const server = createServer((incoming, outgoing) => {
+    const request = describeRequest(incoming);
+    seen.push(request);
+    const found = rules.find(({ rule, left }) => left > 0 && rule.match(request));
+    if (found !== undefined) found.left--;
+    handle({ target: target.endpoint, incoming, outgoing, fault: found?.rule.fault });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo; // a TCP server's address is never a string
+  const endpoint = `http://127.0.0.1:${String(port)}`;
+  return {
+    endpoint,
+    options: { ...target.options, endpoint },
+    seen,
+    inject: (rule) => rules.push({ rule, left: rule.times ?? 1 }),
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+interface Exchange {
+  readonly target: string;
+  readonly incoming: IncomingMessage;
+  readonly outgoing: ServerResponse;
+  readonly fault: S3Fault | undefined;
+}
+
+function handle(exchange: Exchange): void {
+  const { incoming, outgoing, fault } = exchange;
+  switch (fault?.kind) {
+    case 'answer': {
+      incoming.resume();
+      incoming.once('end', () => {
+        const body = `<?xml version="1.0"?><Error><Code>${fault.code}</Code><Message>injected</Message></Error>`;
+        outgoing.writeHead(fault.status, { 'content-type': 'application/xml', ...fault.headers }).end(body);
+      });
+      return;
+    }
+    case 'reset':
+      incoming.socket.resetAndDestroy();
+      return;
+    case 'stall':
+      incoming.resume();
+      return;
+    default:
+      forward(exchange);
+  }
+}
+
+/** Passes a request on as it is: the Host header is signed, and servers check it as they got it. */
+function forward({ target, incoming, outgoing, fault }: Exchange): void {
+  const upstream = startRequest(target + (incoming.url ?? '/'), {
+    method: incoming.method ?? 'GET',
+    headers: incoming.headers,
+    agent: false,
+  });
+  upstream.on('error', () => incoming.socket.destroy());
+  upstream.on('response', (answer) => {
+    if (fault?.kind === 'loseAnswer') {
+      answer.resume();
+      answer.once('end', () => incoming.socket.resetAndDestroy());
+      return;
+    }
+    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+    if (fault?.kind === 'cutAnswer') {
+      answer.once('data', (chunk: Buffer) => {
+        outgoing.write(chunk.subarray(0, chunk.length >> 1), () => incoming.socket.destroy());
+      });
+      return;
+    }
+    answer.pipe(outgoing);
+  });
+  if (fault?.kind === 'cutBody') sendHalf(incoming, upstream);
+  else incoming.pipe(upstream);
+}
+
+function sendHalf(incoming: IncomingMessage, upstream: ReturnType<typeof startRequest>): void {
+  const half = Number(incoming.headers['content-length'] ?? 0) >> 1;
+  let sent = 0;
+  incoming.on('data', (chunk: Buffer) => {
+    if (sent >= half) return;
+    const part = chunk.subarray(0, half - sent);
+    sent += part.length;
+    upstream.write(part, () => {
+      if (sent < half) return;
+      upstream.destroy();
+      incoming.socket.destroy();
+    });
+  });
+}
+
+function describeRequest(incoming: IncomingMessage): SeenRequest {
+  const url = new URL(incoming.url ?? '/', 'http://proxy');
+  return { method: incoming.method ?? '', path: decodeURIComponent(url.pathname), query: url.searchParams };
+}
