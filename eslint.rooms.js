@@ -6,7 +6,7 @@ const rooms = [
   { room: 'core', may: [], outside: ['@noble/hashes', 'zod'] },
   { room: 'http', may: ['core'], outside: ['node:'] },
   { room: 'hub', may: ['core', 'http'], outside: ['node:', '@huggingface/hub'] },
-  { room: 'storage', may: ['core', 'http'], outside: ['node:', '@aws-sdk/', '@smithy/', '@aws-crypto/', 'vitest'] },
+  { room: 'storage', may: ['core', 'http'], outside: ['node:', '@aws-sdk/', '@smithy/', 'vitest'] },
   { room: 'transfer', may: ['core', 'http', 'hub', 'storage'], outside: ['node:'] },
   { room: 'starter', may: ['core'], outside: ['@temporalio/client', '@temporalio/common'] },
   {

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
+import { setProcessDefaults } from './config/process-defaults.js';
 import { runWorker } from './run-worker.js';
 
+setProcessDefaults();
 try {
   await runWorker({
     onReady: (queues) => {

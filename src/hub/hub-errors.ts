@@ -44,7 +44,12 @@ export function refusalError(subject: Subject, answer: HttpAnswer): PrefetchErro
   const retryAfterMs = hubRetryAfterMs(answer.headers) ?? (code === 'RateLimited' ? DEFAULT_RATE_LIMIT_MS : undefined);
   const waits = retryAfterMs !== undefined && (code === 'RateLimited' || code === 'HubUnavailable');
   return new PrefetchError(code, `${sentences[code](subject)} (${trailer(refusal)})`, {
-    details: { ...subjectDetails(subject), status: refusal.status, errorCode: refusal.code, requestId: refusal.requestId },
+    details: {
+      ...subjectDetails(subject),
+      status: refusal.status,
+      errorCode: refusal.code,
+      requestId: refusal.requestId,
+    },
     ...(waits && { retryAfterMs }),
   });
 }

@@ -8,7 +8,7 @@ import {
 } from '../core/contract.js';
 import { describeProgress } from '../core/progress-text.js';
 
-export const progressQuery = defineQuery<PrefetchProgress>(PROGRESS_QUERY);
+const progressQuery = defineQuery<PrefetchProgress>(PROGRESS_QUERY);
 
 const NOTHING: PrefetchProgress = {
   phase: 'authenticate',

@@ -1,1 +1,0 @@
-export type { RangeSource } from '../hub/range-source.js';
