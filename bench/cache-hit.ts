@@ -2,14 +2,19 @@
  * How long a cache hit takes: from the start of the workflow to its end as the server recorded it, and as the caller saw it.
  * Run: `npm run bench:hit`. Everything on loopback; the embedded server's settings (file database in WAL mode).
  */
+import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { PrefetchClient } from '../src/client.js';
+import { startDevServer } from '../src/embedded/dev-server.js';
 import { smallRepo } from '../test/helpers/models.js';
 import { startPlatform } from '../test/helpers/platform.js';
-import { startTemporalServer } from '../test/helpers/temporal.js';
+import { temporalCliPath } from '../test/helpers/temporal.js';
+import { createTmpFolder, removeFolder } from '../test/helpers/tmp.js';
 
 const RUNS = 20;
 
-const server = await startTemporalServer();
+const home = await createTmpFolder();
+const embedded = await startDevServer({ cli: await temporalCliPath(), home });
+const server = await TestWorkflowEnvironment.createFromExistingServer({ address: embedded.address });
 const platform = await startPlatform(server, { repos: [smallRepo('org/small')] });
 try {
   await platform.prefetch({ repo: 'org/small' });
@@ -28,6 +33,8 @@ try {
 } finally {
   await platform.stop();
   await server.teardown();
+  await embedded.stop();
+  await removeFolder(home);
 }
 
 function describe(times: readonly number[]): string {
