@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+import { readSettings } from '../src/config/environment.js';
+import { createWorkers, ROLES, type Role } from '../src/worker.js';
+import { useTemporalServer } from './helpers/temporal.js';
+import { tmpFolder } from './helpers/tmp.js';
+
+const server = useTemporalServer();
+
+describe('createWorkers', () => {
+  test('serves every role that has work, each on its own queue, and stops when told', async () => {
+    const workers = await createWorkers(await options());
+    expect(workers.queues).toEqual(['base', 'base-transfer', 'base-wait']);
+    const running = workers.run();
+    workers.shutdown();
+    await expect(running).resolves.toBeUndefined();
+  });
+
+  test('serves only the roles that are asked for', async () => {
+    const workers = await createWorkers({ ...(await options()), roles: ['transfer'] });
+    expect(workers.queues).toEqual(['base-transfer']);
+    const running = workers.run();
+    workers.shutdown();
+    await running;
+  });
+
+  test.each<[string, readonly Role[]]>([
+    ['no role', []],
+    ['the role shard', ['shard']],
+    ['the role gpu', ['main', 'gpu']],
+  ])('refuses %s', async (_name, roles) => {
+    expect(ROLES).toEqual(expect.arrayContaining([...roles]));
+    await expect(createWorkers({ ...(await options()), roles })).rejects.toThrow(/^InvalidInput: roles: /);
+  });
+});
+
+async function options() {
+  const home = await tmpFolder();
+  return {
+    connection: server().nativeConnection,
+    settings: { ...readSettings({ HOME: home }), taskQueue: 'base' },
+    embedded: true,
+  };
+}
