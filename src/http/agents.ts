@@ -1,6 +1,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { PrefetchError } from '../core/errors.js';
+import { closeIdleConnections } from './raw-connection.js';
 import type { HttpTarget } from './types.js';
 
 // Lanes bound the number of sockets, so the agents do not: a second queue behind the lanes would only hide stalls.
@@ -27,6 +28,7 @@ export function originOf(target: HttpTarget): string {
 
 /** Closes the connections that no request uses at the moment. */
 export function closeIdleSockets(): void {
+  closeIdleConnections();
   for (const agent of [plain, secure]) {
     for (const sockets of Object.values(agent.freeSockets)) {
       for (const socket of sockets ?? []) socket.destroy();

@@ -1,3 +1,4 @@
+import { getRangeRaw } from './raw-range.js';
 import { streamRange } from './stream-range.js';
 import type { ByteRange, HttpTarget } from './types.js';
 
@@ -17,6 +18,7 @@ export interface GetRangeRequest {
 
 /** Reads one range of a file into a buffer, exactly, or fails. */
 export async function getRange(request: GetRangeRequest): Promise<void> {
+  if (await getRangeRaw(request)) return;
   const { into, onBytes, ...rest } = request;
   let filled = 0;
   await streamRange({
