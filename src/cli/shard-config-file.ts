@@ -48,7 +48,7 @@ function camelCased(value: unknown, file: string): unknown {
   const fields = new Map<string, unknown>();
   for (const [name, field] of Object.entries(value)) {
     if (field === null) continue;
-    const camel = name.replaceAll(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
+    const camel = name.replaceAll(/(?<=[a-z0-9])_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
     if (fields.has(camel)) throw invalid(file, `${camel} is given twice`);
     fields.set(camel, camelCased(field, file));
   }

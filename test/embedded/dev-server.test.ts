@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Connection } from '@temporalio/client';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { isPrefetchError } from '../../src/core/errors.js';
 import { startDevServer } from '../../src/embedded/dev-server.js';
 import { processStart } from '../../src/embedded/processes.js';
@@ -31,18 +31,15 @@ describe('startDevServer', () => {
   it('ends the server that a killed process left behind, and only that one', async () => {
     const home = await tmpFolder();
     const other = await startDevServer({ cli: await temporalCliPath(), home: await tmpFolder() });
+    onTestFinished(() => other.stop());
     const orphan = await leaveOrphan(home);
     expect(await processStart(orphan)).toBeDefined();
 
     const server = await startDevServer({ cli: await temporalCliPath(), home });
-    try {
-      expect(await processStart(orphan)).toBeUndefined();
-      expect(await processStart(other.pid)).toBeDefined();
-      expect((await readServer(home))?.pid).toBe(server.pid);
-    } finally {
-      await server.stop();
-      await other.stop();
-    }
+    onTestFinished(() => server.stop());
+    expect(await processStart(orphan)).toBeUndefined();
+    expect(await processStart(other.pid)).toBeDefined();
+    expect((await readServer(home))?.pid).toBe(server.pid);
   });
 
   it("fails as ServerUnavailable with the server's own words when it does not start", async () => {

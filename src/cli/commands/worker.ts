@@ -1,6 +1,5 @@
 import { gpuSpec } from '../../core/schemas/input.js';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
-import { runWorker } from '../../run-worker.js';
 import { type CliContext, say } from '../context.js';
 import type { WorkerOptions } from '../invocation.js';
 import { compact } from '../flag-values.js';
@@ -11,6 +10,7 @@ export async function runWorkerCommand(options: WorkerOptions, context: CliConte
   if (gpu !== undefined && !gpuSpec.safeParse(gpu).success) {
     throw new PrefetchError('InvalidInput', '--gpu: expected MODEL:COUNT such as "A100:4" or "L4:2"');
   }
+  const { runWorker } = await import('../../run-worker.js');
   try {
     await runWorker({
       ...compact({ roles, gpu, taskQueue }),

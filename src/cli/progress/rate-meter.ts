@@ -9,7 +9,7 @@ export class RateMeter {
     // An attempt that starts again reports less than the one before; the bar does not go backwards.
     const total = Math.max(bytes, this.#samples.at(-1)?.bytes ?? 0);
     this.#samples.push({ atMs, bytes: total });
-    while ((this.#samples[1]?.atMs ?? atMs) < atMs - WINDOW_MS) this.#samples.shift();
+    while ((this.#samples[1]?.atMs ?? atMs) <= atMs - WINDOW_MS) this.#samples.shift();
     const first = this.#samples[0];
     if (first === undefined || atMs - first.atMs < 500 || total === first.bytes) return undefined;
     return ((total - first.bytes) * 1000) / (atMs - first.atMs);

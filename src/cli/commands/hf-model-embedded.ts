@@ -1,0 +1,24 @@
+import { type CliContext, Interrupted, say } from '../context.js';
+import { printDir } from '../dir-text.js';
+import { followRun } from '../progress/follow-run.js';
+import { openEmbeddedSession } from '../session/embedded-session.js';
+import type { ModelRequest } from './hf-model.js';
+
+/** Brings a model with a server and a worker of this process, and waits for it. */
+export async function bringEmbedded({ options, input, settings }: ModelRequest, context: CliContext): Promise<void> {
+  const { signal } = context;
+  const { verbose, output } = options;
+  const tell = (line: string) => {
+    say(context, line);
+  };
+  const session = await openEmbeddedSession({ settings, verbose, withWorkers: true, signal, say: tell });
+  try {
+    const handle = await session.prefetches.start(input, { restartRunning: true });
+    printDir(await followRun(handle, session, context), output, context);
+  } catch (error) {
+    if (error instanceof Interrupted) tell('Stopping. What has arrived is kept: the same command goes on from there');
+    throw error;
+  } finally {
+    await session.close();
+  }
+}

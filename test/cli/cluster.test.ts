@@ -1,0 +1,115 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startDevHub, type Intercept } from '../../src/dev-hub/index.js';
+import { useTemporalServer } from '../helpers/temporal.js';
+import { tmpFolder } from '../helpers/tmp.js';
+import { closedGate } from './closed-gate.js';
+import { killGroup, runCli, startCli } from './cli-process.js';
+
+const server = useTemporalServer();
+
+describe('model-prefetch, on a cluster', () => {
+  it('says that no worker polls the queue, and starts nothing', async () => {
+    const env = { TEMPORAL_ADDRESS: server().address, MODEL_PREFETCH_TASK_QUEUE: 'nobody' };
+    const run = await runCli(['hf-model', 'org/lonely', '--wait'], env);
+    expect(run).toMatchObject({ code: 1, stdout: '' });
+    expect(run.stderr).toMatch(/^NoWorkers: No worker polls the task queue "nobody"/);
+    const result = await runCli(['result', 'org/lonely'], env);
+    expect(result).toMatchObject({ code: 1, stdout: '' });
+    expect(result.stderr).toMatch(/^WorkflowNotFound: .*prefetch\/org\/lonely@main/);
+  });
+
+  it('names the address of a server that is not there', async () => {
+    for (const command of ['hf-model', 'status', 'worker']) {
+      const args = command === 'worker' ? [command] : [command, 'org/tiny'];
+      const run = await runCli(args, { TEMPORAL_ADDRESS: '127.0.0.1:1', MODEL_PREFETCH_STORE: 's3://bucket' });
+      expect(run).toMatchObject({ code: 1, stdout: '' });
+      expect(run.stderr).toMatch(/^ServerUnavailable: .*127\.0\.0\.1:1/m);
+    }
+  });
+
+  it('gives up on a server that takes the connection and says nothing', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    onTestFinished(() => void silent.close());
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const run = await runCli(['status', 'org/tiny'], { TEMPORAL_ADDRESS: `127.0.0.1:${String(port)}` });
+    expect(run).toMatchObject({ code: 1, stdout: '' });
+    expect(run.stderr).toMatch(/^ServerUnavailable: /);
+  });
+
+  it('starts a run and prints its ID, waits with --wait, and leaves the run going on Ctrl-C', async () => {
+    const gate = closedGate();
+    const env = await cluster(gate.intercept);
+    const started = await runCli(['hf-model', 'org/tiny'], env);
+    expect(started).toMatchObject({ code: 0, stdout: 'prefetch/org/tiny@main/b1e11eb6e04c\n' });
+    expect(started.stderr).toContain('model-prefetch result prefetch/org/tiny@main/b1e11eb6e04c');
+    await gate.reached;
+
+    const waiter = await startCli(['hf-model', 'org/tiny', '--wait'], env);
+    await waiter.said('Transferring');
+    killGroup(waiter.child, 'SIGINT');
+    const { code, stdout, stderr } = await waiter.ended;
+    expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+    expect(stderr).toContain('The run goes on');
+    const status = await runCli(['status', started.stdout.trim(), '--output', 'json'], env);
+    expect(JSON.parse(status.stdout)).toMatchObject({ status: 'running', progress: { phase: 'transfer' } });
+
+    gate.open();
+    const result = await runCli(['result', 'org/tiny', '--output', 'json'], env);
+    expect(result.code).toBe(0);
+    expect(JSON.parse(result.stdout)).toMatchObject({ repo: 'org/tiny', fileCount: 1 });
+  });
+
+  it('cancels a run, whose waiter is told so', async () => {
+    const gate = closedGate();
+    const env = await cluster(gate.intercept);
+    const waiter = await startCli(['hf-model', 'org/tiny', '--wait', '--force', '1'], env);
+    await gate.reached;
+    const cancel = await runCli(['cancel', 'org/tiny', '--force', '1', '--output', 'json'], env);
+    expect(JSON.parse(cancel.stdout)).toMatchObject({ cancelRequested: true });
+    const { code, stdout, stderr } = await waiter.ended;
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^Cancelled: /m);
+  });
+});
+
+/** A worker process of its own queue, with a Hub and a store; ends with the test. */
+async function cluster(intercept: Intercept): Promise<Record<string, string>> {
+  const folder = await tmpFolder();
+  const files = { 'model.safetensors': { size: 4 * 1024 * 1024, seed: 'weights' } };
+  const hub = await startDevHub({ repos: [{ id: 'org/tiny', commits: [{ files }] }], intercept });
+  onTestFinished(() => hub.close());
+  const env = {
+    TEMPORAL_ADDRESS: server().address,
+    HF_ENDPOINT: hub.url,
+    MODEL_PREFETCH_STORE: pathToFileURL(join(folder, 'store')).href,
+    MODEL_PREFETCH_SHARED_FILES: 'true',
+    MODEL_PREFETCH_TASK_QUEUE: `queue-${folder.slice(-6)}`,
+  };
+  const worker = await startCli(['worker'], env);
+  onTestFinished(async () => {
+    killGroup(worker.child, 'SIGKILL');
+    await worker.ended;
+  });
+  await pollersThere(env.MODEL_PREFETCH_TASK_QUEUE);
+  return env;
+}
+
+async function pollersThere(taskQueue: string): Promise<void> {
+  const { client } = server();
+  for (const name of [taskQueue, `${taskQueue}-transfer`]) {
+    const taskQueueType = name === taskQueue ? 1 : 2;
+    for (;;) {
+      const request = { namespace: 'default', taskQueue: { name }, taskQueueType };
+      // The enum of queue types lives in a package that is no dependency of ours.
+      // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
+      const { pollers } = await client.workflowService.describeTaskQueue(request);
+      if (pollers.length > 0) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startDevHub, type DevHub, type Intercept } from '../../src/dev-hub/index.js';
+import { findProcesses } from '../../src/embedded/processes.js';
+import { tmpFolder } from '../helpers/tmp.js';
+import { closedGate } from './closed-gate.js';
+import { killGroup, runCli, startCli } from './cli-process.js';
+
+const MiB = 1024 * 1024;
+
+describe('model-prefetch, embedded', () => {
+  it('brings a model, says that it waits, and finds it again without a byte from the CDN', async () => {
+    const { hub, env } = await site();
+    const first = await runCli(['hf-model', 'org/tiny'], env);
+    expect(first.stderr).toMatch(/^Embedded.* waits for the result/);
+    expect(first.stderr).toContain('Published: org/tiny at ');
+    expect(first).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^file:\/\/\/.*\/tiny\/[0-9a-f]{40}\/\n$/) as string,
+    });
+    const files = await readdir(fileURLToPath(first.stdout.trim()), { recursive: true });
+    expect(files.sort()).toEqual(expect.arrayContaining(['config.json', 'model.safetensors', 'sub/a.txt']));
+
+    const fetched = hub.requests.filter(({ origin }) => origin === 'cdn').length;
+    const second = await runCli(['hf-model', 'org/tiny', '--output', 'json', '--wait'], env);
+    expect(JSON.parse(second.stdout)).toMatchObject({ path: first.stdout.trim(), repo: 'org/tiny', fileCount: 3 });
+    expect(second.stderr).toContain('nothing to fetch');
+    expect(hub.requests.filter(({ origin }) => origin === 'cdn')).toHaveLength(fetched);
+
+    expect((await runCli(['result', 'org/tiny'], env)).stdout).toBe(first.stdout);
+    const status = await runCli(['status', 'org/tiny', '--output', 'json'], env);
+    expect(JSON.parse(status.stdout)).toMatchObject({ status: 'completed', dir: { path: first.stdout.trim() } });
+    expect(await runCli(['cancel', 'org/tiny'], env)).toMatchObject({ code: 0, stdout: '' });
+    expect(await serversOf(env.MODEL_PREFETCH_HOME)).toEqual([]);
+  });
+
+  it('shows in a plan what is missing, writing nothing, and afterwards that all is there', async () => {
+    const { env } = await site();
+    const before = await runCli(['plan', 'org/tiny', '--output', 'json'], env);
+    expect(JSON.parse(before.stdout)).toMatchObject({ repo: 'org/tiny', fileCount: 3, verifiedBytes: 0 });
+    await expect(readdir(env.MODEL_PREFETCH_HOME)).rejects.toThrow('ENOENT');
+    const { stdout } = await runCli(['hf-model', 'org/tiny'], env);
+    const after = await runCli(['plan', 'org/tiny'], env);
+    expect(after.stdout).toContain(stdout.trim());
+    expect(after.stdout).toContain('nothing to do');
+  });
+
+  it.each([
+    ['a repo that is not there', ['org/absent'], {}, 'RepoNotFound'],
+    ['a revision that is not there', ['org/tiny', '--revision', 'v9'], {}, 'RevisionNotFound'],
+    ['a token that the Hub does not know', ['org/tiny'], { HF_TOKEN: 'hf_unknown' }, 'InvalidToken'],
+    ['a secret that is not allowed', ['org/tiny', '--hf-token-key', 'AWS_SECRET'], {}, 'TokenNotAllowed'],
+    ['a scheme that no store has', ['org/tiny', '--raw-data-path', 'ftp://host/models'], {}, 'UnsupportedStore'],
+  ])('ends %s with code 1, an empty stdout and the code on stderr', async (_case, args, extra, code) => {
+    const { env } = await site();
+    const run = await runCli(['hf-model', ...args, '--output', 'json'], { ...env, ...extra });
+    expect(run).toMatchObject({ code: 1, stdout: '' });
+    expect(run.stderr.trim().split('\n').at(-1)).toMatch(new RegExp(`^${code}: `));
+    expect(run.stderr).not.toMatch(/^ {4}at /m);
+  });
+
+  it('refuses sharding by name before any byte moves', async () => {
+    const { hub, env } = await site();
+    const run = await runCli(['hf-model', 'org/tiny', '--shard-config', join(import.meta.dirname, 'shard.yaml')], env);
+    expect(run).toMatchObject({ code: 1, stdout: '' });
+    expect(run.stderr).toMatch(/^UnsupportedSharding: /m);
+    expect(hub.requests.filter(({ origin }) => origin === 'cdn')).toEqual([]);
+  });
+
+  it('stops on Ctrl-C with code 130, keeps the home from a second process until then, and goes on afterwards', async () => {
+    const gate = closedGate();
+    const { env } = await site(gate.intercept);
+    const run = await startCli(['hf-model', 'org/tiny'], env);
+    await gate.reached;
+
+    const busy = await runCli(['hf-model', 'org/tiny'], env);
+    expect(busy).toMatchObject({ code: 1, stdout: '' });
+    expect(busy.stderr).toMatch(new RegExp(`^HomeBusy: .*${String(run.child.pid)}.*MODEL_PREFETCH_HOME`, 'm'));
+    const status = await runCli(['status', 'org/tiny', '--output', 'json'], env);
+    expect(JSON.parse(status.stdout)).toMatchObject({ status: 'running', progress: { phase: 'transfer' } });
+
+    killGroup(run.child, 'SIGINT');
+    const { code, stdout, stderr } = await run.ended;
+    expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+    expect(stderr).toContain('the same command goes on from there');
+    expect(await serversOf(env.MODEL_PREFETCH_HOME)).toEqual([]);
+    expect((await runCli(['status', 'org/tiny'], env)).stdout).toMatch(/Status +terminated/);
+
+    gate.open();
+    expect(await runCli(['hf-model', 'org/tiny'], env)).toMatchObject({ code: 0 });
+  });
+
+  it('goes on at once after kill -9, and ends the server that was left behind', async () => {
+    const gate = closedGate();
+    const { env } = await site(gate.intercept);
+    const run = await startCli(['hf-model', 'org/tiny'], env);
+    await gate.reached;
+    killGroup(run.child, 'SIGKILL');
+    await run.ended;
+    gate.open();
+    expect(await runCli(['hf-model', 'org/tiny'], env)).toMatchObject({ code: 0 });
+    expect(await serversOf(env.MODEL_PREFETCH_HOME)).toEqual([]);
+  });
+});
+
+interface Site {
+  readonly hub: DevHub;
+  readonly env: Readonly<Record<'HF_ENDPOINT' | 'MODEL_PREFETCH_HOME', string>>;
+}
+
+/** A Hub with a small model, and a home that does not exist yet. */
+async function site(intercept?: Intercept): Promise<Site> {
+  const home = join(await tmpFolder(), 'home');
+  const files = {
+    'config.json': { bytes: Buffer.from('{}') },
+    'model.safetensors': { size: 12 * MiB, seed: 'weights' },
+    'sub/a.txt': { bytes: Buffer.from('deep') },
+  };
+  const hub = await startDevHub({
+    repos: [{ id: 'org/tiny', commits: [{ files }] }],
+    ...(intercept === undefined ? {} : { intercept }),
+  });
+  onTestFinished(() => hub.close());
+  return { hub, env: { HF_ENDPOINT: hub.url, MODEL_PREFETCH_HOME: home } };
+}
+
+async function serversOf(home: string): Promise<number[]> {
+  return findProcesses(['--db-filename', join(home, 'temporal', 'temporal.db')]);
+}

@@ -1,0 +1,197 @@
+import { describe, expect, it } from 'vitest';
+import { parseArguments } from '../../src/cli/parse-arguments.js';
+import { isPrefetchError } from '../../src/core/errors.js';
+
+const common = { output: 'text', verbose: false };
+
+describe('parseArguments', () => {
+  it.each([
+    ['a model alone', ['hf-model', 'org/m'], { input: { repo: 'org/m' }, wait: false }],
+    [
+      'every flag that selects files and a destination',
+      [
+        ...[
+          'hf-model',
+          'org/m',
+          '--revision',
+          'v1',
+          '--selection',
+          'vllm',
+          '--include',
+          '*.json',
+          '--include',
+          '*.txt',
+        ],
+        ...['--exclude', 'original/*', '--artifact-name', 'mine', '--raw-data-path', 's3://b/m', '--force', '3'],
+      ],
+      {
+        input: {
+          repo: 'org/m',
+          revision: 'v1',
+          selection: 'vllm',
+          include: ['*.json', '*.txt'],
+          exclude: ['original/*'],
+          artifactName: 'mine',
+          rawDataPath: 's3://b/m',
+          force: 3,
+        },
+        wait: false,
+      },
+    ],
+    [
+      'resources, secrets and sharding',
+      [
+        ...['hf-model', 'org/m', '--cpu', '32', '--mem', '256Gi', '--gpu', 'L4:2', '--disk', '500Gi', '--shm', '16Gi'],
+        ...['--hf-token-key', 'HF_TOKEN_TEAM', '--shard-config', 'shard.yaml'],
+      ],
+      {
+        input: {
+          repo: 'org/m',
+          hfTokenKey: 'HF_TOKEN_TEAM',
+          resources: { cpu: '32', memory: '256Gi', gpu: 'L4:2', disk: '500Gi', shm: '16Gi' },
+        },
+        shardConfigFile: 'shard.yaml',
+        wait: false,
+      },
+    ],
+    [
+      'metadata for the manifest',
+      [
+        ...['hf-model', 'org/m', '--architecture', 'Llama', '--task', 'generate', '--modality', 'text'],
+        ...['--modality', 'image', '--format', 'safetensors', '--model-type', 'llama', '--short-description', 'a b'],
+      ],
+      {
+        input: {
+          repo: 'org/m',
+          metadata: {
+            architecture: 'Llama',
+            task: 'generate',
+            modality: ['text', 'image'],
+            format: 'safetensors',
+            modelType: 'llama',
+            shortDescription: 'a b',
+          },
+        },
+        wait: false,
+      },
+    ],
+    [
+      'how to run it and what to print',
+      ['hf-model', '--wait', '--store', '/models', '--output', 'json', '--verbose', 'org/m'],
+      { input: { repo: 'org/m' }, wait: true, store: '/models', output: 'json', verbose: true },
+    ],
+  ])('reads hf-model with %s', (_case, argv, options) => {
+    expect(invocation(argv)).toEqual({ command: 'hf-model', options: { ...common, ...options } });
+  });
+
+  it.each([
+    [
+      ['id', 'org/m', '--revision', 'v1', '--gpu', 'L4:2'],
+      'id',
+      { input: { repo: 'org/m', revision: 'v1', resources: { gpu: 'L4:2' } } },
+    ],
+    [['status', 'prefetch/org/m@main/0123456789ab'], 'status', { workflowId: 'prefetch/org/m@main/0123456789ab' }],
+    [['result', 'org/m', '--output', 'json'], 'result', { input: { repo: 'org/m' }, output: 'json' }],
+    [['cancel', 'org/m', '--force', '0'], 'cancel', { input: { repo: 'org/m', force: 0 } }],
+    [['plan', 'org/m', '--store', 's3://b/m'], 'plan', { input: { repo: 'org/m' }, store: 's3://b/m' }],
+    [['worker'], 'worker', {}],
+    [
+      ['worker', '--roles', 'transfer, main', '--gpu', 'A100:4', '--task-queue', 'mine'],
+      'worker',
+      { roles: ['main', 'transfer'], gpu: 'A100:4', taskQueue: 'mine' },
+    ],
+    [
+      ['dev-hub', 'models', '--host', '0.0.0.0', '--port', '8080', '--cdn-port', '0', '--token-file', 't.json'],
+      'dev-hub',
+      { folder: 'models', host: '0.0.0.0', port: 8080, cdnPort: 0, tokenFile: 't.json' },
+    ],
+  ])('reads %j', (argv, command, options) => {
+    expect(invocation(argv)).toEqual({ command, options: { ...common, ...options } });
+  });
+
+  it.each([
+    [[], 'command is missing'],
+    [['frobnicate'], "unknown command 'frobnicate'"],
+    [['hf-model'], "argument 'REPO'"],
+    [['hf-model', 'a/b/c'], 'REPO: expected "owner/name"'],
+    [['hf-model', 'org/m', 'more'], 'too many arguments'],
+    [['hf-model', 'org/m', '--tokn', 'x'], "unknown option '--tokn'"],
+    [['hf-model', 'org/m', '--revision'], "option '--revision <revision>'"],
+    [['hf-model', 'org/m', '--revision', 'a..b'], '--revision: expected a branch'],
+    [['hf-model', 'org/m', '--selection', 'some'], "option '--selection <files>'"],
+    [['hf-model', 'org/m', '--include', ''], '--include: '],
+    [['hf-model', 'org/m', '--exclude', ''], '--exclude: '],
+    [['hf-model', 'org/m', '--artifact-name', 'a b'], '--artifact-name: expected letters'],
+    [['hf-model', 'org/m', '--raw-data-path', 'bucket'], '--raw-data-path: expected a URL'],
+    [['hf-model', 'org/m', '--hf-token-key', 'not a name'], '--hf-token-key: expected the NAME'],
+    [['hf-model', 'org/m', '--force', 'yes'], "option '--force <number>'"],
+    [['hf-model', 'org/m', '--force', '-1'], '--force'],
+    [['hf-model', 'org/m', '--cpu', 'many'], '--cpu: expected a quantity'],
+    [['hf-model', 'org/m', '--mem', '1PiB'], '--mem: expected a quantity'],
+    [['hf-model', 'org/m', '--gpu', 'A100:0'], '--gpu: expected MODEL:COUNT'],
+    [['hf-model', 'org/m', '--disk', 'x'], '--disk: '],
+    [['hf-model', 'org/m', '--shm', 'x'], '--shm: '],
+    [['hf-model', 'org/m', '--task', 'x'.repeat(201)], '--task: '],
+    [['hf-model', 'org/m', '--modality', 'x'.repeat(101)], '--modality: '],
+    [['hf-model', 'org/m', '--model-type', 'x'.repeat(201)], '--model-type: '],
+    [['hf-model', 'org/m', '--short-description', 'x'.repeat(1001)], '--short-description: '],
+    [['hf-model', 'org/m', '--output', 'xml'], "option '--output <format>'"],
+    [['status', 'prefetch/org/m@main/0123456789ab', '--revision', 'v1'], 'WORKFLOW_ID'],
+    [['worker', '--roles', 'main,kitchen'], '--roles: "kitchen"'],
+    [['dev-hub', 'models', '--port', '70000'], "option '--port <port>'"],
+    [['dev-hub'], "argument 'DIR'"],
+  ])('refuses %j as InvalidInput, naming what is wrong', (argv, text) => {
+    const error = failure(argv);
+    expect(isPrefetchError(error, 'InvalidInput')).toBe(true);
+    expect(String(error)).toContain(text);
+    expect(String(error)).not.toContain('\n');
+  });
+
+  it('names every flag that is wrong at once', () => {
+    expect(String(failure(['hf-model', 'org/m', '--gpu', 'x', '--artifact-name', '']))).toMatch(
+      /--artifact-name.*--gpu/
+    );
+  });
+
+  it('does not repeat a token that was put where its name belongs', () => {
+    expect(String(failure(['hf-model', 'org/m', '--hf-token-key', 'hf_abc def']))).not.toContain('hf_abc');
+  });
+
+  it('gives the version and the help as text', () => {
+    expect(parseArguments(['--version'], '1.2.3')).toEqual({ kind: 'text', text: '1.2.3\n' });
+    const commands = ['hf-model', 'id', 'status', 'result', 'cancel', 'plan', 'worker', 'dev-hub'];
+    for (const command of commands) {
+      expect(text(['--help'])).toContain(`\n  ${command} `);
+      expect(text([command, '--help'])).toMatch(/Usage: model-prefetch .*\n[\s\S]*Examples:\n {2}1\. /);
+    }
+  });
+
+  it('shows every flag of hf-model in its help, and only those that make the ID in the help of status', () => {
+    const flags = [
+      ...['revision', 'include', 'exclude', 'artifact-name', 'raw-data-path', 'hf-token-key', 'force', 'wait'],
+      ...['shard-config', 'cpu', 'mem', 'gpu', 'disk', 'shm', 'architecture', 'task', 'modality', 'format'],
+      ...['model-type', 'short-description', 'store', 'output', 'selection'],
+    ];
+    for (const flag of flags) expect(text(['hf-model', '--help'])).toContain(`  --${flag} `);
+    expect(text(['status', '--help'])).toContain('--revision');
+    expect(text(['status', '--help'])).not.toContain('--gpu');
+  });
+});
+
+function invocation(argv: readonly string[]): unknown {
+  const parsed = parseArguments(argv, '0.0.0');
+  return parsed.kind === 'run' ? parsed.invocation : parsed;
+}
+
+function text(argv: readonly string[]): string {
+  const parsed = parseArguments(argv, '0.0.0');
+  return parsed.kind === 'text' ? parsed.text : '';
+}
+
+function failure(argv: readonly string[]): unknown {
+  try {
+    return parseArguments(argv, '0.0.0');
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,59 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { tmpFolder } from '../helpers/tmp.js';
+import { runCli } from './cli-process.js';
+
+describe('model-prefetch, before anything starts', () => {
+  it.each([
+    [[], {}, 'command is missing'],
+    [['hf-model'], {}, 'REPO'],
+    [['hf-model', 'org/m', '--frobnicate'], {}, '--frobnicate'],
+    [['hf-model', 'org/m', '--artifact-name', 'a/b'], {}, '--artifact-name'],
+    [['hf-model', 'org/m', '--shard-config', '/absent.yaml'], {}, '--shard-config /absent.yaml'],
+    [['hf-model', 'org/m', '--store', 'nowhere'], {}, '--store'],
+    [['hf-model', 'org/m'], { MODEL_PREFETCH_PART_SIZE: 'big' }, 'MODEL_PREFETCH_PART_SIZE'],
+    [['hf-model', 'org/m'], { HF_ENDPOINT: 'hub.example' }, 'HF_ENDPOINT'],
+    [['hf-model', 'org/m'], { TEMPORAL_PROFILE: 'absent' }, 'TEMPORAL_PROFILE'],
+    [['hf-model', 'org/m'], { TEMPORAL_CONFIG_FILE: '/absent.toml' }, 'TEMPORAL_CONFIG_FILE'],
+    [['hf-model', 'org/m', '--store', '/models'], { TEMPORAL_ADDRESS: '127.0.0.1:1' }, '--raw-data-path'],
+    [['worker', '--gpu', 'many'], {}, '--gpu'],
+    [['dev-hub', '/absent-folder'], {}, '/absent-folder'],
+  ])('ends %j (%j) with code 2, an empty stdout and InvalidInput on one line', async (args, env, text) => {
+    const home = join(await tmpFolder(), 'home');
+    const { code, stdout, stderr } = await runCli(args, { MODEL_PREFETCH_HOME: home, ...env });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^InvalidInput: .*\n$/);
+    expect(stderr).toContain(text);
+    await expect(readdir(home)).rejects.toThrow('ENOENT');
+  });
+
+  it('prints the version and the help on stdout, without a folder or a server', async () => {
+    const home = join(await tmpFolder(), 'home');
+    const manifest: unknown = JSON.parse(await readFile(join(import.meta.dirname, '../../package.json'), 'utf8'));
+    const version = await runCli(['--version'], { MODEL_PREFETCH_HOME: home });
+    expect(manifest).toMatchObject({ version: version.stdout.trim() });
+    const help = await runCli(['hf-model', '--help'], { MODEL_PREFETCH_HOME: home });
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    expect(help.stdout).toContain('--raw-data-path <url>');
+    await expect(readdir(home)).rejects.toThrow('ENOENT');
+  });
+
+  it('prints the same workflow ID for the same request, in every version', async () => {
+    const { code, stdout, stderr } = await runCli(['id', 'org/tiny', '--gpu', 'L4:2', '--hf-token-key', 'HF_TOKEN_A']);
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'prefetch/org/tiny@main/b1e11eb6e04c\n', stderr: '' });
+    const other = await runCli(['id', 'org/tiny', '--force', '1', '--output', 'json']);
+    expect(JSON.parse(other.stdout)).toEqual({ workflowId: expect.not.stringContaining('b1e11eb6e04c') as string });
+  });
+
+  it('does not show a token of a broken token file', async () => {
+    const file = join(await tmpFolder(), 'tokens.json');
+    for (const content of ['{"hf_secret": {"nam": "me"}}', '{"hf_secret": ']) {
+      await writeFile(file, content);
+      const { code, stdout, stderr } = await runCli(['dev-hub', '.', '--token-file', file]);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toContain(`--token-file ${file}`);
+      expect(stderr).not.toContain('hf_secret');
+    }
+  });
+});
