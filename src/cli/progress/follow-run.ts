@@ -13,7 +13,7 @@ const LAST_LOOK_MS = 2_000;
 export async function followRun(
   handle: PrefetchHandle,
   session: Pick<Session, 'broken'>,
-  { stderr, signal }: Pick<CliContext, 'stderr' | 'signal'>
+  { stderr, signal, pollMs = POLL_MS }: Pick<CliContext, 'stderr' | 'signal'> & { readonly pollMs?: number }
 ): Promise<Dir> {
   const display = progressDisplay(stderr);
   const meter = new RateMeter();
@@ -22,7 +22,7 @@ export async function followRun(
     display.update({ progress, bytesPerSecond: meter.add(nowMs, progress.bytesDone) }, nowMs);
   };
   const over = new AbortController();
-  const showing = pollProgress(handle, show, over.signal);
+  const showing = pollProgress(handle, show, { over: over.signal, pollMs });
   try {
     const dir = await Promise.race([handle.result({ signal }), session.broken]);
     // A quick run ends between two polls: people still want to see how it went.
@@ -38,12 +38,13 @@ export async function followRun(
 async function pollProgress(
   handle: PrefetchHandle,
   show: (progress: LiveProgress) => void,
-  over: AbortSignal
+  { over, pollMs }: { readonly over: AbortSignal; readonly pollMs: number }
 ): Promise<void> {
+  const ended = aborted(over);
   while (!over.aborted) {
-    const progress = await Promise.race([askProgress(handle), aborted(over)]);
+    const progress = await Promise.race([askProgress(handle), ended]);
     if (progress !== undefined) show(progress);
-    await delay(POLL_MS, undefined, { signal: over }).catch(() => undefined);
+    await delay(pollMs, undefined, { signal: over }).catch(() => undefined);
   }
 }
 
