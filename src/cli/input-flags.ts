@@ -107,7 +107,7 @@ export function hasInputFlags(flags: InputFlags): boolean {
 }
 
 /** Checks an input and reports wrong fields by their flags. */
-export function checkInput(input: PrefetchInput): void {
+function checkInput(input: PrefetchInput): void {
   try {
     parseInput(input);
   } catch (error) {
