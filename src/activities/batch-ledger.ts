@@ -50,8 +50,10 @@ export class BatchLedger {
   }
 
   #save(options: RequestOptions): Promise<void> {
-    // One write at a time: an older record must not overtake a newer one.
-    this.#saving = this.#saving.then(async () => {
+    // One write at a time: an older record must not overtake a newer one. One that failed or was cancelled has told its
+    // caller, and must not keep the next from being written.
+    const before = this.#saving.catch(() => undefined);
+    this.#saving = before.then(async () => {
       if (this.#saved === this.#verified.size) return;
       const { dirKey, planId, batch } = this.#key;
       const verified = [...this.#verified].map(([file, etag]) => ({ file, etag }));

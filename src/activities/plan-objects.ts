@@ -1,4 +1,4 @@
-import { batchRecordKey, planKey } from '../core/layout.js';
+import { batchRecordKey, isPlanObject, planKey, plansPrefix } from '../core/layout.js';
 import { batchRecordSchema, planSchema, type BatchRecord, type Plan } from '../core/schemas/plan.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { parseJson } from './published-dir.js';
@@ -44,12 +44,10 @@ export function encodeJson(value: unknown): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
 }
 
-/** Removes a plan and the records of its batches. */
-export async function removePlan(store: ObjectStore, prefix: string, options: RequestOptions): Promise<void> {
+/** Removes all plans of a Dir and the records of their batches: once it is published, nobody needs them any more. */
+export async function removePlans(store: ObjectStore, dirKey: string, options: RequestOptions): Promise<void> {
   const keys: string[] = [];
-  for await (const { key } of store.list(prefix, options)) keys.push(key);
-  // The plan goes last: while it is there, a retry of the step finds all that it needs.
-  keys.sort((a, b) => Number(a.endsWith('/plan.json')) - Number(b.endsWith('/plan.json')));
+  for await (const { key } of store.list(plansPrefix(dirKey), options)) if (isPlanObject(dirKey, key)) keys.push(key);
   for (const key of keys) await store.delete(key, options);
 }
 

@@ -1,11 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { planBatches } from '../core/batches.js';
-import { canonicalJson } from '../core/canonical-json.js';
 import type { PlanOutcome, PlanSummary, PrefetchSpec } from '../core/contract.js';
-import { sha256Hex } from '../core/identity.js';
-import { manifestKey, planKey, planPrefix } from '../core/layout.js';
+import { manifestKey, planKey } from '../core/layout.js';
 import type { Plan, PlannedFile } from '../core/schemas/plan.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { encodeJson, removePlan } from './plan-objects.js';
+import { encodeJson } from './plan-objects.js';
 import { surveyDir } from './survey.js';
 
 type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'transferMode'>;
@@ -26,23 +25,20 @@ export async function planPrefetch(
   // The plan carries over what the manifest knew, so the manifest may go only once the plan is there.
   await store.put(planKey(spec.dirKey, plan.planId), encodeJson(plan), { ...options, contentType: 'application/json' });
   if (survey.brokenManifest) await store.delete(manifestKey(spec.dirKey), options);
-  // What earlier plans verified is part of this one now.
-  for (const planId of survey.oldPlans) {
-    if (planId !== plan.planId) await removePlan(store, planPrefix(spec.dirKey, planId), options);
-  }
   return { kind: 'fetch', plan: summary };
 }
 
 function makePlan(spec: PrefetchSpec, files: readonly PlannedFile[]): Plan {
   const missing = [...files.entries()].filter(([, file]) => file.verifiedEtag === undefined);
-  const body = {
-    version: 1 as const,
+  return {
+    version: 1,
+    // Never that of an earlier plan: what its batches verified is looked at above, and may be gone since.
+    planId: randomBytes(8).toString('hex'),
     commit: spec.commit,
     ...(spec.force === undefined ? {} : { force: spec.force }),
     files: [...files],
     batches: planBatches(new Map(missing.map(([position, file]) => [position, file.size]))),
   };
-  return { ...body, planId: sha256Hex(canonicalJson(body)).slice(0, 16) };
 }
 
 function summarise(plan: Plan, downloadUpload: boolean): PlanSummary {

@@ -1,15 +1,15 @@
 import type { Dir, Manifest, PlanSummary, PrefetchSpec } from '../core/contract.js';
 import { PrefetchError } from '../core/errors.js';
-import { manifestKey, planPrefix } from '../core/layout.js';
+import { manifestKey } from '../core/layout.js';
 import type { Plan } from '../core/schemas/plan.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { encodeJson, readBatchRecords, readPlan, removePlan } from './plan-objects.js';
-import { dirOf, isUnchanged, listDir } from './published-dir.js';
+import { encodeJson, readBatchRecords, readPlan, removePlans } from './plan-objects.js';
+import { dirOf, isIntact, isTrusted, isUnchanged, listDir, readManifest, type PublishedDir } from './published-dir.js';
 
 type Needs = Pick<ActivityDependencies, 'openStore' | 'tool'>;
 
-/** Checks that every file is there as it was verified, writes the manifest, and removes the plan. */
+/** Checks that every file is there as it was verified, writes the manifest, and removes the plans. */
 export async function publishDir(
   { openStore, tool }: Needs,
   spec: PrefetchSpec,
@@ -17,14 +17,28 @@ export async function publishDir(
   options: RequestOptions & { readonly now: Date }
 ): Promise<Dir> {
   const store = await openStore(spec.destination);
-  const plan = await readPlan(store, spec.dirKey, planId, options);
-  if (plan === undefined) throw changed(store, spec, ['its plan is gone']);
-  const files = await checkFiles(store, spec, plan, options);
-  const manifest = makeManifest(spec, files, { tool, createdAt: options.now.toISOString() });
-  const bytes = encodeJson(manifest);
-  await store.put(manifestKey(spec.dirKey), bytes, { ...options, contentType: 'application/json' });
-  await removePlan(store, planPrefix(spec.dirKey, planId), options);
-  return dirOf(store, spec, { manifest, bytes });
+  // An attempt that died, or another run of this Dir, may have published already, and its plans may be gone.
+  let published = await findPublished(store, spec, options);
+  if (published === undefined) {
+    const plan = await readPlan(store, spec.dirKey, planId, options);
+    if (plan === undefined) throw changed(store, spec, ['its plan is gone']);
+    const files = await checkFiles(store, spec, plan, options);
+    const manifest = makeManifest(spec, files, { tool, createdAt: options.now.toISOString() });
+    published = { manifest, bytes: encodeJson(manifest) };
+    await store.put(manifestKey(spec.dirKey), published.bytes, { ...options, contentType: 'application/json' });
+  }
+  await removePlans(store, spec.dirKey, options);
+  return dirOf(store, spec, published);
+}
+
+async function findPublished(
+  store: ObjectStore,
+  spec: PrefetchSpec,
+  options: RequestOptions
+): Promise<PublishedDir | undefined> {
+  const published = await readManifest(store, spec.dirKey, options);
+  if (published === undefined || !isTrusted(spec, published.manifest)) return undefined;
+  return isIntact(published.manifest, await listDir(store, spec.dirKey, options)) ? published : undefined;
 }
 
 async function checkFiles(

@@ -38,6 +38,16 @@ export function dirOf(store: ObjectStore, spec: PrefetchSpec, { manifest, bytes 
   };
 }
 
+/** True when every object of a manifest is there as it was verified. */
+export function isIntact({ files }: Manifest, objects: ReadonlyMap<string, ObjectInfo>): boolean {
+  return files.every((file) => isUnchanged(objects, file));
+}
+
+/** False for what a forced run must not trust: anything that another force number brought. */
+export function isTrusted({ force }: PrefetchSpec, manifest: Manifest): boolean {
+  return force === undefined || manifest.force === force;
+}
+
 /** Every object under the Dir by its path in the repo; our own objects are there too. */
 export async function listDir(
   store: ObjectStore,

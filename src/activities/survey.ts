@@ -8,7 +8,7 @@ import type { Hub, HubFile } from '../hub/hub.js';
 import { selectFiles } from '../hub/select-files.js';
 import type { ObjectInfo, ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { readBatchRecords, readPlan } from './plan-objects.js';
-import { dirOf, isUnchanged, listDir, readManifest, type PublishedDir } from './published-dir.js';
+import { dirOf, isIntact, isTrusted, isUnchanged, listDir, readManifest, type PublishedDir } from './published-dir.js';
 
 /** What the store and the Hub say about a Dir, found without writing anything. */
 export type Survey =
@@ -18,8 +18,6 @@ export type Survey =
       readonly files: readonly PlannedFile[];
       /** A manifest is there, but what it promises is not: it must go before anything else happens. */
       readonly brokenManifest: boolean;
-      /** Plans that earlier runs left in the Dir; what they verified is part of `files`. */
-      readonly oldPlans: readonly string[];
     };
 
 export interface SurveyRequest {
@@ -35,8 +33,8 @@ export async function surveyDir({ spec, store, hub, token }: SurveyRequest, opti
     listDir(store, spec.dirKey, options),
     readManifest(store, spec.dirKey, options),
   ]);
-  const intact = published?.manifest.files.every((file) => isUnchanged(objects, file)) ?? false;
-  const trusted = spec.force === undefined || published?.manifest.force === spec.force;
+  const intact = published !== undefined && isIntact(published.manifest, objects);
+  const trusted = published !== undefined && isTrusted(spec, published.manifest);
   if (published !== undefined && intact && trusted) {
     return { kind: 'hit', dir: dirOf(store, spec, published), manifest: published.manifest };
   }
@@ -59,7 +57,6 @@ export async function surveyDir({ spec, store, hub, token }: SurveyRequest, opti
     files: listing.map((file) => planFile(file, { objects, verified, elsewhere })),
     // A good manifest stays while a forced run replaces its objects one by one by equal bytes.
     brokenManifest: objects.has(manifestKey('')) && !intact,
-    oldPlans,
   };
 }
 

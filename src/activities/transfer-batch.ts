@@ -107,7 +107,8 @@ async function loadBatch(
   options: RequestOptions
 ): Promise<{ plan: Plan; positions: readonly number[] }> {
   const cacheKey = `${store.root}${spec.dirKey}${planId}`;
-  const loading = plans.get(cacheKey) ?? readPlan(store, spec.dirKey, planId, options);
+  // Without the caller's signal: others wait for the same plan.
+  const loading = plans.get(cacheKey) ?? readPlan(store, spec.dirKey, planId, {});
   plans.delete(cacheKey);
   plans.set(cacheKey, loading);
   loading.catch(() => plans.delete(cacheKey));
@@ -116,6 +117,7 @@ async function loadBatch(
     plans.delete(oldest);
   }
   const plan = await loading;
+  options.signal?.throwIfAborted();
   const positions = plan?.batches[batch];
   if (plan === undefined || positions === undefined) {
     plans.delete(cacheKey);

@@ -31,6 +31,16 @@ export function batchRecordKey(dir: string, planId: string, batch: number): stri
   return `${planPrefix(dir, planId)}batch-${String(batch)}.json`;
 }
 
+/** Folder of all plans of a Dir, and of its manifest. */
+export function plansPrefix(dir: string): string {
+  return `${dir}${PREFIX}`;
+}
+
+/** True for a plan and for the records of its batches. */
+export function isPlanObject(dir: string, key: string): boolean {
+  return key.startsWith(plansPrefix(dir)) && /^[0-9a-f]{16}\//.test(key.slice(plansPrefix(dir).length));
+}
+
 /** The plan id of a plan's key, or undefined for any other key. */
 export function planIdOf(dir: string, key: string): string | undefined {
   return key.startsWith(`${dir}${PREFIX}`)
@@ -40,5 +50,7 @@ export function planIdOf(dir: string, key: string): string | undefined {
 
 /** True for our own objects inside a Dir; a repo may have none of that name. */
 export function isReservedPath(path: string): boolean {
-  return path === PREFIX.slice(0, -1) || path.startsWith(PREFIX);
+  // Some file systems take names that differ in case only for the same.
+  const lower = path.toLowerCase();
+  return lower === PREFIX.slice(0, -1) || lower.startsWith(PREFIX);
 }

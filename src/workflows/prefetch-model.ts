@@ -1,7 +1,7 @@
-import { continueAsNew, proxyActivities } from '@temporalio/workflow';
-import type { Dir, PrefetchActivities, PrefetchProgress } from '../core/contract.js';
+import { continueAsNew, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import type { Dir, PrefetchActivities, PrefetchProgress, PrefetchSpec } from '../core/contract.js';
 import { AUTHENTICATE, LIGHT_STEP } from './activity-options.js';
-import { unwrapFailure } from './failures.js';
+import { failedWith, unwrapFailure } from './failures.js';
 import { startReport, type Report } from './report.js';
 import { transferBatches, type TransferState } from './transfer-batches.js';
 
@@ -10,6 +10,9 @@ export interface ContinuedRun extends TransferState {
   readonly version: 1;
   readonly progress: PrefetchProgress;
 }
+
+/** How often a run plans anew because something else changed the Dir under it, such as another run of the same Dir. */
+const PLANS_ANEW = 3;
 
 const { authenticate } = proxyActivities<PrefetchActivities>({
   ...AUTHENTICATE,
@@ -30,18 +33,32 @@ const { publishDir } = proxyActivities<PrefetchActivities>({
  * @param continued - set by the run before this one, never by a caller
  */
 export async function prefetchModel(input: unknown, continued?: ContinuedRun): Promise<Dir> {
-  const report = startReport(continued?.progress);
+  // A caller may send a second argument too, but only this workflow may say where a run goes on.
+  const before = workflowInfo().continuedFromExecutionRunId === undefined ? undefined : continued;
+  const report = startReport(before?.progress);
   try {
-    const state = continued ?? (await begin(input, report));
-    if ('dir' in state) return state.dir;
-    return await transfer(input, state, report);
+    return await bring(input, before, report);
   } catch (error) {
     throw unwrapFailure(error);
   }
 }
 
-async function begin(input: unknown, report: Report): Promise<TransferState | { readonly dir: Dir }> {
-  const spec = await authenticate(input);
+type Planned = TransferState | { readonly dir: Dir };
+
+async function bring(input: unknown, before: ContinuedRun | undefined, report: Report): Promise<Dir> {
+  let state: Planned = before ?? (await plan(await authenticate(input), report));
+  for (let round = 0; ; round++) {
+    if ('dir' in state) return state.dir;
+    try {
+      return await transfer(input, { ...state, round }, report);
+    } catch (error) {
+      if (!failedWith(error, 'ObjectChanged') || round === PLANS_ANEW) throw error;
+      state = await plan(state.spec, report);
+    }
+  }
+}
+
+async function plan(spec: PrefetchSpec, report: Report): Promise<Planned> {
   report.planning(spec);
   const outcome = await planPrefetch(spec);
   if (outcome.kind === 'hit') {
@@ -52,7 +69,11 @@ async function begin(input: unknown, report: Report): Promise<TransferState | { 
   return { spec, plan: outcome.plan, nextBatch: 0 };
 }
 
-async function transfer(input: unknown, state: TransferState, report: Report): Promise<Dir> {
+async function transfer(
+  input: unknown,
+  state: TransferState & { readonly round: number },
+  report: Report
+): Promise<Dir> {
   const { spec, plan } = state;
   const nextBatch = await transferBatches(state, report.batchDone);
   if (nextBatch !== undefined) {

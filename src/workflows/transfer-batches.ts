@@ -22,7 +22,7 @@ export interface TransferState {
  * @returns the first batch that is left for the next run, or undefined when all are done
  */
 export async function transferBatches(
-  { spec, plan, nextBatch }: TransferState,
+  { spec, plan, nextBatch, round }: TransferState & { readonly round: number },
   onBatchDone: (result: BatchResult) => void
 ): Promise<number | undefined> {
   const last = Math.min(plan.batchCount, nextBatch + BATCHES_PER_RUN);
@@ -30,7 +30,7 @@ export async function transferBatches(
   const runLane = async () => {
     while (next < last && !workflowInfo().continueAsNewSuggested) {
       const batch = next++;
-      onBatchDone(await runBatch({ spec, planId: plan.planId, batch }, plan));
+      onBatchDone(await runBatch({ spec, planId: plan.planId, batch }, { ...plan, round }));
     }
   };
   await CancellationScope.cancellable(async () => {
@@ -51,7 +51,7 @@ export async function transferBatches(
   return next < plan.batchCount ? next : undefined;
 }
 
-async function runBatch(request: BatchRequest, plan: PlanSummary): Promise<BatchResult> {
+async function runBatch(request: BatchRequest, plan: PlannedRound): Promise<BatchResult> {
   if (plan.downloadUpload) return activities(request, plan).downloadAndUploadFiles(request);
   try {
     return await activities(request, plan).streamFiles(request);
@@ -62,12 +62,16 @@ async function runBatch(request: BatchRequest, plan: PlanSummary): Promise<Batch
   }
 }
 
-function activities({ batch }: BatchRequest, plan: PlanSummary, how?: string) {
+type PlannedRound = PlanSummary & { readonly round: number };
+
+function activities({ batch }: BatchRequest, plan: PlannedRound, how?: string) {
   const summary = `batch ${String(batch + 1)} of ${String(plan.batchCount)}${how === undefined ? '' : `, ${how}`}`;
+  // The batches of the round before may still be ending, and an ID is theirs until then.
+  const again = plan.round === 0 ? '' : `-again-${String(plan.round)}`;
   return proxyActivities<PrefetchActivities>({
     ...BATCH,
     taskQueue: taskQueue(workflowInfo().taskQueue, 'transfer'),
-    activityId: `batch-${String(batch)}${how === undefined ? '' : '-by-disk'}`,
+    activityId: `batch-${String(batch)}${again}${how === undefined ? '' : '-by-disk'}`,
     summary,
   });
 }

@@ -66,6 +66,7 @@ test('every object of ours is at a path that no repo file may have', () => {
     expect(isReservedPath(key), key).toBe(true);
   }
   expect(isReservedPath('.prefetch')).toBe(true);
+  expect(isReservedPath('.Prefetch/manifest.json')).toBe(true);
   expect(isReservedPath('.prefetcher')).toBe(false);
   expect(isReservedPath('a/.prefetch/plan.json')).toBe(false);
 });
