@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { temporalCliPath } from '../helpers/temporal.js';
 
-export const MAIN = join(import.meta.dirname, '../../dist/cli/main.js');
+const MAIN = join(import.meta.dirname, '../../dist/cli/main.js');
 
 export interface CliRun {
   readonly code: number | null;
