@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { PrefetchError } from '../core/errors.js';
 import { errorAnswer, textAnswer, type Answer } from './answer.js';
 import type { Fault, Intercept } from './fault.js';
 import type { OpenRecord, RequestJournal } from './request-journal.js';
@@ -44,9 +45,12 @@ export async function startOrigin(options: OriginOptions): Promise<OriginServer>
   server.keepAliveTimeout = IDLE_CONNECTION_MS;
   server.timeout = SILENT_CONNECTION_MS;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    const refuse = (error: Error) => {
+      reject(cannotListen(error, options));
+    };
+    server.once('error', refuse);
     server.listen(options.port, options.host, () => {
-      server.off('error', reject);
+      server.off('error', refuse);
       resolve();
     });
   });
@@ -62,6 +66,15 @@ export async function startOrigin(options: OriginOptions): Promise<OriginServer>
         server.closeAllConnections();
       }),
   };
+}
+
+function cannotListen(error: Error, { host, port }: OriginOptions): PrefetchError {
+  const inUse = 'code' in error && error.code === 'EADDRINUSE';
+  return new PrefetchError(
+    'InvalidInput',
+    `Cannot listen on ${host}:${String(port)}: ${inUse ? 'the port is in use' : error.message}. ` +
+      'Choose another port (--port, --cdn-port; 0 takes a free one) or address (--host)'
+  );
 }
 
 async function serve(options: OriginOptions, message: IncomingMessage, response: ServerResponse): Promise<void> {
