@@ -1,4 +1,5 @@
 import type { ActivityDependencies } from './activities/dependencies.js';
+import { resolveDestination, type DestinationPolicy } from './activities/destination.js';
 import { embeddedStore, type Settings } from './config/environment.js';
 import { readToken } from './config/secrets.js';
 import { openHub } from './hub/open-hub.js';
@@ -17,21 +18,23 @@ export function createDependencies(
   options: { readonly embedded: boolean; readonly tool: ActivityDependencies['tool'] }
 ): WorkerDependencies {
   const stores = new Map<string, Promise<ObjectStore>>();
+  const destinations: DestinationPolicy = {
+    store: options.embedded ? embeddedStore(settings) : settings.store,
+    allowedRoots: settings.allowedRoots,
+    anywhere: options.embedded,
+    files: options.embedded || settings.fileStoreIsShared,
+  };
   return {
     hub: openHub({ endpoint: settings.hubEndpoint, userAgent: `${options.tool.name}/${options.tool.version}` }),
-    openStore: (root) => openOnce(stores, root),
+    // Checked here too: an activity may be scheduled with a destination that no `authenticate` of this package saw.
+    openStore: async (root) => openOnce(stores, resolveDestination(root, destinations)),
     engine: createEngine({
       partSizeBytes: settings.partSizeBytes,
       lanes: settings.lanes,
       memoryBytes: settings.memoryBytes,
     }),
     readToken: (key) => readToken(key, settings),
-    destinations: {
-      store: options.embedded ? embeddedStore(settings) : settings.store,
-      allowedRoots: settings.allowedRoots,
-      anywhere: options.embedded,
-      files: options.embedded || settings.fileStoreIsShared,
-    },
+    destinations,
     transferMode: settings.transferMode,
     scratchFolder: settings.scratchFolder,
     tool: options.tool,

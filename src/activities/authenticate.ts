@@ -51,7 +51,7 @@ function refuseSharding({ shardConfig }: ParsedInput): void {
 
 /**
  * The three questions are asked at once, for a cache hit must be quick; the first failure in this order is told,
- * so that a bad token is called that, whatever else the Hub says about it.
+ * so that a bad token is called that, whatever else the Hub says about it. A no counts before an answer that is missing.
  */
 async function askHub(
   hub: ActivityDependencies['hub'],
@@ -64,13 +64,15 @@ async function askHub(
     hub.resolveRevision(repo, revision, options),
     hub.checkAccess(repo, options),
   ]);
-  for (const answer of [identity, resolved, access]) {
-    if (answer.status === 'fulfilled') continue;
+  const failures = [identity, resolved, access].filter((answer) => answer.status === 'rejected');
+  const refusal = failures.find(({ reason }) => isPrefetchError(reason) && reason.permanent);
+  const told = refusal ?? failures[0];
+  if (told !== undefined) {
     // Inference restarts must not depend on the Hub: a pinned commit may still be a hit.
-    if (isPinned(revision) && isPrefetchError(answer.reason, 'HubUnavailable')) {
+    if (isPinned(revision) && isPrefetchError(told.reason, 'HubUnavailable')) {
       return { commit: revision, hubAnswered: false };
     }
-    throw answer.reason;
+    throw told.reason;
   }
   if (resolved.status === 'rejected') throw resolved.reason;
   return { commit: resolved.value.commit, hubAnswered: true };

@@ -66,7 +66,8 @@ function matches(pattern: string, name: string): boolean {
   const source = pattern
     .split('*')
     .map((literal) => literal.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`))
-    .join('.*');
+    // Not over a slash: a name may be that of a file in a secrets folder.
+    .join('[^/]*');
   return new RegExp(`^${source}$`).test(name);
 }
 

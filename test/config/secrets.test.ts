@@ -34,6 +34,15 @@ describe('readToken', () => {
     }
   );
 
+  test('gives out no file outside of its secrets folders', async () => {
+    const folder = await tmpFolder();
+    await mkdir(join(folder, 'secrets'));
+    await writeFile(join(folder, 'private'), 'top-secret');
+    const settings = { ...SETTINGS, secretsFolders: [join(folder, 'secrets')] };
+    const reading = readToken('HF_TOKEN_X/../../private', settings, {});
+    await expect(reading).rejects.toMatchObject({ code: 'TokenNotAllowed' });
+  });
+
   test('refuses a secret that is no token, without telling it', async () => {
     const reading = readToken('HF_TOKEN', SETTINGS, { HF_TOKEN: 'two words' });
     await expect(reading).rejects.toMatchObject({ code: 'InvalidToken' });

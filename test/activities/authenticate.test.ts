@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest';
+import { authenticate } from '../../src/activities/authenticate.js';
+import { PrefetchError } from '../../src/core/errors.js';
+import type { Hub } from '../../src/hub/hub.js';
+
+const commit = 'a'.repeat(40);
+const { signal } = new AbortController();
+const down = () => Promise.reject(new PrefetchError('HubUnavailable', 'no answer'));
+const gated = () => Promise.reject(new PrefetchError('GatedRepo', 'no access'));
+
+describe('a pinned commit', () => {
+  test('is taken on trust while the Hub does not answer', async () => {
+    const spec = await ask({ whoAmI: down, resolveRevision: down, checkAccess: down });
+    expect(spec).toMatchObject({ commit, hubAnswered: false });
+  });
+
+  test('is refused by the one answer that is a no, whatever else is missing', async () => {
+    await expect(ask({ whoAmI: down, checkAccess: gated })).rejects.toMatchObject({ code: 'GatedRepo' });
+  });
+});
+
+function ask(answers: Partial<Hub>) {
+  const hub: Hub = {
+    endpoint: 'http://127.0.0.1',
+    whoAmI: () => Promise.resolve({ name: 'someone' }),
+    resolveRevision: () => Promise.resolve({ commit, private: false, gated: false, tags: [] }),
+    checkAccess: () => Promise.resolve(),
+    listFiles: () => {
+      throw new Error('not asked');
+    },
+    locate: () => Promise.reject(new Error('not asked')),
+    read: () => Promise.reject(new Error('not asked')),
+    ...answers,
+  };
+  const needs = {
+    hub,
+    readToken: () => Promise.resolve('hf_token'),
+    destinations: { store: 's3://bucket/', allowedRoots: [], anywhere: false, files: false },
+  };
+  return authenticate(needs, { repo: 'org/model', revision: commit }, { signal });
+}
