@@ -1,8 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** How long an answer asks us to wait, in milliseconds: `Retry-After`, or the reset of an IETF `RateLimit` header. */
+const LONGEST_MS = 60 * 60_000;
+
+/**
+ * How long an answer asks us to wait, in milliseconds: `Retry-After`, or the reset of an IETF `RateLimit` header.
+ * Capped, so that no answer can park a run for days or ask for more than a timer can hold.
+ */
 export function retryAfterMs(headers: IncomingHttpHeaders): number | undefined {
-  return fromRetryAfter(headers['retry-after']) ?? fromRateLimit(headers['ratelimit']);
+  const wait = fromRetryAfter(headers['retry-after']) ?? fromRateLimit(headers['ratelimit']);
+  return wait === undefined ? undefined : Math.min(wait, LONGEST_MS);
 }
 
 function fromRetryAfter(value: string | undefined): number | undefined {
