@@ -28,7 +28,7 @@ export interface HubReply {
   readonly answer: HttpAnswer;
   /** True when `url` is not on the Hub. */
   readonly elsewhere: boolean;
-  /** `X-Repo-Commit` of the first answer. */
+  /** `X-Repo-Commit` of the first answer of the Hub that has one. */
   readonly repoCommit: string | undefined;
 }
 
@@ -43,7 +43,8 @@ export async function callHub(client: HubClient, call: HubCall): Promise<HubRepl
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const elsewhere = url.origin !== home;
     const answer = await ask(client, call, url);
-    if (hop === 0) repoCommit = header(answer, 'x-repo-commit');
+    // A repo under its old name redirects first, and that answer knows no commit.
+    if (!elsewhere) repoCommit ??= header(answer, 'x-repo-commit');
     if (!REDIRECTS.includes(answer.status)) return { url, answer, elsewhere, repoCommit };
     url = redirectTarget(call.subject, { from: url, location: header(answer, 'location') });
     if (call.stopAtOtherOrigin === true && url.origin !== home) return { url, answer, elsewhere: true, repoCommit };

@@ -232,6 +232,14 @@ describe('an unusual answer that is good', () => {
         : { headers: json, body: JSON.stringify({ sha: COMMIT }) };
     await expect(calls.repo()).resolves.toMatchObject({ commit: COMMIT, private: false, gated: false });
   });
+
+  test('may come without a commit where a file is sent on to the new name of its repo', async () => {
+    say = ({ url }) =>
+      url?.startsWith('/o/m/') === true
+        ? { status: 307, headers: { Location: `/new/name/resolve/${COMMIT}/f` } }
+        : { headers: { 'X-Repo-Commit': COMMIT }, body: 'abc' };
+    await expect(calls.read()).resolves.toBeDefined();
+  });
 });
 
 describe('the token', () => {
