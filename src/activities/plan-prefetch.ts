@@ -21,7 +21,7 @@ export async function planPrefetch(
 
   const plan = makePlan(spec, survey.files);
   const summary = summarise(plan, transferMode === 'download-upload');
-  await store.checkWritable({ ...options, bytes: summary.fetchBytes });
+  await store.checkWritable({ ...options, bytes: newBytes(plan) });
   // The plan carries over what the manifest knew, so the manifest may go only once the plan is there.
   await store.put(planKey(spec.dirKey, plan.planId), encodeJson(plan), { ...options, contentType: 'application/json' });
   if (survey.brokenManifest) await store.delete(manifestKey(spec.dirKey), options);
@@ -53,6 +53,11 @@ function summarise(plan: Plan, downloadUpload: boolean): PlanSummary {
     copyBytes: bytesOf(missing.filter((file) => file.copyFrom !== undefined)),
     downloadUpload,
   };
+}
+
+/** What needs room in the store: a file that is there is kept, or replaced by one of its size. */
+function newBytes(plan: Plan): number {
+  return bytesOf(plan.files.filter(({ verifiedEtag, present }) => verifiedEtag === undefined && present !== true));
 }
 
 function bytesOf(files: readonly PlannedFile[]): number {

@@ -61,6 +61,20 @@ describe('a Dir that something else touches', () => {
     expect(await run.publish(plan)).toMatchObject({ fileCount: 3 });
   });
 
+  test('asks for room only for what it does not hold yet', async () => {
+    const { store, withStore } = await setUp();
+    const asked: (number | undefined)[] = [];
+    const asking = withStore({
+      checkWritable: (options) => {
+        asked.push(options?.bytes);
+        return store.checkWritable(options);
+      },
+    });
+    await store.put(`model/${'a'.repeat(40)}/model.bin`, Buffer.from('weights'));
+    await asking.plan();
+    expect(asked).toEqual([files['config.json'].length + files['a/b.txt'].length]);
+  });
+
   test('has no plans once it is published, whoever made them', async () => {
     const { run, folder, spec } = await setUp();
     await run.plan();

@@ -45,10 +45,7 @@ export async function createUpload(
 /** Uploads of exactly this key, newest first; what is broken is passed over. */
 export async function findUploads(folder: LocalFolder, key: string): Promise<Upload[]> {
   keyPath(folder, key);
-  const names = await readdir(folder.uploads).catch((error: unknown) => {
-    if (isSystemError(error, 'ENOENT')) return [];
-    throw error;
-  });
+  const names = await uploadNames(folder);
   const found: { upload: Upload; createdMs: number }[] = [];
   for (const id of names.filter(isUploadId)) {
     const path = join(folder.uploads, id);
@@ -58,6 +55,17 @@ export async function findUploads(folder: LocalFolder, key: string): Promise<Upl
     found.push({ upload: { key, id }, createdMs: record.createdMs });
   }
   return found.sort((a, b) => b.createdMs - a.createdMs).map(({ upload }) => upload);
+}
+
+/** Bytes on the disk that unfinished uploads hold. */
+export async function writtenBytes(folder: LocalFolder): Promise<number> {
+  let bytes = 0;
+  for (const id of (await uploadNames(folder)).filter(isUploadId)) {
+    const data = await stat(dataPath(join(folder.uploads, id))).catch(() => undefined);
+    // A data file has its full size from the start; blocks of 512 bytes are what it holds.
+    bytes += (data?.blocks ?? 0) * 512;
+  }
+  return bytes;
 }
 
 /** Parts whose bytes were confirmed, in order. */
@@ -169,6 +177,13 @@ function checkParts(
   if (bytes !== asked.size || asked.size !== record.size || numbers.size !== asked.given.length) {
     throw conflict(asked.upload, `its parts have ${String(bytes)} of ${String(record.size)} bytes`);
   }
+}
+
+async function uploadNames(folder: LocalFolder): Promise<string[]> {
+  return readdir(folder.uploads).catch((error: unknown) => {
+    if (isSystemError(error, 'ENOENT')) return [];
+    throw error;
+  });
 }
 
 function uploadPath(folder: LocalFolder, upload: Upload): string {
