@@ -1,4 +1,4 @@
-import type { BatchProgress, BatchRequest, BatchResult, PrefetchSpec } from '../core/contract.js';
+import type { BatchProgress, BatchRequest, BatchResult, BatchSpec } from '../core/contract.js';
 import { PrefetchError } from '../core/errors.js';
 import type { Plan, PlannedFile } from '../core/schemas/plan.js';
 import { MiB } from '../core/units.js';
@@ -79,7 +79,7 @@ export async function transferBatch(
 }
 
 /** A forced run trusts nothing that it did not bring itself; others read back what is there rather than fetch it. */
-function trustOf(spec: PrefetchSpec, file: PlannedFile): TransferRequest['trust'] {
+function trustOf(spec: BatchSpec, file: PlannedFile): TransferRequest['trust'] {
   if (spec.force !== undefined) return 'replace';
   return file.present === true || file.size >= WORTH_ASKING_BYTES ? 'verify-existing' : 'replace';
 }

@@ -50,8 +50,11 @@ export interface PlanSummary {
 export type PlanOutcome =
   { readonly kind: 'hit'; readonly dir: Dir } | { readonly kind: 'fetch'; readonly plan: PlanSummary };
 
+/** What a batch needs of a spec. History keeps it once for every batch, so it leaves out globs and descriptions. */
+export type BatchSpec = Pick<PrefetchSpec, 'repo' | 'commit' | 'destination' | 'dirKey' | 'hfTokenKey' | 'force'>;
+
 export interface BatchRequest {
-  readonly spec: PrefetchSpec;
+  readonly spec: BatchSpec;
   readonly planId: string;
   readonly batch: number;
 }

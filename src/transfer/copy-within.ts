@@ -21,6 +21,8 @@ export async function copyWithin(
     if (copied.size === size) return copied;
   } catch (error) {
     if (isPrefetchError(error, 'ObjectNotFound') || isPrefetchError(error, 'StoreConflict')) return undefined;
+    // Not every store copies, or copies what is that big: the source has the bytes too.
+    if (isPrefetchError(error, 'UnsupportedStore')) return undefined;
     throw error;
   }
   await store.delete(to, options);

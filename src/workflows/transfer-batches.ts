@@ -1,5 +1,12 @@
 import { CancellationScope, proxyActivities, workflowInfo } from '@temporalio/workflow';
-import type { BatchRequest, BatchResult, PlanSummary, PrefetchActivities, PrefetchSpec } from '../core/contract.js';
+import type {
+  BatchSpec,
+  BatchRequest,
+  BatchResult,
+  PlanSummary,
+  PrefetchActivities,
+  PrefetchSpec,
+} from '../core/contract.js';
 import { taskQueue } from '../core/queues.js';
 import { BATCH } from './activity-options.js';
 import { failedWith } from './failures.js';
@@ -30,7 +37,7 @@ export async function transferBatches(
   const runLane = async () => {
     while (next < last && !workflowInfo().continueAsNewSuggested) {
       const batch = next++;
-      onBatchDone(await runBatch({ spec, planId: plan.planId, batch }, { ...plan, round }));
+      onBatchDone(await runBatch({ spec: batchSpec(spec), planId: plan.planId, batch }, { ...plan, round }));
     }
   };
   await CancellationScope.cancellable(async () => {
@@ -49,6 +56,17 @@ export async function transferBatches(
     if (first !== undefined) throw first.error;
   });
   return next < plan.batchCount ? next : undefined;
+}
+
+function batchSpec({ repo, commit, destination, dirKey, hfTokenKey, force }: PrefetchSpec): BatchSpec {
+  return {
+    repo,
+    commit,
+    destination,
+    dirKey,
+    ...(hfTokenKey === undefined ? {} : { hfTokenKey }),
+    ...(force === undefined ? {} : { force }),
+  };
 }
 
 async function runBatch(request: BatchRequest, plan: PlannedRound): Promise<BatchResult> {

@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
+import { PrefetchError } from '../../src/core/errors.js';
 import { openStore } from '../../src/storage/index.js';
 import { copyWithin } from '../../src/transfer/copy-within.js';
 import { hashObject } from '../../src/transfer/verify-object.js';
@@ -62,4 +63,10 @@ test('a verified object is copied inside the store, and only that one', async ()
   const wrong = await store.head('old');
   expect(await copyWithin(store, { from: 'old', etag: wrong?.etag ?? '', to: 'other', size: 99 })).toBeUndefined();
   expect(await store.head('other')).toBeUndefined();
+});
+
+test('a store that does not copy leaves the file to its source', async () => {
+  const store = await setup.store();
+  const copy = () => Promise.reject(new PrefetchError('UnsupportedStore', 'no copies here'));
+  expect(await copyWithin({ ...store, copy }, { from: 'old', etag: 'x', to: 'new', size: 1 })).toBeUndefined();
 });

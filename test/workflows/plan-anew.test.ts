@@ -1,14 +1,20 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { Worker } from '@temporalio/worker';
-import { expect, test } from 'vitest';
+import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, expect, test } from 'vitest';
 import type { Dir, PlanOutcome, PrefetchActivities, PrefetchSpec } from '../../src/core/contract.js';
 import { WORKFLOW_TYPE } from '../../src/core/contract.js';
 import { isPrefetchError } from '../../src/core/errors.js';
 import { awaitPrefetch } from '../../src/starter/await-prefetch.js';
-import { workflowSource } from '../../src/workflow-source.js';
 import { useTemporalServer } from '../helpers/temporal.js';
 
 const server = useTemporalServer();
+let workflowBundle: WorkflowBundleWithSourceMap;
+
+beforeAll(async () => {
+  const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));
+  workflowBundle = await bundleWorkflowCode({ workflowsPath });
+});
 
 test('plans anew when something else changed the Dir under a run', async () => {
   const calls: string[] = [];
@@ -37,6 +43,18 @@ test('gives up in the end when something else goes on changing the Dir', async (
   }).catch((error: unknown) => error);
   expect(isPrefetchError(failed, 'ObjectChanged'), String(failed)).toBe(true);
   expect(plans).toBe(4);
+});
+
+test('gives a batch what it needs and no more, for history keeps it every time', async () => {
+  const seen: unknown[] = [];
+  await runWorkflow({
+    streamFiles: (request) => {
+      seen.push(request.spec);
+      return Promise.resolve({ files: 1, bytes: 1, fetchedBytes: 1 });
+    },
+  });
+  const { repo, commit, destination, dirKey } = spec;
+  expect(seen).toEqual([{ repo, commit, destination, dirKey }]);
 });
 
 test('takes no state of an earlier run from a caller', async () => {
@@ -110,7 +128,7 @@ async function runWorkflow(told: Partial<PrefetchActivities>, ...rest: unknown[]
   };
   const { nativeConnection: connection, client } = server();
   const taskQueue = `plan-anew-${String(process.hrtime.bigint())}`;
-  const main = await Worker.create({ connection, taskQueue, activities, ...workflowSource() });
+  const main = await Worker.create({ connection, taskQueue, activities, workflowBundle });
   const transfer = await Worker.create({ connection, taskQueue: `${taskQueue}-transfer`, activities });
   return transfer.runUntil(
     main.runUntil(async () => {
