@@ -1,4 +1,5 @@
 import {
+  isGrpcCancelledError,
   isGrpcDeadlineError,
   WorkflowContinuedAsNewError,
   WorkflowFailedError,
@@ -11,6 +12,7 @@ import { isErrorCode, PrefetchError } from '../core/errors.js';
 
 /** A poll is bounded, because clients on a native connection do not hear an abort signal. */
 const POLL_MS = 20_000;
+const CLOCK_SLACK_MS = 1_000;
 
 export interface AwaitOptions {
   readonly signal?: AbortSignal;
@@ -29,13 +31,14 @@ export async function awaitPrefetch(client: Client, workflowId: string, options:
     for (;;) {
       options.signal?.throwIfAborted();
       options.onPoll?.();
+      const deadlineMs = Date.now() + POLL_MS;
       try {
-        const result = client.withDeadline(Date.now() + POLL_MS, () => handle.result() as Promise<Dir>);
+        const result = client.withDeadline(deadlineMs, () => handle.result() as Promise<Dir>);
         // The losing promise must not become an unhandled rejection when the abort wins.
         result.catch(() => undefined);
         return await Promise.race([result, aborted.promise]);
       } catch (error) {
-        if (isDeadline(error) || error instanceof WorkflowContinuedAsNewError) continue;
+        if (isPollOver(error, deadlineMs) || error instanceof WorkflowContinuedAsNewError) continue;
         throw translate(error, workflowId);
       }
     }
@@ -57,8 +60,9 @@ function rejectOnAbort(signal: AbortSignal | undefined): { promise: Promise<neve
   return { promise, dispose };
 }
 
-function isDeadline(error: unknown): boolean {
-  return isGrpcDeadlineError(error) || (error instanceof Error && isGrpcDeadlineError(error.cause));
+/** A native connection that notices the end of a call before the server does says CANCELLED, not DEADLINE_EXCEEDED. */
+function isPollOver(error: unknown, deadlineMs: number): boolean {
+  return isGrpcDeadlineError(error) || (isGrpcCancelledError(error) && Date.now() > deadlineMs - CLOCK_SLACK_MS);
 }
 
 function translate(error: unknown, workflowId: string): unknown {
