@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { PrefetchError } from '../../core/errors.js';
 import type { ObjectStore, RequestOptions, StoreCapabilities } from '../object-store.js';
 import { formatStoreUrl } from '../store-url.js';
-import { withFileErrors, type FileContext } from './file-errors.js';
+import { isSystemError, withFileErrors, type FileContext } from './file-errors.js';
 import { keyPath, localFolder, refuseFullDisk, scratchPath, sweep, type LocalFolder } from './local-folder.js';
 import { listFileFolders, listFiles } from './local-list.js';
 import { copyObject, headFile, readObject, removeObject, writeObject } from './local-objects.js';
@@ -107,7 +107,7 @@ async function* guardedList<T>(folder: LocalFolder, items: AsyncGenerator<T>): A
 }
 
 async function tryWriting(folder: LocalFolder, bytes: number): Promise<void> {
-  await mkdir(folder.path, { recursive: true });
+  await makeRoot(folder);
   const probe = await scratchPath(folder);
   try {
     await mkdir(probe);
@@ -118,6 +118,18 @@ async function tryWriting(folder: LocalFolder, bytes: number): Promise<void> {
   await refuseFullDisk(folder, bytes - (await uploads.writtenBytes(folder)));
   await sweep(folder.scratch, DAY_MS);
   await sweep(folder.uploads, 7 * DAY_MS);
+}
+
+/** A file in the place of the root stays there until a person moves it, so trying again cannot help. */
+async function makeRoot({ path }: LocalFolder): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    if (!isSystemError(error, 'EEXIST', 'ENOTDIR')) throw error;
+    throw new PrefetchError('StoreAccessDenied', `${path} is no folder, or lies below a file: choose another store`, {
+      details: { path },
+    });
+  }
 }
 
 async function readTarget(folder: LocalFolder, key: string): Promise<{ kind: 'file'; path: string }> {

@@ -106,10 +106,12 @@ test.skipIf(process.getuid?.() === 0)('fails as StoreAccessDenied where it may n
   await expect(store.put('a', text('1'))).rejects.toThrow(/^StoreAccessDenied: /);
 });
 
-test('fails as StoreConflict when the root itself is a file', async () => {
+test('fails for good when the root itself is a file, or lies below one', async () => {
   await writeFile(join(folder, 'file'), '');
-  const broken = await openStore(pathToFileURL(join(folder, 'file')).href);
-  await expect(broken.checkWritable()).rejects.toThrow(/^StoreConflict: /);
+  for (const path of [join(folder, 'file'), join(folder, 'file', 'below')]) {
+    const broken = await openStore(pathToFileURL(path).href);
+    await expect(broken.checkWritable()).rejects.toThrow(/^StoreAccessDenied: .*no folder/);
+  }
 });
 
 test('refuses an upload for which the disk is too small, before a byte moves', async () => {
