@@ -59,8 +59,11 @@ async function record(name: string, input: { repo: string }, options: { cancel?:
   await handle.result().catch(() => undefined);
   const show = ['workflow', 'show', '--address', server.address, '-w', handle.workflowId, '--output', 'json'];
   const { stdout } = await run(await temporalCliPath(), show, { maxBuffer: 256 * 1024 * 1024 });
-  // Which process and host it ran on is nobody's business.
-  await writeFile(path, stdout.replaceAll(/"identity": "[^"]*"/g, '"identity": "worker"'));
+  // Which process and folder it ran in is nobody's business.
+  const anywhere = stdout
+    .replaceAll(/"identity": "[^"]*"/g, '"identity": "worker"')
+    .replaceAll(`${process.cwd()}/`, '');
+  await writeFile(path, anywhere);
   console.log(`${name}: ${String(stdout.length)} bytes`);
 }
 
