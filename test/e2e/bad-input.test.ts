@@ -147,6 +147,14 @@ describe('a run that cannot succeed ends with code 1, the stable code and nothin
     expect(await manifestsUnder(home)).toEqual([]);
   });
 
+  test('a store that is a file', async () => {
+    const file = join(await tmpFolder(), 'store');
+    await writeFile(file, 'not a folder');
+    const result = await runCli(['hf-model', 'org/public', '--store', file], embedded(await tmpFolder()));
+    expectRefused(result, 'StoreAccessDenied', 1);
+    expect(lastLine(result)).toContain(file);
+  });
+
   test.each([
     ['unknown fields', '{"repo":"org/public","brunch":"main"}', 'brunch: unknown field'],
     ['an unknown field within', '{"repo":"org/public","resources":{"gpus":"L4:1"}}', 'resources.gpus: unknown field'],
