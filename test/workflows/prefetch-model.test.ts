@@ -18,6 +18,7 @@ beforeAll(async () => {
     repos: [
       smallRepo('org/small'),
       smallRepo('org/shared', { seed: 'shared' }),
+      smallRepo('org/twice', { seed: 'twice' }),
       { id: 'org/moving', commits: [smallModel({ seed: 'one' }), movedCommit()], branches: { main: 0 } },
       smallRepo('org/forced', { seed: 'forced' }),
       smallRepo('org/pinned', { seed: 'pinned' }),
@@ -71,6 +72,18 @@ describe('prefetchModel', () => {
     );
     const bytes = weights.reduce((total, { bytesSent }) => total + bytesSent, 0);
     expect(bytes).toBe(20_000_001);
+  });
+
+  test('gives one Dir to runs that have IDs of their own, as for a branch and the commit that it stands at', async () => {
+    const repo = 'org/twice';
+    const revision = platform.hub.commitOf(repo, 'main');
+    const [branch, commit, named] = await Promise.all([
+      platform.prefetch({ repo }),
+      platform.prefetch({ repo, revision }),
+      platform.prefetch({ repo, artifactName: 'twice', rawDataPath: `file://${platform.folder}` }),
+    ]);
+    expect(branch.commit).toBe(revision);
+    expect([commit.path, named.path]).toEqual([branch.path, branch.path]);
   });
 
   test('fetches just the object that was deleted from a published Dir', async () => {
