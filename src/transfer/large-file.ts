@@ -5,7 +5,7 @@ import { choosePartSize } from './part-plan.js';
 import type { ProgressCounter } from './progress.js';
 import type { ReadPart } from './read-part.js';
 import { streamParts } from './stream-parts.js';
-import { startUpload, takeUpUpload, type OpenUpload } from './take-up.js';
+import { startOver, takeUpUpload, type OpenUpload } from './take-up.js';
 import type { TransferContext, TransferRequest } from './transfer-context.js';
 
 /** Where the parts of a large file come from, and who counts them. */
@@ -29,10 +29,12 @@ export async function transferLarge(
   }
   const partSize = choosePartSize(source.size, context.partSizeBytes, capabilities);
   const plan = { store, key, size: source.size, partSize };
+  // A resumed upload is completed before it can be read back, and must not stand in for a good object meanwhile.
+  const replaces = request.trust === 'replace' && (await store.head(key, { signal })) !== undefined;
   const failed = new Set<string>();
   for (;;) {
     // After a failure of the upload itself nothing of it is trusted any more.
-    const open = failed.size > 0 ? await startUpload(plan, { signal }) : await takeUpUpload(plan, { signal });
+    const open = replaces || failed.size > 0 ? await startOver(plan, { signal }) : await takeUpUpload(plan, { signal });
     try {
       const info = await moveUpload(context, { request, open }, options);
       return { info, how: open.held.length > 0 ? 'resumed' : 'fetched' };

@@ -36,8 +36,13 @@ export async function takeUpUpload(
   return startUpload(plan, options);
 }
 
-/** Starts an upload that holds nothing yet. */
-export async function startUpload(plan: PlannedUpload, options: { readonly signal: AbortSignal }): Promise<OpenUpload> {
+/** Starts an upload that holds nothing yet, and gives up those that are there: nobody is to go on with them. */
+export async function startOver(plan: PlannedUpload, options: { readonly signal: AbortSignal }): Promise<OpenUpload> {
+  for (const upload of await plan.store.findUploads(plan.key, options)) await plan.store.abortUpload(upload, options);
+  return startUpload(plan, options);
+}
+
+async function startUpload(plan: PlannedUpload, options: { readonly signal: AbortSignal }): Promise<OpenUpload> {
   const { store, key, size, partSize } = plan;
   const upload = await store.createUpload(key, { size, partSize, ...options });
   return { upload, partSize, parts: planParts(size, partSize), held: [] };

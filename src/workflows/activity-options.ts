@@ -20,5 +20,7 @@ export const BATCH: ActivityOptions = {
   startToCloseTimeout: '24h',
   scheduleToCloseTimeout: '7d',
   heartbeatTimeout: '60s',
+  // The SDK's default would let a run end, or plan anew, while its last parts are still being written.
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '2m' },
 };

@@ -61,6 +61,16 @@ describe('a transfer taken up by another process', () => {
     expect(result).toMatchObject({ how: 'resumed' });
   });
 
+  test('does not put unread parts in the place of an object that readers may trust', async () => {
+    const { bytes, request } = await interrupted();
+    request.store.objects.set(request.key, Buffer.from(bytes));
+    const result = await setup.engine().transferFile({ ...request, trust: 'replace' }, live());
+    expect(result).toMatchObject({ how: 'fetched', fetchedBytes: size });
+    expect(request.store.calls).not.toContain(`delete ${request.key}`);
+    expect(request.store.objects.get(request.key)?.equals(bytes)).toBe(true);
+    expect(request.store.uploads.size).toBe(0);
+  });
+
   test('finds a part that went wrong earlier, deletes the object and fetches all of it again', async () => {
     const { bytes, request } = await interrupted();
     const part = request.store.uploads.values().next().value?.parts.get(2);
