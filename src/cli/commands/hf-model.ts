@@ -1,10 +1,11 @@
-import { readSettings, storeRoot, type Settings } from '../../config/environment.js';
+import { readSettings, type Settings } from '../../config/environment.js';
 import type { PrefetchInput } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import type { CliContext } from '../context.js';
 import type { HfModelOptions } from '../invocation.js';
 import { isTemporalConfigured } from '../session/temporal-config.js';
 import { completeInput } from '../shard-config-file.js';
+import { readStoreFlag } from '../store-flag.js';
 
 /** All that is known before anything starts. */
 export interface ModelRequest {
@@ -16,6 +17,7 @@ export interface ModelRequest {
 /** Brings a model into the store: in this process, or on the cluster of the environment. */
 export async function runHfModel(options: HfModelOptions, context: CliContext): Promise<void> {
   const input = await completeInput(options);
+  if (input.rawDataPath !== undefined) readStoreFlag('--raw-data-path', input.rawDataPath);
   const settings = withStore(readSettings(), options);
   // Either way loads the Temporal SDK, which wrong usage must not wait for.
   if (!(await isTemporalConfigured(settings))) {
@@ -33,5 +35,5 @@ export async function runHfModel(options: HfModelOptions, context: CliContext): 
 }
 
 function withStore(settings: Settings, { store }: HfModelOptions): Settings {
-  return store === undefined ? settings : { ...settings, store: storeRoot('--store', store) };
+  return store === undefined ? settings : { ...settings, store: readStoreFlag('--store', store) };
 }

@@ -1,16 +1,18 @@
 import { dryRun, type DryRun } from '../../activities/dry-run.js';
-import { readSettings, storeRoot } from '../../config/environment.js';
+import { readSettings } from '../../config/environment.js';
 import { formatBytes } from '../../core/progress-text.js';
 import { createDependencies } from '../../worker-dependencies.js';
 import { type CliContext, printJson, printResult } from '../context.js';
 import type { PlanOptions } from '../invocation.js';
 import { completeInput } from '../shard-config-file.js';
+import { readStoreFlag } from '../store-flag.js';
 
 /** Prints what a prefetch would do; asks the Hub and the store, and writes nothing. */
 export async function runPlan(options: PlanOptions, context: CliContext): Promise<void> {
   const input = await completeInput(options);
+  if (input.rawDataPath !== undefined) readStoreFlag('--raw-data-path', input.rawDataPath);
   const settings = readSettings();
-  const store = options.store === undefined ? {} : { store: storeRoot('--store', options.store) };
+  const store = options.store === undefined ? {} : { store: readStoreFlag('--store', options.store) };
   const tool = { name: 'temporal-model-prefetch', version: context.version };
   const dependencies = createDependencies({ ...settings, ...store }, { embedded: true, tool });
   try {

@@ -1,0 +1,15 @@
+import { storeRoot } from '../config/environment.js';
+import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { parseStoreUrl } from '../storage/store-url.js';
+
+/** The root that a flag names; fails before anything starts when it is out of shape or no backend knows its scheme. */
+export function readStoreFlag(flag: string, value: string): string {
+  const root = storeRoot(flag, value);
+  try {
+    parseStoreUrl(root);
+  } catch (error) {
+    if (!isPrefetchError(error, 'InvalidInput')) throw error;
+    throw new PrefetchError('InvalidInput', error.message.replace('InvalidInput', flag));
+  }
+  return root;
+}
