@@ -9,6 +9,9 @@ import type { TransferContext, TransferOptions, TransferRequest, TransferResult 
 
 export type { TransferOptions, TransferProgress, TransferRequest, TransferResult } from './transfer-context.js';
 
+/** Small files wait for round trips, not for bandwidth, so more of them than lanes go at once. */
+const WHOLE_FILES_AT_ONCE = 32;
+
 /** What one worker process may use for transfers. */
 export interface EngineSettings {
   /** Bytes of a part; smaller files are moved whole. */
@@ -37,7 +40,8 @@ export function createEngine(settings: EngineSettings): TransferEngine {
   const memory = createSlabPool(memoryBytes);
   const getLanes = createPermits(lanes);
   const putLanes = createPermits(lanes);
-  const context: TransferContext = { partSizeBytes, lanes, policies, memory, getLanes, putLanes };
+  const wholeFiles = createPermits(Math.max(lanes, WHOLE_FILES_AT_ONCE));
+  const context: TransferContext = { partSizeBytes, lanes, policies, memory, getLanes, putLanes, wholeFiles };
   const transfer = (request: Parameters<typeof transferFile>[1], options: TransferOptions): Promise<TransferResult> => {
     // Many files of a batch share one signal, so that many listeners are no leak.
     setMaxListeners(0, options.signal);

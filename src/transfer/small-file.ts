@@ -2,7 +2,6 @@ import { PrefetchError } from '../core/errors.js';
 import type { ObjectInfo } from '../storage/object-store.js';
 import { hashBytes } from './content-hash.js';
 import { digestMismatch } from './mismatch.js';
-import type { Permits } from './permits.js';
 import type { ProgressCounter } from './progress.js';
 import { withRetries } from './retries.js';
 import type { TransferContext, TransferRequest } from './transfer-context.js';
@@ -13,14 +12,19 @@ export async function transferSmall(
   { source, store, key }: TransferRequest,
   { signal, progress }: { readonly signal: AbortSignal; readonly progress: ProgressCounter }
 ): Promise<ObjectInfo> {
-  const giveBack = await context.memory.reserve(source.size, { signal });
+  const giveBackTurn = await context.wholeFiles.acquire(1, { signal });
   try {
-    const bytes = await withPermit(context.getLanes, signal, () => readChecked());
-    const info = await withPermit(context.putLanes, signal, () => store.put(key, bytes, { signal }));
-    progress.stored(bytes.length);
-    return info;
+    const giveBackMemory = await context.memory.reserve(source.size, { signal });
+    try {
+      const bytes = await readChecked();
+      const info = await store.put(key, bytes, { signal });
+      progress.stored(bytes.length);
+      return info;
+    } finally {
+      giveBackMemory();
+    }
   } finally {
-    giveBack();
+    giveBackTurn();
   }
 
   /** A wrong digest may be a broken node of the CDN: one more try, then it is what the Hub has. */
@@ -41,14 +45,5 @@ export async function transferSmall(
       if (bytes.length === source.size) return bytes;
       throw new PrefetchError('TruncatedSource', `${source.path} came with ${bytes.length} of ${source.size} bytes`);
     });
-  }
-}
-
-async function withPermit<T>(permits: Permits, signal: AbortSignal, action: () => Promise<T>): Promise<T> {
-  const giveBack = await permits.acquire(1, { signal });
-  try {
-    return await action();
-  } finally {
-    giveBack();
   }
 }

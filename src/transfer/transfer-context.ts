@@ -12,6 +12,8 @@ export interface TransferContext {
   readonly memory: SlabPool;
   readonly getLanes: Permits;
   readonly putLanes: Permits;
+  /** Files that are moved whole at any time. */
+  readonly wholeFiles: Permits;
 }
 
 /** One file on its way to one key. */
