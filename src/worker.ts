@@ -84,8 +84,9 @@ function commonOptions(options: CreateWorkersOptions, role: Role) {
     // A transfer that does not stop when told must not keep the process for ever.
     shutdownForceTime: graceMs + 15_000,
     // The defaults would hold back a cancel, and the bytes that a progress bar shows, for most of a minute.
-    maxHeartbeatThrottleInterval: '2s',
-    defaultHeartbeatThrottleInterval: '2s',
+    // Waiters are many and have nothing to show: theirs would be a thousand calls a second.
+    maxHeartbeatThrottleInterval: role === 'wait' ? '20s' : '2s',
+    defaultHeartbeatThrottleInterval: role === 'wait' ? '20s' : '2s',
   } satisfies WorkerOptions;
 }
 

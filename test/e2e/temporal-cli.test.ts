@@ -27,7 +27,12 @@ let worker: CliRun;
 beforeAll(async () => {
   home = await createTmpFolder();
   hub = await startDevHub({
-    repos: [smallRepo('org/small'), smallRepo('org/slow', { weightBytes: WEIGHT_BYTES }), smallRepo('org/described')],
+    repos: [
+      smallRepo('org/small'),
+      smallRepo('org/slow', { weightBytes: WEIGHT_BYTES }),
+      smallRepo('org/cancelled', { seed: 'cancelled', weightBytes: WEIGHT_BYTES }),
+      smallRepo('org/described'),
+    ],
     intercept: faults.intercept,
   });
   env = {
@@ -92,8 +97,8 @@ describe('the Temporal CLI', () => {
 
   test('cancels a slow transfer; a later start goes on where it was', { timeout: 120_000 }, async () => {
     const slow = slowDown();
-    const id = await idOf('org/slow', '--force', '1');
-    const input = '{"repo":"org/slow","force":1}';
+    const id = await idOf('org/cancelled');
+    const input = '{"repo":"org/cancelled"}';
     const before = cdnBytes();
     await start(id, input);
     await until(() => cdnBytes() - before > WEIGHT_BYTES / 2, 'half of the bytes', 60_000);
