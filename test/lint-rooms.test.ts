@@ -34,6 +34,9 @@ test.each([
   ['src/core/probe.ts', "import { log } from '@temporalio/workflow';"],
   ['src/core/probe.ts', "import { x } from '../client.js';"],
   ['src/core/schemas/probe.ts', "import { x } from '../../index.js';"],
+  ['src/safetensors/probe.ts', "import { readFile } from 'node:fs/promises';"],
+  ['src/safetensors/probe.ts', "import { z } from 'zod';"],
+  ['src/safetensors/probe.ts', "import { x } from '../storage/object-store.js';"],
   ['src/http/probe.ts', "import { x } from '../hub/hub.js';"],
   ['src/hub/probe.ts', "import { S3Client } from '@aws-sdk/client-s3';"],
   ['src/hub/probe.ts', "import { x } from '../storage/object-store.js';"],
@@ -72,6 +75,7 @@ test.each([
 test.each([
   ['src/core/probe.ts', "import { z } from 'zod';"],
   ['src/core/schemas/probe.ts', "import { GiB } from '../units.js';"],
+  ['src/safetensors/probe.ts', "import { PrefetchError } from '../core/errors.js';"],
   ['src/hub/probe.ts', "import { modelInfo } from '@huggingface/hub';"],
   ['src/hub/probe.ts', "import { PrefetchError } from '../core/errors.js';"],
   ['src/storage/s3/probe.ts', "import { S3Client } from '@aws-sdk/client-s3';"],

@@ -27,6 +27,7 @@ const definitions = {
   SourceStalled: { permanent: false },
   SourceUnavailable: { permanent: false },
   StreamingUnsupported: { permanent: true },
+  InvalidSafetensors: { permanent: true },
   // The store
   UnsupportedStore: { permanent: true },
   BucketNotFound: { permanent: true },

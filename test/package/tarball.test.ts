@@ -92,6 +92,7 @@ test.each([
   ['./worker', 'createWorkers'],
   ['./storage', 'openStore'],
   ['./storage/conformance', 'describeObjectStore'],
+  ['./safetensors', 'parseHeader'],
 ])('an empty project imports %s and finds %s there', async (entry, name) => {
   const specifier = join(manifest.name, entry);
   const code = `const it = await import(${JSON.stringify(specifier)}); console.log(typeof it[${JSON.stringify(name)}]);`;
@@ -120,6 +121,7 @@ test('every entry point of package.json is tried above', () => {
     '.',
     './client',
     './package.json',
+    './safetensors',
     './schemas/*',
     './storage',
     './storage/conformance',

@@ -1,0 +1,36 @@
+import { checkRepoPath } from '../core/repo-path.js';
+import { invalid, quoted } from './invalid.js';
+
+/** Which file of a repo holds which tensor. */
+export interface SafetensorsIndex {
+  /** Tensor name to file, in the order of the index. */
+  readonly weightMap: ReadonlyMap<string, string>;
+  /** Bytes of all tensors together, where the index says so. */
+  readonly totalSize: number | undefined;
+}
+
+/** Reads the parsed `model.safetensors.index.json`; a file name that could leave the repo fails as `UnsafePath`. */
+export function parseIndex(value: unknown): SafetensorsIndex {
+  if (!isRecord(value)) throw invalid('index', 'A safetensors index must be an object');
+  if (!isRecord(value['weight_map'])) throw invalid('index', 'A safetensors index must have an object weight_map');
+  const weightMap = new Map<string, string>();
+  for (const [name, file] of Object.entries(value['weight_map'])) {
+    if (typeof file !== 'string') throw invalid('index', `weight_map: the file of ${quoted(name)} must be a string`);
+    checkRepoPath(file);
+    weightMap.set(name, file);
+  }
+  return { weightMap, totalSize: readTotalSize(value['metadata']) };
+}
+
+function readTotalSize(metadata: unknown): number | undefined {
+  if (metadata === undefined || metadata === null) return undefined;
+  if (!isRecord(metadata)) throw invalid('index', 'metadata of a safetensors index must be an object');
+  const totalSize = metadata['total_size'];
+  if (totalSize === undefined || totalSize === null) return undefined;
+  if (typeof totalSize === 'number' && Number.isSafeInteger(totalSize) && totalSize >= 0) return totalSize;
+  throw invalid('index', 'metadata.total_size of a safetensors index must be an integer from 0');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
