@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { PrefetchError } from '../core/errors.js';
 import type { ReadPart } from './read-part.js';
+import { createKeyTurns } from './key-turns.js';
 import { createPermits } from './permits.js';
 import { defaultPolicies, type Policies } from './policies.js';
 import { createSlabPool } from './slab-pool.js';
@@ -41,7 +42,8 @@ export function createEngine(settings: EngineSettings): TransferEngine {
   const getLanes = createPermits(lanes);
   const putLanes = createPermits(lanes);
   const wholeFiles = createPermits(Math.max(lanes, WHOLE_FILES_AT_ONCE));
-  const context: TransferContext = { partSizeBytes, lanes, policies, memory, getLanes, putLanes, wholeFiles };
+  const turns = createKeyTurns();
+  const context: TransferContext = { partSizeBytes, lanes, policies, memory, getLanes, putLanes, wholeFiles, turns };
   const transfer = (request: Parameters<typeof transferFile>[1], options: TransferOptions): Promise<TransferResult> => {
     // Many files of a batch share one signal, so that many listeners are no leak.
     setMaxListeners(0, options.signal);

@@ -1,5 +1,6 @@
 import type { ObjectStore } from '../storage/object-store.js';
 import type { RangeSource } from '../hub/range-source.js';
+import type { KeyTurns } from './key-turns.js';
 import type { Permits } from './permits.js';
 import type { Policies } from './policies.js';
 import type { SlabPool } from './slab-pool.js';
@@ -14,6 +15,7 @@ export interface TransferContext {
   readonly putLanes: Permits;
   /** Files that are moved whole at any time. */
   readonly wholeFiles: Permits;
+  readonly turns: KeyTurns;
 }
 
 /** One file on its way to one key. */

@@ -9,9 +9,23 @@ import type { TransferContext, TransferOptions, TransferRequest, TransferResult 
 export async function transferFile(
   context: TransferContext,
   request: TransferRequest & { readonly readPart?: ReadPart },
+  options: TransferOptions
+): Promise<TransferResult> {
+  const { signal } = options;
+  signal.throwIfAborted();
+  const giveBack = await context.turns.take(`${request.store.root}${request.key}`, { signal });
+  try {
+    return await transferInTurn(context, request, options);
+  } finally {
+    giveBack();
+  }
+}
+
+async function transferInTurn(
+  context: TransferContext,
+  request: TransferRequest & { readonly readPart?: ReadPart },
   { signal, onProgress }: TransferOptions
 ): Promise<TransferResult> {
-  signal.throwIfAborted();
   const { source } = request;
   const { size } = source;
   const { get, stallMs } = context.policies;
