@@ -122,3 +122,13 @@ test.each([
     expect.objectContaining({ code: 'InvalidSafetensors', details: { reason } })
   );
 });
+
+test.each(['f32', 'F128', 'toString', ''])(
+  'dtype: does not write a dtype that only untyped code can ask for: %j',
+  (name) => {
+    const dtype = z.custom<Dtype>().parse(name);
+    expect(() => layoutFile([{ name: 'a', dtype, shape: [1] }])).toThrow(
+      expect.objectContaining({ code: 'InvalidSafetensors', details: { reason: 'dtype' } })
+    );
+  }
+);
