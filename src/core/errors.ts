@@ -37,6 +37,7 @@ const definitions = {
   StoreUnavailable: { permanent: false },
   UploadNotFound: { permanent: false },
   ObjectNotFound: { permanent: false },
+  ObjectExists: { permanent: true },
   ObjectChanged: { permanent: true },
   DiskFull: { permanent: true },
   // Temporal and the machine around it

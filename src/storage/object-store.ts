@@ -74,7 +74,7 @@ export interface RequestOptions {
 export interface StoreCapabilities {
   /** Parts in any order, listed and sent again: what streaming and resuming need. */
   readonly multipart: boolean;
-  /** `ifNoneMatch` on completeUpload is honoured. */
+  /** `ifAbsent` on completeUpload is honoured. */
   readonly conditionalComplete: boolean;
   /** The store checks the CRC32 of each part. */
   readonly partChecksums: boolean;
@@ -130,6 +130,11 @@ export interface CompleteOptions extends RequestOptions {
   readonly size: number;
   /** CRC32 of the whole object, where it is known. */
   readonly crc32?: number;
+  /**
+   * Only where nothing has the key yet: `ObjectExists` otherwise, and the upload is still there. A store that cannot tell
+   * (`conditionalComplete`) completes it all the same.
+   */
+  readonly ifAbsent?: boolean;
 }
 
 export interface ObjectDescription {

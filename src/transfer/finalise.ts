@@ -33,7 +33,7 @@ export async function finalise(
     throw digestMismatch(source, hex);
   }
   const before = await store.head(upload.key, { signal });
-  const completed = await complete(full, options);
+  const completed = await complete(full, { ...options, ifAbsent: before === undefined });
   // An etag that did not change may be that of the object before: an answer was lost, or somebody removed the upload.
   if (completed !== undefined && hex !== undefined && completed.etag !== before?.etag) return completed;
 
@@ -55,17 +55,22 @@ function checkSize({ source, receipts }: FullUpload): void {
   throw new PrefetchError('Internal', `The parts of ${source.path} have ${size} bytes, expected ${source.size}`);
 }
 
-/** Undefined when the upload is gone, as after an answer that was lost. */
+/** Undefined when the upload is gone, as after an answer that was lost, and when another writer was first. */
 async function complete(
   { store, upload, source, receipts }: FullUpload,
-  { signal, policies }: { readonly signal: AbortSignal; readonly policies: Policies }
+  {
+    signal,
+    policies,
+    ifAbsent,
+  }: { readonly signal: AbortSignal; readonly policies: Policies; readonly ifAbsent: boolean }
 ): Promise<ObjectInfo | undefined> {
   const crc32 = wholeCrc32(receipts);
-  const facts = { size: source.size, ...(crc32 === undefined ? {} : { crc32 }) };
+  const facts = { size: source.size, ifAbsent, ...(crc32 === undefined ? {} : { crc32 }) };
   return withRetries(policies.put, { signal }, () =>
-    store.completeUpload(upload, receipts, { ...facts, signal }).catch((error: unknown) => {
-      if (isPrefetchError(error, 'UploadNotFound')) return undefined;
-      throw error;
+    store.completeUpload(upload, receipts, { ...facts, signal }).catch(async (error: unknown) => {
+      if (isPrefetchError(error, 'ObjectExists')) await store.abortUpload(upload, { signal });
+      else if (!isPrefetchError(error, 'UploadNotFound')) throw error;
+      return undefined;
     })
   );
 }

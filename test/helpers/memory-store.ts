@@ -147,11 +147,12 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
         throw new PrefetchError('Internal', 'part');
       return { partNumber, size, etag: part.etag, crc32: part.crc32 ?? 0 };
     },
-    completeUpload: async (upload, parts, { size, crc32: sum }) => {
+    completeUpload: async (upload, parts, { size, crc32: sum, ifAbsent }) => {
       calls.push('complete');
       const complete = (): void => {
         const { key, parts: held } = uploadOf(upload);
         const bytes = Buffer.concat(parts.map(({ partNumber }) => held.get(partNumber)?.bytes ?? Buffer.alloc(0)));
+        if (ifAbsent === true && objects.has(key)) throw new PrefetchError('ObjectExists', key);
         if (bytes.length !== size) throw new PrefetchError('StoreConflict', 'size');
         if (sum !== undefined && sum !== crc32(bytes)) throw new PrefetchError('StoreConflict', 'crc32');
         objects.set(key, bytes);

@@ -21,6 +21,26 @@ test('an older object that passes for the completed one is found out', async () 
   expect(request.store.objects.get(request.key)?.equals(bytes)).toBe(true);
 });
 
+test.each([
+  ['the same bytes, which are read back and kept', true],
+  ['other bytes, which are replaced', false],
+])('another writer that was first brought %s', async (_what, same) => {
+  const bytes = bytesOf(size);
+  const request = await setup.request(bytes);
+  const theirs = same ? Buffer.from(bytes) : bytesOf(size);
+  let first = true;
+  request.store.faults.completing = (complete) => {
+    if (first) request.store.objects.set(request.key, theirs);
+    first = false;
+    complete();
+  };
+  await setup.engine().transferFile(request, live());
+  expect(request.store.calls).toContain(`GET ${request.key}`);
+  expect(request.store.calls.includes(`delete ${request.key}`)).toBe(!same);
+  expect(request.store.objects.get(request.key)?.equals(bytes)).toBe(true);
+  expect(request.store.uploads.size).toBe(0);
+});
+
 test('parts with a gap or of another size together are never completed', async () => {
   const { source, store, key } = await setup.request(bytesOf(size));
   const upload = await store.createUpload(key, { size, partSize });

@@ -44,6 +44,21 @@ export function checkUploads(check: ConformanceCheck): void {
     assertBytes(await store.get('replaced'), body);
   });
 
+  checkMultipart('leaves an object of another writer alone, when asked and able to', async ({ store }) => {
+    const { conditionalComplete } = await store.capabilities();
+    if (!conditionalComplete) return;
+    const { body, partSize } = await sampleFor(store);
+    const upload = await store.createUpload('first', { size: body.byteLength, partSize });
+    const receipts = await sendAll(store, upload, { body, partSize });
+    await store.put('first', bytes('was first'));
+    const complete = () => store.completeUpload(upload, receipts, { size: body.byteLength, ifAbsent: true });
+    await assertFails(complete, 'ObjectExists');
+    assertBytes(await store.get('first'), bytes('was first'));
+    await store.delete('first');
+    await complete();
+    assertBytes(await store.get('first'), body);
+  });
+
   checkMultipart('uses the last bytes of a part that was sent again', async ({ store }) => {
     const { body, partSize } = await sampleFor(store);
     const upload = await store.createUpload('again', { size: body.byteLength, partSize });

@@ -33,16 +33,25 @@ export async function completeUpload(
   { parts, ...options }: CompleteOptions & { readonly parts: readonly Receipt[]; readonly checksum: boolean }
 ): Promise<ObjectInfo> {
   const fullKey = fullKeyOf(connection, upload.key);
-  const { size, crc32, checksum } = options;
+  const { size, crc32, checksum, ifAbsent = false } = options;
   try {
     const held = await listParts(connection, { fullKey, id: upload.id }, options);
     const checked = checkParts(upload, { given: parts, held, size });
     await sendComplete(
       connection,
-      { fullKey, id: upload.id, parts: checked, size, checksum, ...(crc32 === undefined ? {} : { crc32 }) },
+      {
+        fullKey,
+        id: upload.id,
+        parts: checked,
+        size,
+        checksum,
+        ifNoneMatch: ifAbsent,
+        ...(crc32 === undefined ? {} : { crc32 }),
+      },
       options
     );
   } catch (error) {
+    if (ifAbsent && isPrefetchError(error, 'StoreConflict')) await refuseIfThere(connection, upload, options);
     if (!isPrefetchError(error, 'UploadNotFound')) throw error;
     const info = await headObject(connection, upload.key, options);
     if (info?.size !== size) throw error;
@@ -51,6 +60,14 @@ export async function completeUpload(
   const info = await headObject(connection, upload.key, options);
   if (info?.size === size) return info;
   throw conflict(upload, `the object has ${String(info?.size ?? 'no')} of ${String(size)} bytes afterwards`);
+}
+
+/** Some stores say 409 while another upload of the key is being completed: only an object that is there is told as one. */
+async function refuseIfThere(connection: S3Connection, upload: Upload, options: RequestOptions): Promise<void> {
+  if ((await headObject(connection, upload.key, options)) === undefined) return;
+  throw new PrefetchError('ObjectExists', `${upload.key} was written by somebody else meanwhile`, {
+    details: { key: upload.key },
+  });
 }
 
 /** The request itself; gives the etag of the object. */

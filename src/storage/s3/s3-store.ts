@@ -82,8 +82,9 @@ function multipart(session: S3Session): Multipart {
     },
     confirmPart: async (_upload, part, etag) => Promise.resolve(receiptOf(part, etag)),
     completeUpload: async (upload, parts, options) => {
-      const { checksum } = await session.profile(options);
-      return completeUpload(connection, upload, { ...options, parts, checksum });
+      const { checksum, capabilities } = await session.profile(options);
+      const ifAbsent = options.ifAbsent === true && capabilities.conditionalComplete;
+      return completeUpload(connection, upload, { ...options, parts, checksum, ifAbsent });
     },
     abortUpload: async (upload, options = {}) => abortUpload(connection, place(upload), options),
   };
