@@ -33,7 +33,7 @@ export function createPartSender(
     } catch (error) {
       handles.delete(target.path);
       await opened.then(closeQuietly, () => undefined);
-      throw writeFailure(error, upload.key);
+      throw writeFailure(error, `${upload.key} in ${store.root}`);
     }
     return store.confirmPart(upload, part, undefined, { signal });
   }
@@ -108,10 +108,12 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number)
   }
 }
 
-function writeFailure(error: unknown, key: string): unknown {
+function writeFailure(error: unknown, object: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
-  const message = `Bytes of ${key} could not be written (${code})`;
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new PrefetchError('DiskFull', message);
+  const message = `Bytes of ${object} could not be written (${code})`;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new PrefetchError('DiskFull', `${message}. Free some space there, or use another store`);
+  }
   if (code === 'ENOENT') return new PrefetchError('UploadNotFound', message);
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return new PrefetchError('StoreAccessDenied', message);
   return new PrefetchError('StoreUnavailable', message);
