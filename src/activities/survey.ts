@@ -1,8 +1,7 @@
-import type { Dir, PrefetchSpec } from '../core/contract.js';
+import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
 import { digestKey, type Digest } from '../core/digest.js';
 import { PrefetchError } from '../core/errors.js';
 import { manifestKey, planIdOf } from '../core/layout.js';
-import type { Manifest } from '../core/contract.js';
 import type { PlannedFile } from '../core/schemas/plan.js';
 import type { Hub, HubFile } from '../hub/hub.js';
 import { selectFiles } from '../hub/select-files.js';

@@ -12,6 +12,7 @@ import type { Hub } from '../../src/hub/hub.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openStore } from '../../src/storage/open-store.js';
 import { createEngine } from '../../src/transfer/engine.js';
+import { modelSpec } from '../helpers/spec.js';
 import { tmpFolder } from '../helpers/tmp.js';
 
 const signal = new AbortController().signal;
@@ -111,17 +112,7 @@ test('a batch that fails keeps what it verified, also after a record could not b
 async function setUp() {
   const folder = await tmpFolder();
   const store = await openStore(pathToFileURL(folder).href);
-  const spec: PrefetchSpec = {
-    version: 1,
-    repo: 'org/model',
-    revision: 'main',
-    commit: 'a'.repeat(40),
-    artifactName: 'model',
-    selection: { kind: 'all', include: [], exclude: [] },
-    destination: store.root,
-    dirKey: `model/${'a'.repeat(40)}/`,
-    hubAnswered: true,
-  };
+  const spec = modelSpec(store.root);
   const withStore = (changed: Partial<ObjectStore>) => runOf({ ...store, ...changed }, spec);
   return { folder, store, spec, run: withStore({}), withStore };
 }

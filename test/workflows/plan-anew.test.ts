@@ -2,10 +2,11 @@ import { ApplicationFailure } from '@temporalio/common';
 import { bundleWorkflowCode, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import type { Dir, PlanOutcome, PrefetchActivities, PrefetchSpec } from '../../src/core/contract.js';
+import type { Dir, PlanOutcome, PrefetchActivities } from '../../src/core/contract.js';
 import { WORKFLOW_TYPE } from '../../src/core/contract.js';
 import { isPrefetchError } from '../../src/core/errors.js';
 import { awaitPrefetch } from '../../src/starter/await-prefetch.js';
+import { modelSpec } from '../helpers/spec.js';
 import { useTemporalServer } from '../helpers/temporal.js';
 
 const server = useTemporalServer();
@@ -74,17 +75,7 @@ test('takes no state of an earlier run from a caller', async () => {
   expect(seen).toEqual([spec.destination, spec.destination]);
 });
 
-const spec: PrefetchSpec = {
-  version: 1,
-  repo: 'org/model',
-  revision: 'main',
-  commit: 'a'.repeat(40),
-  artifactName: 'model',
-  selection: { kind: 'all', include: [], exclude: [] },
-  destination: 'file:///models/',
-  dirKey: `model/${'a'.repeat(40)}/`,
-  hubAnswered: true,
-};
+const spec = modelSpec('file:///models/');
 
 const outcome: Extract<PlanOutcome, { kind: 'fetch' }> = {
   kind: 'fetch',
