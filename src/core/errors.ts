@@ -28,6 +28,8 @@ const definitions = {
   SourceUnavailable: { permanent: false },
   StreamingUnsupported: { permanent: true },
   InvalidSafetensors: { permanent: true },
+  ShardMismatch: { permanent: true },
+  DirNotIntact: { permanent: true },
   // The store
   UnsupportedStore: { permanent: true },
   BucketNotFound: { permanent: true },
@@ -40,6 +42,12 @@ const definitions = {
   ObjectExists: { permanent: true },
   ObjectChanged: { permanent: true },
   DiskFull: { permanent: true },
+  // vLLM, and the machine that it shards on
+  InsufficientResources: { permanent: false },
+  VllmUnavailable: { permanent: true },
+  VllmVersionMismatch: { permanent: true },
+  VllmFailed: { permanent: false },
+  ShardsIncomplete: { permanent: true },
   // Temporal and the machine around it
   NoWorkers: { permanent: true },
   ServerUnavailable: { permanent: false },
