@@ -5,6 +5,8 @@ const PHASES: Readonly<Record<LiveProgress['phase'], string>> = {
   authenticate: 'Checking access',
   plan: 'Planning',
   transfer: 'Transferring',
+  shard: 'Sharding',
+  check: 'Checking',
   publish: 'Publishing',
   done: 'Done',
 };

@@ -1,0 +1,55 @@
+import type { ShardActivities, ShardProgress, ShardStepResult } from '../../core/contract.js';
+import { adapt } from '../adapt.js';
+import type { ActivityDependencies } from '../dependencies.js';
+import { withHeartbeat } from '../heartbeat.js';
+import { readManifest } from '../published-dir.js';
+import { checkShards } from './check-shards.js';
+import { copyModelFiles } from './copy-model-files.js';
+import { findShards } from './find-shards.js';
+import { planJob } from './plan-job.js';
+import { publishShards } from './publish-shards.js';
+import { jobOfRun } from './sharding-job.js';
+import type { StepOptions } from './step-context.js';
+import { shardPart } from './write-part.js';
+
+type LightShardActivities = Pick<ShardActivities, 'findShards' | 'planShards' | 'publishShards'>;
+type NativeShardActivities = Pick<ShardActivities, 'shardNatively' | 'copyModelFiles' | 'checkShards'>;
+
+/** Steps of sharding that move no weights. */
+export function createLightShardActivities(dependencies: ActivityDependencies): LightShardActivities {
+  return {
+    findShards: (spec) => adapt((signal) => withHeartbeat(() => findShards(dependencies, spec, { signal }))),
+    planShards: (spec) =>
+      adapt((signal) =>
+        withHeartbeat(async () => {
+          const store = await dependencies.openStore(spec.destination);
+          const published = await readManifest(store, spec.dirKey, { signal });
+          return planJob(dependencies, jobOfRun(spec, published?.manifest, store), { signal });
+        })
+      ),
+    publishShards: (step, { revision }) =>
+      adapt((signal) => withHeartbeat(() => publishShards(dependencies, step, { revision, signal, now: new Date() }))),
+  };
+}
+
+/** Steps that move weights without a GPU. */
+export function createNativeShardActivities(dependencies: ActivityDependencies): NativeShardActivities {
+  return {
+    shardNatively: (step) => inStep((options) => shardPart(dependencies, step, options)),
+    copyModelFiles: (step) => inStep((options) => copyModelFiles(dependencies, step, options)),
+    checkShards: (step) => inStep((options) => checkShards(dependencies, step, options)),
+  };
+}
+
+function inStep(work: (options: StepOptions) => Promise<ShardStepResult>): Promise<ShardStepResult> {
+  return adapt((signal) =>
+    withHeartbeat((report) =>
+      work({
+        signal,
+        onProgress: (progress: ShardProgress) => {
+          report(progress);
+        },
+      })
+    )
+  );
+}
