@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { GiB } from '../units.js';
 
 /** The newest vLLM release whose shard layout was measured. */
-const NEWEST_VERIFIED_VLLM = '0.32.0';
+export const NEWEST_VERIFIED_VLLM = '0.32.0';
 
 const repo = z
   .string()
