@@ -34,6 +34,8 @@ export interface PrefetchWorkers {
   readonly queues: readonly string[];
   /** Runs until `shutdown()`, or until one of them fails: then the others are shut down and the error is thrown. */
   run(): Promise<void>;
+  /** Whether none of them runs anything at this moment, be it an activity or a workflow task. */
+  isIdle(): boolean;
   shutdown(): void;
 }
 
@@ -53,6 +55,7 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
     return {
       queues: workers.map(({ options: { taskQueue } }) => taskQueue),
       run: () => runAll(workers, dependencies),
+      isIdle: () => workers.every(isIdle),
       shutdown: () => {
         shutdownAll(workers);
       },
@@ -119,6 +122,11 @@ async function runAll(workers: readonly Worker[], dependencies: WorkerDependenci
   await dependencies.close();
   const failed = settled.find((worker) => worker.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+}
+
+function isIdle(worker: Worker): boolean {
+  const { numInFlightActivities, numInFlightWorkflowActivations } = worker.getStatus();
+  return numInFlightActivities + numInFlightWorkflowActivations === 0;
 }
 
 function shutdownAll(workers: readonly Worker[]): void {

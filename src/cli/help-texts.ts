@@ -18,7 +18,8 @@ Everyone who waits for it gets the failure Cancelled.`,
   plan: `Show what hf-model would do, and write nothing
 Resolves the revision, checks the access, and compares the Dir in the store with the repo.`,
   worker: `Run a worker on the Temporal cluster of the environment
-Takes work until SIGINT or SIGTERM, then lets running parts finish.`,
+Takes work until SIGINT or SIGTERM, then lets running parts finish. With --exit-when-idle it ends by itself, for a
+scaler that starts one per waiting task.`,
   'dev-hub': `Serve a folder of models as a Hugging Face Hub
 For air-gapped machines and for tests: official clients and workers use it through HF_ENDPOINT.`,
 };

@@ -32,6 +32,7 @@ export interface WorkerOptions extends CommonOptions {
   readonly roles?: readonly Role[];
   readonly gpu?: string;
   readonly taskQueue?: string;
+  readonly exitWhenIdleMs?: number;
 }
 
 export interface DevHubCommandOptions extends CommonOptions {

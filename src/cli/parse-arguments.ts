@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { PrefetchError } from '../core/errors.js';
 import { ROLES, type Role } from '../core/queues.js';
-import { compact, portNumber } from './flag-values.js';
+import { compact, durationMs, portNumber } from './flag-values.js';
 import { EXAMPLES, SUMMARIES, type CommandName } from './help-texts.js';
 import { addInputFlags, hasInputFlags, readInputFlags, type InputFlags } from './input-flags.js';
 import type { CommonOptions, Invocation, TargetOptions } from './invocation.js';
@@ -128,10 +128,14 @@ function declareWorker(program: Command, take: Take): void {
     )
     .option('--gpu <spec>', 'GPUs of this host, MODEL:COUNT, for the role gpu')
     .option('--task-queue <name>', 'Base name of the task queues. Default: MODEL_PREFETCH_TASK_QUEUE')
-    .action((flags: Flags<{ roles?: string; gpu?: string; taskQueue?: string }>) => {
+    .option('--exit-when-idle <duration>', 'End after so long without a task, such as 10m. Default: never', durationMs)
+    .action((flags: Flags<{ roles?: string; gpu?: string; taskQueue?: string; exitWhenIdle?: number }>) => {
+      const { gpu, taskQueue, exitWhenIdle: exitWhenIdleMs } = flags;
       const roles = flags.roles === undefined ? undefined : readRoles(flags.roles);
-      const options = { ...common(flags), ...compact({ roles, gpu: flags.gpu, taskQueue: flags.taskQueue }) };
-      take({ command: 'worker', options });
+      take({
+        command: 'worker',
+        options: { ...common(flags), ...compact({ roles, gpu, taskQueue, exitWhenIdleMs }) },
+      });
     });
 }
 
