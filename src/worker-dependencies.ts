@@ -15,7 +15,7 @@ export interface WorkerDependencies extends ActivityDependencies {
 /** Makes what the activities need, once per process, from the settings. */
 export function createDependencies(
   settings: Settings,
-  options: { readonly embedded: boolean; readonly tool: ActivityDependencies['tool'] }
+  options: { readonly embedded: boolean; readonly tool: ActivityDependencies['tool']; readonly gpu?: string }
 ): WorkerDependencies {
   const stores = new Map<string, Promise<ObjectStore>>();
   const destinations: DestinationPolicy = {
@@ -37,6 +37,11 @@ export function createDependencies(
     destinations,
     transferMode: settings.transferMode,
     scratchFolder: settings.scratchFolder,
+    vllm: {
+      python: settings.python,
+      environment: settings.environment,
+      ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
+    },
     tool: options.tool,
     close: async () => {
       const opened = await Promise.allSettled(stores.values());

@@ -31,8 +31,12 @@ export interface Settings {
   readonly partSizeBytes: number;
   readonly lanes: number;
   readonly memoryBytes: number;
-  /** Folder for the download half of `download-upload`. */
+  /** Local disk for the download half of `download-upload`, and for what vLLM reads and writes. */
   readonly scratchFolder: string;
+  /** The Python interpreter that has vLLM. */
+  readonly python: string;
+  /** What the vLLM driver may inherit; it takes the few variables that it needs. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Names of secrets that an input may ask for; `*` stands for any characters. */
   readonly tokenKeys: readonly string[];
   /** Folders with one file per secret. */
@@ -71,6 +75,8 @@ export function readSettings(environment: Environment = process.env): Settings {
       max: 1024 * GiB,
     }),
     scratchFolder: environment['MODEL_PREFETCH_SCRATCH'] || join(cacheFolder, 'scratch'),
+    python: environment['MODEL_PREFETCH_PYTHON'] || 'python3',
+    environment,
     tokenKeys: list(environment['MODEL_PREFETCH_TOKEN_KEYS'] ?? 'HF_TOKEN,HF_TOKEN_*'),
     secretsFolders: ['/run/secrets', ...list(environment['MODEL_PREFETCH_SECRETS_DIR'])],
   };

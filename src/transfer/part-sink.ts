@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib';
 import type { Digest } from '../core/digest.js';
 import { PrefetchError } from '../core/errors.js';
 import type { ObjectStore, PartDescription, Receipt } from '../storage/object-store.js';
-import { createContentHash, inSlices } from './content-hash.js';
+import { inSlices } from './content-hash.js';
+import { createThreadHash } from './hash-thread.js';
 import { createOrderedHash } from './ordered-hash.js';
 import { createPartSender } from './send-part.js';
 import type { Slab } from './slab-pool.js';
@@ -23,7 +24,7 @@ export interface PartSink {
   /** Takes a full slab and gives it back when its bytes are hashed and stored; failures are the group's. */
   take(part: PartDescription, slab: Slab): void;
   /** After the group has ended well. */
-  finish(): StreamedParts;
+  finish(): Promise<StreamedParts>;
   close(): Promise<void>;
 }
 
@@ -43,8 +44,8 @@ export function createPartSink(options: PartSinkOptions): PartSink {
   const receipts = new Map(open.held.map((receipt) => [receipt.partNumber, receipt]));
   const sender = createPartSender(store, open.upload, { ...context.policies.put, stallMs: context.policies.stallMs });
   // Parts that another process sent are not seen here, and a hash needs all of them.
-  const hash =
-    open.held.length === 0 ? createOrderedHash(createContentHash(object.algorithm, object.size), group) : undefined;
+  const running = open.held.length === 0 ? createThreadHash(object.algorithm, object.size) : undefined;
+  const hash = running === undefined ? undefined : createOrderedHash(running, group);
 
   async function storePart(part: PartDescription, bytes: Uint8Array): Promise<void> {
     const { signal } = group;
@@ -73,8 +74,11 @@ export function createPartSink(options: PartSinkOptions): PartSink {
       if (hash !== undefined) use(() => hash.add(part.partNumber, bytes));
       use(() => storePart(part, bytes));
     },
-    finish: () => ({ receipts: inOrder(open.parts, receipts), hex: hash?.hex() }),
-    close: () => sender.close(),
+    finish: async () => ({ receipts: inOrder(open.parts, receipts), hex: await hash?.hex() }),
+    close: async () => {
+      running?.drop();
+      await sender.close();
+    },
   };
 }
 

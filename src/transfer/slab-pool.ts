@@ -1,4 +1,5 @@
 import { PrefetchError } from '../core/errors.js';
+import { sharedBuffer } from './hash-thread.js';
 import { createPermits } from './permits.js';
 
 /** Memory for one part. */
@@ -62,7 +63,7 @@ export function createSlabPool(budgetBytes: number): SlabPool {
 
   function takeKept(size: number, giveBack: () => void): Slab {
     const position = kept.findIndex(({ length }) => length === size);
-    const bytes = position < 0 ? Buffer.allocUnsafeSlow(size) : kept.splice(position, 1)[0];
+    const bytes = position < 0 ? sharedBuffer(size) : kept.splice(position, 1)[0];
     if (bytes === undefined) throw new PrefetchError('Internal', 'A kept slab is gone');
     if (position >= 0) keptBytes -= size;
     dropSlabs();

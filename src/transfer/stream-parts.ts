@@ -36,7 +36,7 @@ export async function streamParts(
       for (let lane = 0; lane < Math.min(context.lanes, move.missing.length); lane++) group.run(() => fetchParts(move));
     });
     // A group whose start did not run has thrown.
-    return sink?.finish() ?? { receipts: open.held, hex: undefined };
+    return (await sink?.finish()) ?? { receipts: open.held, hex: undefined };
   } finally {
     await sink?.close();
   }

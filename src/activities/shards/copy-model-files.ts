@@ -60,6 +60,19 @@ async function copyFile(
   return { ...facts, etag };
 }
 
+/** Changes the config that was copied, where vLLM found out that the output head is not the embedding. */
+export async function untieCopiedConfig(
+  context: StepContext,
+  { signal }: { readonly signal: AbortSignal }
+): Promise<void> {
+  const { store, step, document } = context;
+  const record = await readShardRecord(store, step, records.modelFiles, { signal });
+  const from = `${document.source.dirKey}${CONFIG_PATH}`;
+  const config = await writeConfig(context, { from, to: `${step.dirKey}${CONFIG_PATH}`, signal });
+  const others = record?.files.filter(({ path }) => path !== CONFIG_PATH) ?? [];
+  await writeShardRecord(store, step, records.modelFiles, { files: [...others, config], checked: [] });
+}
+
 interface Copying {
   readonly from: string;
   readonly to: string;

@@ -1,3 +1,6 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { isPrefetchError } from '../../core/errors.js';
 import type { ShardActivities, ShardProgress, ShardStepResult } from '../../core/contract.js';
 import { adapt } from '../adapt.js';
 import type { ActivityDependencies } from '../dependencies.js';
@@ -6,6 +9,7 @@ import { readManifest } from '../published-dir.js';
 import { checkShards } from './check-shards.js';
 import { copyModelFiles } from './copy-model-files.js';
 import { findShards } from './find-shards.js';
+import { shardByVllm } from './shard-by-vllm.js';
 import { planJob } from './plan-job.js';
 import { publishShards } from './publish-shards.js';
 import { jobOfRun } from './sharding-job.js';
@@ -39,6 +43,28 @@ export function createNativeShardActivities(dependencies: ActivityDependencies):
     copyModelFiles: (step) => inStep((options) => copyModelFiles(dependencies, step, options)),
     checkShards: (step) => inStep((options) => checkShards(dependencies, step, options)),
   };
+}
+
+/** The step that runs on a host with vLLM. */
+export function createVllmActivities(dependencies: ActivityDependencies): Pick<ShardActivities, 'shardWithVllm'> {
+  return {
+    shardWithVllm: (step) =>
+      inStep(async (options) => {
+        try {
+          return await shardByVllm(dependencies, step, options);
+        } catch (error) {
+          throw Context.current().info.attempt < VLLM_TRIES ? error : forGood(error);
+        }
+      }),
+  };
+}
+
+/** What vLLM fails on may pass, as a lost GPU does; what it fails on again and again would only keep a GPU busy. */
+const VLLM_TRIES = 3;
+
+function forGood(error: unknown): unknown {
+  if (!isPrefetchError(error, 'VllmFailed')) return error;
+  return ApplicationFailure.nonRetryable(error.message, error.code, error.details);
 }
 
 function inStep(work: (options: StepOptions) => Promise<ShardStepResult>): Promise<ShardStepResult> {

@@ -128,7 +128,7 @@ function describeSharding({ document, layout, source }: StepContext, done: reado
     dtype: vllm?.dtype ?? document.dtype,
     maxFileSize,
     filePattern,
-    ...(document.headDiffers ? { untied: true } : {}),
+    ...(document.headDiffers || vllm?.untied === true ? { untied: true } : {}),
     request,
     source: {
       path: objectUrl(source.root, document.source.dirKey),

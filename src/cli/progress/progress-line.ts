@@ -17,6 +17,10 @@ export interface Moment {
   readonly bytesPerSecond: number | undefined;
 }
 
+export function progressPhase(phase: LiveProgress['phase']): string {
+  return PHASES[phase];
+}
+
 /** One line for people: phase, and how far the bytes and files are. */
 export function progressLine(moment: Moment): string {
   const { progress } = moment;

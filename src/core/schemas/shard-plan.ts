@@ -62,7 +62,9 @@ export const shardRecordSchema = z.strictObject({
   ),
   checked: z.array(z.strictObject({ path: z.string(), sha256: hex(64) })),
   /** What the vLLM engine says it was. */
-  vllm: z.strictObject({ version: z.string(), dtype: z.string(), device: z.enum(['gpu', 'cpu']) }).optional(),
+  vllm: z
+    .strictObject({ version: z.string(), dtype: z.string(), device: z.enum(['gpu', 'cpu']), untied: z.boolean() })
+    .optional(),
 });
 
 export type ShardPlanDocument = z.output<typeof shardPlanSchema>;

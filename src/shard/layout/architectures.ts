@@ -35,7 +35,8 @@ export interface MixtureOfExperts {
   readonly gate: string;
   readonly up: string;
   readonly down: string;
-  readonly count: string;
+  /** Field of config.json with their number; transformers takes either name where there are two. */
+  readonly count: readonly string[];
   readonly intermediate: string;
   readonly shared?: { readonly intermediate: string };
   /** Some layers may be dense: `decoder_sparse_step`, `mlp_only_layers`. */
@@ -56,7 +57,7 @@ const qwenExperts = {
   gate: 'gate_proj',
   up: 'up_proj',
   down: 'down_proj',
-  count: 'num_experts',
+  count: ['num_experts', 'num_local_experts'],
   intermediate: 'moe_intermediate_size',
   mayBeDense: true,
 } as const;
@@ -137,7 +138,7 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
       gate: 'w1',
       up: 'w3',
       down: 'w2',
-      count: 'num_local_experts',
+      count: ['num_local_experts', 'num_experts'],
       intermediate: 'intermediate_size',
       mayBeDense: false,
     },

@@ -2,6 +2,8 @@ import { unsupported } from './unsupported.js';
 
 /** Reads fields of config.json; what has another type than expected is refused by its name. */
 export interface ConfigReader {
+  /** Whether the field is there and not null. */
+  has(field: string): boolean;
   /** A whole number from 1 to `max` that must be there. */
   count(field: string, max?: number): number;
   /** The same, or a default: for a field that is absent, and for one that is null. */
@@ -29,6 +31,7 @@ export function readField(value: unknown): ConfigReader {
   };
   const number = (field: string) => checked(field, 'whole number from 1', isCount);
   return {
+    has: (field) => fields.get(field) !== undefined && fields.get(field) !== null,
     count: (field, max = MAX_COUNT) => {
       const found = number(field);
       if (found === undefined) throw unsupported('config', `config.json lacks the field ${field}`, { field });

@@ -147,11 +147,21 @@ function feedForwardOf(config: ConfigReader, { feedForward }: Architecture): Mod
   const experts: ExpertsShape = {
     kind: 'experts',
     rules: feedForward,
-    experts: config.count(feedForward.count, MAX_EXPERTS),
+    experts: expertCount(config, feedForward.count),
     intermediate: config.count(feedForward.intermediate),
     ...(feedForward.shared === undefined ? {} : { shared: config.count(feedForward.shared.intermediate) }),
   };
   return feedForward.mayBeDense ? mixed(config, experts) : () => experts;
+}
+
+function expertCount(config: ConfigReader, [name = '', ...otherNames]: readonly string[]): number {
+  const counts = new Set(
+    [name, ...otherNames].flatMap((field) => (config.has(field) ? [config.count(field, MAX_EXPERTS)] : []))
+  );
+  const [count, ...others] = counts;
+  if (others.length > 0)
+    throw unsupported('config', `config.json has ${name} and ${otherNames.join(', ')} that differ`);
+  return count ?? config.count(name);
 }
 
 /** Qwen: every n-th layer has experts, but for those that are listed. */

@@ -24,22 +24,9 @@ export interface ExpertTensor {
 const MAIN_2026_08_21 = { from: 'main-ae25628995', to: 'main-ae25628995' };
 const NEWEST = '0.32.0';
 
-const DENSE = [
-  'LlamaForCausalLM',
-  'MistralForCausalLM',
-  'Qwen2ForCausalLM',
-  'Qwen3ForCausalLM',
-  'Gemma3ForCausalLM',
-  'Phi3ForCausalLM',
-];
+const DENSE = ['LlamaForCausalLM', 'MistralForCausalLM', 'Qwen2ForCausalLM', 'Qwen3ForCausalLM', 'Phi3ForCausalLM'];
 
-function mixtral(prefix: string): ExpertTensor[] {
-  return [{ key: 'gate.weight', holds: 'router' }, ...routed(prefix)];
-}
-
-function qwen3(router: string, prefix: string): ExpertTensor[] {
-  return [{ key: router, holds: 'router' }, ...routed(prefix)];
-}
+const router = { key: 'gate.weight', holds: 'router' } as const;
 
 function routed(prefix: string): ExpertTensor[] {
   return [
@@ -50,48 +37,117 @@ function routed(prefix: string): ExpertTensor[] {
 
 function shared(prefix: string): ExpertTensor[] {
   return [
+    { key: `${prefix}expert_gate.weight`, holds: 'shared-gate' },
     { key: `${prefix}gate_up_proj.weight`, holds: 'shared-gate-and-up' },
     { key: `${prefix}down_proj.weight`, holds: 'shared-down' },
   ];
 }
 
 const withScales = { attentionScales: true, tiedName: 'lm_head.weight' } as const;
+const withoutScales = { ...withScales, attentionScales: false } as const;
+const underEmbedding = { tiedName: 'model.embed_tokens.weight' } as const;
+
+const gemma = { architectures: ['GemmaForCausalLM'] };
+const gemma2 = { architectures: ['Gemma2ForCausalLM'] };
+const gemma3 = { architectures: ['Gemma3ForCausalLM'] };
+const mixtral = { architectures: ['MixtralForCausalLM'] };
+const qwen2Moe = { architectures: ['Qwen2MoeForCausalLM'] };
+const qwen3Moe = { architectures: ['Qwen3MoeForCausalLM'] };
+
+const only = (release: string): VersionRange => ({ from: release, to: release });
+const newest = (from: string): VersionRange => ({ from, to: NEWEST });
+
+const plainMixtral = [router, ...routed('experts.')];
+const oldQwen2Moe = [router, ...shared('experts._shared_experts.'), ...routed('experts.')];
+const oldQwen3Moe = [...routed('experts.'), router];
 
 const PROFILES: readonly LayoutProfile[] = [
-  { ...withScales, id: 'dense-1', architectures: DENSE, versions: [{ from: '0.14.0', to: NEWEST }, MAIN_2026_08_21] },
-  { ...withScales, id: 'gemma-2', architectures: ['GemmaForCausalLM'], versions: [{ from: '0.32.0', to: NEWEST }] },
+  { ...withoutScales, id: 'dense-0', architectures: DENSE, versions: [only('0.13.0')] },
+  { ...withScales, id: 'dense-1', architectures: DENSE, versions: [newest('0.14.0'), MAIN_2026_08_21] },
+
+  { ...withoutScales, ...underEmbedding, ...gemma, id: 'gemma-0', versions: [only('0.13.0')] },
   {
     ...withScales,
+    ...underEmbedding,
+    ...gemma,
+    id: 'gemma-1',
+    versions: [{ from: '0.14.0', to: '0.28.0' }, MAIN_2026_08_21],
+  },
+  { ...withScales, ...gemma, id: 'gemma-2', versions: [newest('0.29.0')] },
+
+  // Neither Gemma 2 nor Gemma 3 could be run on the releases between these ranges.
+  { ...withoutScales, ...underEmbedding, ...gemma2, id: 'gemma2-0', versions: [only('0.13.0')] },
+  {
+    ...withScales,
+    ...underEmbedding,
+    ...gemma2,
     id: 'gemma2-1',
-    architectures: ['Gemma2ForCausalLM'],
-    versions: [{ from: '0.14.0', to: NEWEST }, MAIN_2026_08_21],
-    tiedName: 'model.embed_tokens.weight',
+    versions: [{ from: '0.14.0', to: '0.16.0' }, newest('0.18.0'), MAIN_2026_08_21],
   },
+  { ...withoutScales, ...underEmbedding, ...gemma3, id: 'gemma3-0', versions: [only('0.13.0')] },
   {
     ...withScales,
+    ...gemma3,
+    id: 'gemma3-1',
+    versions: [{ from: '0.14.0', to: '0.17.0' }, newest('0.19.1'), MAIN_2026_08_21],
+  },
+
+  { ...withoutScales, ...mixtral, id: 'mixtral-0', versions: [only('0.13.0')], experts: plainMixtral },
+  { ...withScales, ...mixtral, id: 'mixtral-1', versions: [{ from: '0.14.0', to: '0.23.0' }], experts: plainMixtral },
+  {
+    ...withScales,
+    ...mixtral,
     id: 'mixtral-2',
-    architectures: ['MixtralForCausalLM'],
-    versions: [{ from: '0.24.0', to: NEWEST }, MAIN_2026_08_21],
-    experts: mixtral('experts.routed_experts.'),
+    versions: [newest('0.24.0'), MAIN_2026_08_21],
+    experts: [router, ...routed('experts.routed_experts.')],
+  },
+
+  { ...withoutScales, ...qwen2Moe, id: 'qwen2-moe-0', versions: [only('0.13.0')], experts: oldQwen2Moe },
+  { ...withScales, ...qwen2Moe, id: 'qwen2-moe-1', versions: [{ from: '0.14.0', to: '0.19.1' }], experts: oldQwen2Moe },
+  {
+    ...withScales,
+    ...qwen2Moe,
+    id: 'qwen2-moe-2',
+    versions: [{ from: '0.20.0', to: '0.23.0' }],
+    experts: [router, ...shared('shared_expert.'), ...routed('experts.')],
   },
   {
     ...withScales,
-    id: 'qwen3-moe-5',
-    architectures: ['Qwen3MoeForCausalLM'],
-    versions: [{ from: '0.26.0', to: NEWEST }, MAIN_2026_08_21],
-    experts: qwen3('experts.gate.weight', 'experts.routed_experts.'),
-  },
-  {
-    ...withScales,
+    ...qwen2Moe,
     id: 'qwen2-moe-3',
-    architectures: ['Qwen2MoeForCausalLM'],
-    versions: [{ from: '0.26.0', to: NEWEST }, MAIN_2026_08_21],
-    experts: [
-      { key: 'gate.weight', holds: 'router' },
-      { key: 'experts._shared_experts._layer.expert_gate.weight', holds: 'shared-gate' },
-      ...shared('experts._shared_experts._layer.'),
-      ...routed('experts.routed_experts.'),
-    ],
+    versions: [newest('0.24.0'), MAIN_2026_08_21],
+    experts: [router, ...shared('experts._shared_experts._layer.'), ...routed('experts.routed_experts.')],
+  },
+
+  { ...withoutScales, ...qwen3Moe, id: 'qwen3-moe-0', versions: [only('0.13.0')], experts: oldQwen3Moe },
+  { ...withScales, ...qwen3Moe, id: 'qwen3-moe-1', versions: [{ from: '0.14.0', to: '0.14.1' }], experts: oldQwen3Moe },
+  {
+    ...withScales,
+    ...qwen3Moe,
+    id: 'qwen3-moe-2',
+    versions: [{ from: '0.15.0', to: '0.19.1' }],
+    experts: [{ key: 'experts._gate.weight', holds: 'router' }, ...routed('experts.')],
+  },
+  {
+    ...withScales,
+    ...qwen3Moe,
+    id: 'qwen3-moe-3',
+    versions: [{ from: '0.20.0', to: '0.20.2' }],
+    experts: [router, ...routed('experts.')],
+  },
+  {
+    ...withScales,
+    ...qwen3Moe,
+    id: 'qwen3-moe-4',
+    versions: [{ from: '0.21.0', to: '0.23.0' }],
+    experts: [{ key: 'experts.runner.gate.weight', holds: 'router' }, ...routed('experts.')],
+  },
+  {
+    ...withScales,
+    ...qwen3Moe,
+    id: 'qwen3-moe-5',
+    versions: [newest('0.24.0'), MAIN_2026_08_21],
+    experts: [{ key: 'experts.gate.weight', holds: 'router' }, ...routed('experts.routed_experts.')],
   },
 ];
 

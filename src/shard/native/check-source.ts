@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { PrefetchError } from '../../core/errors.js';
 import { MiB } from '../../core/units.js';
+import { createThreadHash, sharedBuffer } from '../../transfer/hash-thread.js';
 import { createOrderedHash, type OrderedHash } from '../../transfer/ordered-hash.js';
 import { runGroup, type TaskGroup } from '../../transfer/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
@@ -68,55 +68,43 @@ async function explain(
   } catch (error) {
     return error;
   }
-  const path = check.plan.files[check.file]?.path ?? '';
-  return new PrefetchError(
-    'ObjectChanged',
-    `${path} is not what its Dir's manifest says: its bytes come to sha256:${got}, expected sha256:${expected}`,
-    { details: { path, expected, got } }
-  );
+  return sourceChanged(check, { got, expected });
 }
 
-async function digestOfShards(check: SourceCheck, options: CheckOptions): Promise<string> {
-  const hash = createHash('sha256');
-  await eachBlock(
-    check,
-    options,
-    async ({ block, number, lane, ordered, signal }) => {
-      const bytes = lane.assembled.subarray(0, block.length);
-      if (block.tensor === undefined) await check.sources.read(check.file, block, bytes, { signal });
-      else await assemble(check, block, { ...lane, signal });
-      await ordered.add(number, bytes);
-    },
-    hash
-  );
-  return hash.digest('hex');
+function digestOfShards(check: SourceCheck, options: CheckOptions): Promise<string> {
+  return hashBlocks(check, options, async ({ block, number, lane, ordered, signal }) => {
+    const bytes = lane.assembled.subarray(0, block.length);
+    if (block.tensor === undefined) await check.sources.read(check.file, block, bytes, { signal });
+    else await assemble(check, block, { ...lane, signal });
+    await ordered.add(number, bytes);
+  });
 }
 
 async function compareWithSource(check: SourceCheck, options: CheckOptions): Promise<string> {
   const { plan, file, sources, sha256 } = check;
-  const hash = createHash('sha256');
-  await eachBlock(
-    check,
-    options,
-    async ({ block, number, lane, ordered, signal }) => {
-      const { tensor } = block;
-      const original = lane.original.subarray(0, block.end - block.begin);
-      await sources.read(file, block, original, { signal });
-      await ordered.add(number, original);
-      if (tensor === undefined) return;
-      await assemble(check, block, { ...lane, signal });
-      const cast = castInPlace(original, tensor.dtype, storedDtype(plan.dtype));
-      if (!isEqual(cast, lane.assembled.subarray(0, block.length))) throw mismatch(check, tensor, block);
-    },
-    hash
-  );
-  const got = hash.digest('hex');
-  if (sha256 === undefined || got === sha256) return got;
+  const got = await hashBlocks(check, options, async ({ block, number, lane, ordered, signal }) => {
+    const { tensor } = block;
+    const original = lane.original().subarray(0, block.end - block.begin);
+    await sources.read(file, block, original, { signal });
+    await ordered.add(number, original);
+    if (tensor === undefined) return;
+    await assemble(check, block, { ...lane, signal });
+    const cast = castInPlace(original, tensor.dtype, storedDtype(plan.dtype));
+    if (!isEqual(cast, lane.assembled.subarray(0, block.length))) throw mismatch(check, tensor, block);
+  });
+  if (sha256 !== undefined && got !== sha256) throw sourceChanged(check, { got, expected: sha256 });
+  return got;
+}
+
+function sourceChanged(
+  { plan, file }: SourceCheck,
+  { got, expected }: { readonly got: string; readonly expected: string }
+): PrefetchError {
   const path = plan.files[file]?.path ?? '';
-  throw new PrefetchError(
+  return new PrefetchError(
     'ObjectChanged',
-    `${path} is not what its Dir's manifest says: its bytes come to sha256:${got}, expected sha256:${sha256}`,
-    { details: { path, expected: sha256, got } }
+    `${path} is not what its Dir's manifest says: its bytes come to sha256:${got}, expected sha256:${expected}`,
+    { details: { path, expected, got } }
   );
 }
 
@@ -125,7 +113,8 @@ interface Lane {
   readonly assembled: Buffer;
   /** Shares on their way to it, and replicas. */
   readonly shares: Buffer;
-  readonly original: Buffer;
+  /** The source itself, which may be twice as wide; made when it is needed. */
+  readonly original: () => Buffer;
 }
 
 interface BlockWork {
@@ -137,42 +126,49 @@ interface BlockWork {
   readonly signal: AbortSignal;
 }
 
-/** Works on blocks side by side; what is hashed is hashed in file order. */
-async function eachBlock(
+/** Works on blocks side by side; the digest is of what the work adds, in file order. */
+async function hashBlocks(
   { context, plan, file }: SourceCheck,
   { signal, onChecked }: CheckOptions,
-  work: (block: BlockWork) => Promise<void>,
-  hash: ReturnType<typeof createHash>
-): Promise<void> {
-  // Assembled bytes, shares, and an original that may be twice as wide.
-  const blockBytes = Math.min(BLOCK_BYTES, Math.floor(context.memory.budgetBytes / 4 / 1024) * 1024);
-  const lanes = Math.max(
-    1,
-    Math.min(MOST_LANES, context.lanes, Math.floor(context.memory.budgetBytes / (4 * blockBytes)))
-  );
+  work: (block: BlockWork) => Promise<void>
+): Promise<string> {
+  const { budgetBytes } = context.memory;
+  const blockBytes = Math.min(BLOCK_BYTES, wholeElements(budgetBytes / 4));
+  const lanes = Math.max(1, Math.min(MOST_LANES, context.lanes, Math.floor(budgetBytes / (4 * blockBytes))));
+  const blocks = sourceBlocks(plan, file, { places: findWhereabouts(plan), blockBytes });
+  const hash = createThreadHash('sha256', plan.files[file]?.size ?? 0);
   const giveBack = await context.memory.reserve(lanes * 4 * blockBytes, { signal });
   try {
-    const blocks = sourceBlocks(plan, file, { places: findWhereabouts(plan), blockBytes });
     let number = 0;
-    const runLane = async (group: TaskGroup, ordered: OrderedHash) => {
-      const lane: Lane = {
-        assembled: Buffer.allocUnsafeSlow(blockBytes),
-        shares: Buffer.allocUnsafeSlow(blockBytes),
-        original: Buffer.allocUnsafeSlow(2 * blockBytes),
-      };
-      for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
-        const block = next.value;
-        await work({ block, number: ++number, lane, ordered, signal: group.signal });
-        onChecked(block.end - block.begin);
-      }
-    };
     await runGroup(signal, (group) => {
       const ordered = createOrderedHash(hash, group);
-      for (let lane = 0; lane < lanes; lane++) group.run(() => runLane(group, ordered));
+      const runLane = async () => {
+        const lane = createLane(blockBytes);
+        for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
+          await work({ block: next.value, number: ++number, lane, ordered, signal: group.signal });
+          onChecked(next.value.end - next.value.begin);
+        }
+      };
+      for (let lane = 0; lane < lanes; lane++) group.run(runLane);
     });
+    return await hash.hex();
   } finally {
+    hash.drop();
     giveBack();
   }
+}
+
+function createLane(blockBytes: number): Lane {
+  let original: Buffer | undefined;
+  return {
+    assembled: sharedBuffer(blockBytes),
+    shares: Buffer.allocUnsafeSlow(blockBytes),
+    original: () => (original ??= sharedBuffer(2 * blockBytes)),
+  };
+}
+
+function wholeElements(bytes: number): number {
+  return Math.floor(bytes / 1024) * 1024;
 }
 
 type Assembling = Lane & { readonly signal: AbortSignal };

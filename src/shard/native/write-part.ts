@@ -136,7 +136,7 @@ async function streamRanks(
       const work: WindowWork = { part, uploads, sinks, windows, slabBytes, filling, group, context };
       for (let lane = 0; lane < memory.windowsAtOnce; lane++) group.run(() => fillWindows(work));
     });
-    return sinks.map((sink) => sink.finish());
+    return await Promise.all(sinks.map((sink) => sink.finish()));
   } finally {
     for (const sink of sinks) await sink.close();
   }
