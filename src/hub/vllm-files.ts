@@ -1,7 +1,10 @@
-import type { HubFile } from './hub.js';
+/** All that decides whether vLLM loads a file. */
+interface NamedFile {
+  readonly path: string;
+}
 
 /** What vLLM loads: weights in the first of these formats that is there, and all that describes the model. */
-export function vllmFiles(files: readonly HubFile[]): HubFile[] {
+export function vllmFiles<T extends NamedFile>(files: readonly T[]): T[] {
   const candidates = files.filter(({ path }) => !isForOthers(path));
   const formats = new Map<string, WeightsFormat | undefined>();
   const formatOf = (path: string): WeightsFormat | undefined => {
@@ -33,8 +36,8 @@ function groupOf(path: string): string {
 }
 
 /** Weights at the top decide, as in vLLM; where there are none, those below do. */
-function chooseFormat(files: readonly HubFile[]): WeightsFormat | undefined {
-  const formats = (paths: readonly HubFile[]) => new Set(paths.map(({ path }) => weightsFormat(path)));
+function chooseFormat(files: readonly NamedFile[]): WeightsFormat | undefined {
+  const formats = (paths: readonly NamedFile[]) => new Set(paths.map(({ path }) => weightsFormat(path)));
   const top = formats(files.filter(({ path }) => !path.includes('/')));
   const all = formats(files);
   return formatOrder.find((format) => top.has(format)) ?? formatOrder.find((format) => all.has(format));

@@ -1,11 +1,10 @@
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { downloadFile } from './download-file.js';
 import type { TransferEngine } from './engine.js';
 import { findExisting } from './find-existing.js';
-import { readFromFile } from './read-part.js';
 import type { TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
-import { uploadWhole } from './upload-whole.js';
+import { uploadFile } from './upload-file.js';
 
 /** A transfer by way of a local folder, for stores that take no parts and sources that give no ranges. */
 export interface DownloadAndUploadRequest extends TransferRequest {
@@ -54,33 +53,17 @@ async function transferBy(
       },
     }
   );
-  const uploaded = await uploadCopy(path, request, {
-    signal,
-    onProgress: ({ bytesDone }) => {
-      onProgress({ bytesDone, fetchedBytes });
-    },
-  });
+  const { path: name, size, digest } = source;
+  const { store, key } = request;
+  const uploaded = await uploadFile(
+    { path, name, size, digest, store, key, engine, trust: 'replace' },
+    {
+      signal,
+      onProgress: ({ bytesDone }) => {
+        onProgress({ bytesDone, fetchedBytes });
+      },
+    }
+  );
   await rm(path, { force: true });
   return { etag: uploaded.etag, size: source.size, fetchedBytes, how: resumed ? 'resumed' : 'fetched' };
-}
-
-async function uploadCopy(
-  path: string,
-  request: DownloadAndUploadRequest,
-  options: TransferOptions
-): Promise<{ readonly etag: string }> {
-  const { source, store, key, engine } = request;
-  const { multipart } = await store.capabilities({ signal: options.signal });
-  if (!multipart) {
-    const file = { path, size: source.size };
-    const info = await uploadWhole({ store, key, file, policies: engine.policies }, options);
-    options.onProgress?.({ bytesDone: source.size, fetchedBytes: 0 });
-    return info;
-  }
-  const handle = await open(path, 'r');
-  try {
-    return await engine.transferFrom(readFromFile(handle), { source, store, key, trust: 'replace' }, options);
-  } finally {
-    await handle.close();
-  }
 }

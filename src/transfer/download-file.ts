@@ -10,7 +10,7 @@ import { hashFile } from './verify-object.js';
 
 /** A file to be had on this machine. */
 export interface Download {
-  readonly source: RangeSource;
+  readonly source: Omit<RangeSource, 'readWhole'>;
   readonly path: string;
   /** Named when its disk is full. */
   readonly folder: string;

@@ -47,9 +47,9 @@ afterAll(async () => {
   await removeFolder(folder);
 });
 
-test('the tarball has the build, the schemas, the tools, the docs and nothing else', () => {
+test('the tarball has the build, the schemas, the tools, the driver of vLLM, the docs and nothing else', () => {
   const expected =
-    /^(?:dist\/.+\.(?:js|d\.ts|js\.map|json)|schemas\/[a-z-]+\.json|tools\/.+|docs\/.+|(?:README|CHANGELOG)\.md|LICENSE|package\.json)$/;
+    /^(?:dist\/.+\.(?:js|d\.ts|js\.map|json)|schemas\/[a-z-]+\.json|tools\/.+|python\/[a-z_]+\.py|docs\/.+|(?:README|CHANGELOG)\.md|LICENSE|package\.json)$/;
   expect(files.filter((path) => !expected.test(path))).toEqual([]);
   // The workflow bundler takes a .ts file before the .js file beside it.
   expect(files.filter((path) => /\.ts$/.test(path) && !path.endsWith('.d.ts'))).toEqual([]);
@@ -61,6 +61,7 @@ test('the tarball has the build, the schemas, the tools, the docs and nothing el
       'CHANGELOG.md',
       'schemas/dir.json',
       'tools/requirements-temporal.txt',
+      'python/model_prefetch_shard.py',
       'dist/workflow-bundle/workflow-bundle.js',
       'dist/workflow-bundle/bundle.json',
     ])

@@ -1,0 +1,85 @@
+import type { Digest } from '../../core/digest.js';
+import type { ParsedShardConfig, Resources } from '../../core/schemas/input.js';
+import type { TensorSpec } from '../../safetensors/index.js';
+import type { ObjectStore } from '../../storage/object-store.js';
+import type { TransferEngine } from '../../transfer/engine.js';
+
+/** A file of the Dir that is sharded, as it was verified. */
+export interface SourceFile {
+  readonly path: string;
+  readonly size: number;
+  readonly etag: string;
+  /** Where it is not known, size and etag have to do. */
+  readonly digest?: Digest;
+}
+
+/** What is sharded, and into what. */
+export interface VllmShardRequest {
+  readonly planId: string;
+  /** Key prefix of the sharded Dir, ending in "/". */
+  readonly dirKey: string;
+  readonly source: {
+    /** Key prefix of the Dir that is sharded, ending in "/". */
+    readonly dirKey: string;
+    readonly files: readonly SourceFile[];
+  };
+  readonly args: ParsedShardConfig['args'];
+  /** What a planner made of `args.dtype`. */
+  readonly dtype?: string;
+  /** What this host must have. */
+  readonly resources?: Resources;
+  /** Name of each file to its tensors in the order of its header, where a planner knows the layout. */
+  readonly expected?: ReadonlyMap<string, readonly TensorSpec[]>;
+}
+
+/** What this host gives, made once per process. */
+export interface VllmDependencies {
+  readonly store: ObjectStore;
+  readonly engine: TransferEngine;
+  readonly scratchFolder: string;
+  /** The interpreter that has vLLM. */
+  readonly python: string;
+  /** MODEL:COUNT of this host, where its operator says so. */
+  readonly gpu?: string;
+  /** The environment of this process: the driver gets the few variables that it needs of it, and no secret. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The driver to start; default: the one in this package. */
+  readonly driver?: string;
+  /** How long processes that were asked to end may take; default 20 s. */
+  readonly graceMs?: number;
+}
+
+/** How it is watched and ended. */
+export interface VllmOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: VllmProgress) => void;
+}
+
+export interface VllmProgress {
+  readonly phase: 'materialise' | 'load' | 'save' | 'check' | 'upload';
+  readonly bytesDone: number;
+  /** Bytes of the whole phase, of one rank while weights are loaded; not known while they are saved. */
+  readonly totalBytes?: number;
+  readonly rank?: number;
+  readonly ranks?: number;
+}
+
+/** The weights of a sharded Dir, checked and in the store. */
+export interface VllmShards {
+  readonly vllmVersion: string;
+  readonly device: 'gpu' | 'cpu';
+  readonly dtype: string;
+  /**
+   * The model's config says that input and output embeddings are the same, and its weights say otherwise: vLLM saves both,
+   * and loads both only with `"tie_word_embeddings": false` in the config beside them.
+   */
+  readonly untied: boolean;
+  readonly files: readonly ShardedFile[];
+}
+
+export interface ShardedFile {
+  readonly path: string;
+  readonly size: number;
+  readonly sha256: string;
+  readonly etag: string;
+}

@@ -1,0 +1,43 @@
+const MAX_LINES = 100;
+const MAX_LINE_LENGTH = 500;
+
+/** The last lines of a log, fit to be shown. */
+export interface LogTail {
+  add(text: string): void;
+  /** The newest lines, oldest first. */
+  lines(count?: number): readonly string[];
+}
+
+/** Keeps the end of a log in bounded memory, however much is written and however long its lines are. */
+export function createLogTail(): LogTail {
+  const kept: string[] = [];
+  let open = '';
+  const keep = (line: string) => {
+    if (line.trim() === '') return;
+    kept.push(withoutSecrets(line.slice(0, MAX_LINE_LENGTH)));
+    if (kept.length > MAX_LINES) kept.shift();
+  };
+  return {
+    add: (text) => {
+      // A progress bar goes back to the start of its line.
+      const [first = '', ...rest] = text.split(/[\r\n]+/);
+      open = (open + first).slice(0, MAX_LINE_LENGTH);
+      for (const next of rest) {
+        keep(open);
+        open = next.slice(0, MAX_LINE_LENGTH);
+      }
+    },
+    lines: (count = MAX_LINES) => [...kept, ...(open.trim() === '' ? [] : [withoutSecrets(open)])].slice(-count),
+  };
+}
+
+/** A line as it may stand in an error: no user of a URL, no query (it may be signed), nothing that looks like a token. */
+export function withoutSecrets(line: string): string {
+  return line
+    .replaceAll(/\/\/[^/\s@]+@/g, '//')
+    .replaceAll(/(https?:\/\/[^\s?"']+)\?[^\s"')]*/g, '$1')
+    .replaceAll(/\bhf_[A-Za-z0-9]{8,}/g, 'hf_…')
+    .replaceAll(/\b(AKIA|ASIA)[A-Z0-9]{12,}/g, '$1…')
+    .replaceAll(/\b(Bearer|Basic)\s+[\w.~+/-]{8,}=*/gi, '$1 …')
+    .replaceAll(/\b(token|secret|password|api_?key)(["']?\s*[=:]\s*["']?)[^\s"',]{4,}/gi, '$1$2…');
+}

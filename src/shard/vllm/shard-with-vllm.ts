@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import { checkShards } from './check-shards.js';
+import { driverEnvironment } from './driver-environment.js';
+import type { DriverEvent } from './driver-events.js';
+import type { VllmDependencies, VllmOptions, VllmProgress, VllmShardRequest, VllmShards } from './job.js';
+import { materialiseSource } from './materialise-source.js';
+import { checkFilePattern } from './file-names.js';
+import { requireResources } from './require-resources.js';
+import { DRIVER, runDriver } from './run-driver.js';
+import { holdScratch, sweepScratch, type Scratch } from './scratch.js';
+import { sourceForVllm } from './source-for-vllm.js';
+import { uploadShards } from './upload-shards.js';
+
+// Whoever was killed is likely to come back for what it had fetched; after this time it is not.
+const LEFT_BEHIND_MS = 6 * 60 * 60_000;
+
+/**
+ * Shards a Dir with vLLM in a child process: fetches the Dir to local disk, has vLLM write the shards, checks that they
+ * are all there, uploads them and removes what was on the disk. What a killed process fetched is used again.
+ */
+export async function shardWithVllm(
+  request: VllmShardRequest,
+  dependencies: VllmDependencies,
+  { signal, onProgress = () => undefined }: VllmOptions
+): Promise<VllmShards> {
+  checkFilePattern(request.args.filePattern);
+  const files = sourceForVllm(request.source.files);
+  const scratch = await holdScratch(dependencies.scratchFolder, request.planId, { signal });
+  try {
+    await sweepScratch(dependencies.scratchFolder, { olderThanMs: LEFT_BEHIND_MS, signal });
+    await requireResources(request, { ...dependencies, files, scratch }, { signal });
+    const { store, engine } = dependencies;
+    const source = { store, engine, dirKey: request.source.dirKey, files, folder: scratch.source };
+    await materialiseSource(source, { signal, onProgress });
+    const { done, untied } = await runVllm(request, { ...dependencies, scratch }, { signal, onProgress });
+    onProgress({ phase: 'check', bytesDone: 0 });
+    const shards = await checkShards(request, scratch, { signal });
+    const uploaded = await uploadShards(
+      shards.files,
+      { store, engine, dirKey: request.dirKey },
+      { signal, onProgress }
+    );
+    return {
+      vllmVersion: done.vllm,
+      device: done.device,
+      dtype: done.dtype,
+      untied: untied && shards.holdsBothEmbeddings,
+      files: uploaded,
+    };
+  } finally {
+    await scratch.release();
+  }
+}
+
+type Running = Required<Pick<VllmOptions, 'signal' | 'onProgress'>>;
+
+async function runVllm(
+  { args, dtype }: VllmShardRequest,
+  { python, driver = DRIVER, environment, scratch, graceMs }: VllmDependencies & { readonly scratch: Scratch },
+  { signal, onProgress }: Running
+): Promise<{ readonly done: Extract<DriverEvent, { event: 'done' }>; readonly untied: boolean }> {
+  const done = await runDriver(
+    {
+      python,
+      driver,
+      environment: driverEnvironment(environment, { hubHome: join(scratch.folder, 'hub') }),
+      folder: scratch.folder,
+      ...(graceMs === undefined ? {} : { graceMs }),
+      request: {
+        model: scratch.source,
+        output: scratch.output,
+        tensor_parallel_size: args.tensorParallelSize,
+        vllm_version: args.vllmVersion,
+        dtype: dtype ?? args.dtype,
+        max_model_len: args.maxModelLen ?? null,
+        trust_remote_code: args.trustRemoteCode,
+        file_pattern: args.filePattern,
+        max_file_size: args.maxFileSize,
+        device: args.device ?? null,
+      },
+    },
+    {
+      signal,
+      onEvent: (event) => {
+        if (event.event === 'progress') onProgress(progressOf(event));
+      },
+    }
+  );
+  return { done, untied: done.untiedByCheckpoint };
+}
+
+function progressOf({ phase, rank, ranks, bytes }: Extract<DriverEvent, { event: 'progress' }>): VllmProgress {
+  return { phase, rank, ranks, bytesDone: bytes };
+}

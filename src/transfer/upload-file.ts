@@ -1,0 +1,50 @@
+import { open, readFile } from 'node:fs/promises';
+import type { Digest } from '../core/digest.js';
+import { PrefetchError } from '../core/errors.js';
+import type { RangeSource } from '../hub/range-source.js';
+import type { TransferEngine } from './engine.js';
+import { findExisting } from './find-existing.js';
+import { readFromFile } from './read-part.js';
+import type { TransferOptions, TransferRequest } from './transfer-context.js';
+import { uploadWhole } from './upload-whole.js';
+
+/** A file on this machine, whose digest is known, bound for one key. */
+export interface FileUpload extends Pick<TransferRequest, 'store' | 'key' | 'trust'> {
+  readonly path: string;
+  /** For messages. */
+  readonly name: string;
+  readonly size: number;
+  readonly digest: Digest;
+  readonly engine: TransferEngine;
+}
+
+/** Uploads a file in parts, going on where an earlier process ended, or with one request where the store takes no parts. */
+export async function uploadFile(upload: FileUpload, options: TransferOptions): Promise<{ readonly etag: string }> {
+  const { path, size, store, key, engine, trust } = upload;
+  const { signal } = options;
+  const source = sourceOf(upload);
+  const { multipart } = await store.capabilities({ signal });
+  if (!multipart && size > engine.partSizeBytes) {
+    const found = await findExisting({ source, store, key, trust }, { signal, stallMs: engine.policies.stallMs });
+    const info = found ?? (await uploadWhole({ store, key, file: { path, size }, policies: engine.policies }, options));
+    options.onProgress?.({ bytesDone: size, fetchedBytes: 0 });
+    return info;
+  }
+  const handle = await open(path, 'r');
+  try {
+    return await engine.transferFrom(readFromFile(handle), { source, store, key, trust }, options);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Small files are asked for whole; parts are read from the open file, so that nobody asks where the bytes are. */
+function sourceOf({ path, name, size, digest }: FileUpload): RangeSource {
+  return {
+    path: name,
+    size,
+    digest,
+    locate: () => Promise.reject(new PrefetchError('Internal', `${name} lies on this machine`)),
+    readWhole: ({ signal }) => readFile(path, { signal }),
+  };
+}
