@@ -2,7 +2,7 @@ import { PrefetchError } from '../../core/errors.js';
 import { MiB } from '../../core/units.js';
 import { createThreadHash, sharedBuffer } from '../../transfer/hash-thread.js';
 import { createOrderedHash, type OrderedHash } from '../../transfer/ordered-hash.js';
-import { runGroup, type TaskGroup } from '../../transfer/task-group.js';
+import { runGroup } from '../../transfer/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { storedDtype } from '../layout/target-dtype.js';
 import type { SourceTensor } from '../layout/source-tensors.js';
