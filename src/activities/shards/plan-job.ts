@@ -67,7 +67,7 @@ export async function draftPlan(
   const place = { context, ...job.source };
   const choice = await chooseEngine(job.request, async () => {
     const checkpoint = await readCheckpoint(place, { signal });
-    const differs = await headDiffers(place, checkpoint, { vllmVersion: args.vllmVersion, signal });
+    const differs = await headDiffers(place, checkpoint, { signal });
     const { tensorParallelSize: ranks, dtype, vllmVersion, maxFileSize, filePattern } = args;
     const { config, weights: files } = checkpoint;
     const request = { config, files, ranks, dtype, vllmVersion, maxFileSize, filePattern, headDiffers: differs };

@@ -112,8 +112,9 @@ function checkModelType(config: ConfigReader, architecture: string, { modelType 
 
 function checkFixedFields(config: ConfigReader, architecture: string, { fixed = {} }: Architecture): void {
   for (const [field, value] of Object.entries(fixed)) {
-    if (config.flag(field, value) === value) continue;
-    throw unsupported('config', `${architecture} with ${field} ${String(!value)} in config.json is not verified`, {
+    const found = value === 0 ? config.amount(field) : config.flag(field, value);
+    if (found === value) continue;
+    throw unsupported('config', `${architecture} with ${field} ${String(found)} in config.json is not verified`, {
       architecture,
       field,
     });
@@ -126,6 +127,11 @@ function headDim(
 ): number {
   const { headDim: absent } = rules.defaults;
   const byHeads = Math.floor(hidden / heads);
+  if (rules.ignoresHeadDim === true && config.countOr('head_dim', { absent: byHeads, empty: byHeads }) !== byHeads) {
+    throw unsupported('config', `vLLM takes hidden_size by num_attention_heads, which head_dim in config.json is not`, {
+      field: 'head_dim',
+    });
+  }
   return config.countOr('head_dim', { absent: absent === 'hidden-by-heads' ? byHeads : absent, empty: byHeads });
 }
 
