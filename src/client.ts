@@ -1,6 +1,6 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { BATCH_ACTIVITIES, PROGRESS_QUERY } from './core/contract.js';
-import type { BatchProgress, Dir, PrefetchInput, PrefetchProgress } from './core/contract.js';
+import { BATCH_ACTIVITIES, PROGRESS_QUERY, SHARD_ACTIVITIES } from './core/contract.js';
+import type { BatchProgress, Dir, PrefetchInput, PrefetchProgress, ShardProgress } from './core/contract.js';
 import { PrefetchError } from './core/errors.js';
 import { prefetchWorkflowId as workflowIdOf } from './core/identity.js';
 import { DEFAULT_TASK_QUEUE } from './core/queues.js';
@@ -111,14 +111,16 @@ async function liveProgress(handle: WorkflowHandle): Promise<LiveProgress> {
   const [progress, pending] = await found(handle, () =>
     Promise.all([handle.query<PrefetchProgress>(PROGRESS_QUERY), pendingActivities(handle)])
   );
-  const batches = pending.filter(({ type }) => BATCH_ACTIVITIES.includes(type)).map(({ details }) => details);
-  const flying = batches.filter((details): details is BatchProgress => isBatchProgress(details));
+  const details = (types: readonly string[]) =>
+    pending.filter(({ type }) => types.includes(type)).map((activity) => activity.details);
+  const flying = details(BATCH_ACTIVITIES).filter((each): each is BatchProgress => isProgress(each));
+  const sharding = details(SHARD_ACTIVITIES).filter((each): each is ShardProgress => isProgress(each));
   const waiting = pending.find(({ lastFailure }) => lastFailure !== undefined);
-  const current = flying.find((batch) => batch.current !== undefined)?.current;
+  const current = [...flying, ...sharding].find((each) => each.current !== undefined)?.current;
   return {
     ...progress,
     filesDone: progress.filesDone + sum(flying.map((batch) => batch.filesDone)),
-    bytesDone: progress.bytesDone + sum(flying.map((batch) => batch.bytesDone)),
+    bytesDone: progress.bytesDone + sum([...flying, ...sharding].map((each) => each.bytesDone)),
     ...(current === undefined ? {} : { current }),
     ...(waiting?.lastFailure === undefined
       ? {}
@@ -135,7 +137,7 @@ async function found<T>(handle: WorkflowHandle, call: () => Promise<T>): Promise
   }
 }
 
-function isBatchProgress(value: unknown): value is BatchProgress {
+function isProgress(value: unknown): value is BatchProgress | ShardProgress {
   return typeof value === 'object' && value !== null && 'bytesDone' in value && typeof value.bytesDone === 'number';
 }
 

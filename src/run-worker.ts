@@ -1,6 +1,7 @@
 import { Runtime } from '@temporalio/worker';
 import { readSettings } from './config/environment.js';
 import { connectToTemporal } from './connect.js';
+import { shutdownWhenIdle } from './shutdown-when-idle.js';
 import { createWorkers } from './worker.js';
 import type { Role } from './core/queues.js';
 
@@ -8,6 +9,8 @@ export interface RunWorkerOptions {
   readonly roles?: readonly Role[];
   readonly gpu?: string;
   readonly taskQueue?: string;
+  /** Ends the process after so long without a task. @default never */
+  readonly exitWhenIdleMs?: number;
   /** Called once the workers were made and begin to poll, with the queues that they serve. */
   readonly onReady?: (queues: readonly string[]) => void;
 }
@@ -28,7 +31,9 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
       ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
     });
     options.onReady?.(workers.queues);
-    await workers.run();
+    const stopWatching =
+      options.exitWhenIdleMs === undefined ? undefined : shutdownWhenIdle(workers, options.exitWhenIdleMs);
+    await workers.run().finally(stopWatching);
   } finally {
     await connection.close();
   }

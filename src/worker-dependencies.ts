@@ -1,6 +1,6 @@
 import type { ActivityDependencies } from './activities/dependencies.js';
 import { resolveDestination, type DestinationPolicy } from './activities/destination.js';
-import { embeddedStore, type Settings } from './config/environment.js';
+import { embeddedStore, inheritedEnvironment, type Settings } from './config/environment.js';
 import { readToken } from './config/secrets.js';
 import { openHub } from './hub/open-hub.js';
 import type { ObjectStore } from './storage/object-store.js';
@@ -15,7 +15,7 @@ export interface WorkerDependencies extends ActivityDependencies {
 /** Makes what the activities need, once per process, from the settings. */
 export function createDependencies(
   settings: Settings,
-  options: { readonly embedded: boolean; readonly tool: ActivityDependencies['tool'] }
+  options: { readonly embedded: boolean; readonly tool: ActivityDependencies['tool']; readonly gpu?: string }
 ): WorkerDependencies {
   const stores = new Map<string, Promise<ObjectStore>>();
   const destinations: DestinationPolicy = {
@@ -37,6 +37,11 @@ export function createDependencies(
     destinations,
     transferMode: settings.transferMode,
     scratchFolder: settings.scratchFolder,
+    vllm: {
+      python: settings.python,
+      environment: inheritedEnvironment(),
+      ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
+    },
     tool: options.tool,
     close: async () => {
       const opened = await Promise.allSettled(stores.values());

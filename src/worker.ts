@@ -2,6 +2,11 @@ import { createRequire } from 'node:module';
 import type { NativeConnection } from '@temporalio/worker';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { createLightActivities, createTransferActivities } from './activities/index.js';
+import {
+  createLightShardActivities,
+  createNativeShardActivities,
+  createVllmActivities,
+} from './activities/shards/index.js';
 import { createWaitActivities } from './activities/wait.js';
 import { createDependencies, type WorkerDependencies } from './worker-dependencies.js';
 import type { Settings } from './config/environment.js';
@@ -34,10 +39,12 @@ export interface PrefetchWorkers {
   readonly queues: readonly string[];
   /** Runs until `shutdown()`, or until one of them fails: then the others are shut down and the error is thrown. */
   run(): Promise<void>;
+  /** Whether none of them runs anything at this moment, be it an activity or a workflow task. */
+  isIdle(): boolean;
   shutdown(): void;
 }
 
-const DEFAULT_ROLES: readonly Role[] = ['main', 'transfer', 'wait'];
+const DEFAULT_ROLES: readonly Role[] = ['main', 'transfer', 'wait', 'shard'];
 
 /** Makes one Temporal worker per role, all over one connection, one transfer engine and one memory budget. */
 export async function createWorkers(options: CreateWorkersOptions): Promise<PrefetchWorkers> {
@@ -45,6 +52,7 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
   const dependencies = createDependencies(options.settings, {
     embedded: options.embedded === true,
     tool: readTool(),
+    ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
   });
   try {
     const workers = await Promise.all(
@@ -53,6 +61,7 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
     return {
       queues: workers.map(({ options: { taskQueue } }) => taskQueue),
       run: () => runAll(workers, dependencies),
+      isIdle: () => workers.every(isIdle),
       shutdown: () => {
         shutdownAll(workers);
       },
@@ -64,14 +73,8 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
 }
 
 function checkRoles(roles: readonly Role[]): readonly Role[] {
-  const unserved = roles.filter((role) => role === 'shard' || role === 'gpu');
-  if (unserved.length === 0 && roles.length > 0) return roles;
-  throw new PrefetchError(
-    'InvalidInput',
-    unserved.length > 0
-      ? `roles: this version has no work for ${unserved.join(', ')} (it does not shard); use ${DEFAULT_ROLES.join(', ')}`
-      : 'roles: expected at least one'
-  );
+  if (roles.length > 0) return roles;
+  throw new PrefetchError('InvalidInput', 'roles: expected at least one');
 }
 
 function commonOptions(options: CreateWorkersOptions, role: Role) {
@@ -79,7 +82,7 @@ function commonOptions(options: CreateWorkersOptions, role: Role) {
   return {
     connection: options.connection,
     namespace: options.namespace ?? 'default',
-    taskQueue: taskQueue(options.settings.taskQueue, role, options.gpu),
+    taskQueue: taskQueue(options.settings.taskQueue, role, role === 'gpu' ? options.gpu : undefined),
     shutdownGraceTime: graceMs,
     // A transfer that does not stop when told must not keep the process for ever.
     shutdownForceTime: graceMs + 15_000,
@@ -95,12 +98,18 @@ function roleOptions(role: Role, dependencies: WorkerDependencies): Partial<Work
     case 'main':
       return {
         ...workflowSource(),
-        activities: createLightActivities(dependencies),
+        activities: { ...createLightActivities(dependencies), ...createLightShardActivities(dependencies) },
         maxConcurrentActivityTaskExecutions: 50,
       };
     case 'wait':
       return { activities: createWaitActivities(), maxConcurrentActivityTaskExecutions: 2000 };
-    default:
+    case 'shard':
+      // Parts of a model take turns at the memory; the second is read while the first is completed.
+      return { activities: createNativeShardActivities(dependencies), maxConcurrentActivityTaskExecutions: 2 };
+    case 'gpu':
+      // vLLM takes the whole host.
+      return { activities: createVllmActivities(dependencies), maxConcurrentActivityTaskExecutions: 1 };
+    case 'transfer':
       // The engine shares its lanes and memory among them; a few at once keep the lanes busy between files.
       return { activities: createTransferActivities(dependencies), maxConcurrentActivityTaskExecutions: 4 };
   }
@@ -119,6 +128,11 @@ async function runAll(workers: readonly Worker[], dependencies: WorkerDependenci
   await dependencies.close();
   const failed = settled.find((worker) => worker.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+}
+
+function isIdle(worker: Worker): boolean {
+  const { numInFlightActivities, numInFlightWorkflowActivations } = worker.getStatus();
+  return numInFlightActivities + numInFlightWorkflowActivations === 0;
 }
 
 function shutdownAll(workers: readonly Worker[]): void {

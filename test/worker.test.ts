@@ -1,6 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { PrefetchClient } from '../src/client.js';
 import { readSettings } from '../src/config/environment.js';
 import { createWorkers, ROLES, type Role } from '../src/worker.js';
+import { startServer, until } from './helpers/local-server.js';
 import { useTemporalServer } from './helpers/temporal.js';
 import { tmpFolder } from './helpers/tmp.js';
 
@@ -21,6 +23,22 @@ describe('createWorkers', () => {
     const running = workers.run();
     workers.shutdown();
     await running;
+  });
+
+  test('is idle but while an activity runs', async () => {
+    const hub = await startServer(() => undefined);
+    onTestFinished(() => hub.close());
+    const given = await options();
+    const workers = await createWorkers({ ...given, settings: { ...given.settings, hubEndpoint: hub.origin } });
+    expect(workers.isIdle()).toBe(true);
+    const running = workers.run();
+    const client = new PrefetchClient({ client: server().client, taskQueue: 'base' });
+    await client.start({ repo: 'org/never-answered' });
+    await until(() => hub.sockets.size > 0, 'the Hub to be asked');
+    expect(workers.isIdle()).toBe(false);
+    workers.shutdown();
+    await running;
+    expect(workers.isIdle()).toBe(true);
   });
 
   test.each<[string, readonly Role[]]>([

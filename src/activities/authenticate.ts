@@ -1,5 +1,5 @@
 import type { PrefetchSpec } from '../core/contract.js';
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { isPrefetchError } from '../core/errors.js';
 import { artifactName, fileSelection } from '../core/identity.js';
 import { dirKey } from '../core/layout.js';
 import type { ParsedInput } from '../core/schemas/input.js';
@@ -16,7 +16,6 @@ export async function authenticate(
   options: { readonly signal: AbortSignal }
 ): Promise<PrefetchSpec> {
   const input = parseInput(value);
-  refuseSharding(input);
   const destination = resolveDestination(input.rawDataPath, destinations);
   const token = await readToken(input.hfTokenKey);
   const resolved = await askHub(hub, input, { ...options, ...(token === undefined ? {} : { token }) });
@@ -34,19 +33,10 @@ export async function authenticate(
     hubAnswered: resolved.hubAnswered,
     ...(input.hfTokenKey === undefined ? {} : { hfTokenKey: input.hfTokenKey }),
     ...(input.force === undefined ? {} : { force: input.force }),
+    ...(input.shardConfig === undefined ? {} : { shardConfig: input.shardConfig }),
     ...(input.resources === undefined ? {} : { resources: input.resources }),
     ...(input.metadata === undefined ? {} : { metadata: input.metadata }),
   };
-}
-
-function refuseSharding({ shardConfig }: ParsedInput): void {
-  if (shardConfig === undefined) return;
-  const { engine, args } = shardConfig;
-  throw new PrefetchError(
-    'UnsupportedSharding',
-    `This version does not shard (asked for: engine ${engine}, tensorParallelSize ${String(args.tensorParallelSize)}, ` +
-      `dtype ${args.dtype}). Leave out shardConfig (--shard-config) to bring the model as it is`
-  );
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Hub } from '../hub/hub.js';
 import type { ObjectStore } from '../storage/object-store.js';
+import type { VllmDependencies } from '../shard/vllm/job.js';
 import type { TransferEngine } from '../transfer/engine.js';
 import type { DestinationPolicy } from './destination.js';
 
@@ -13,7 +14,9 @@ export interface ActivityDependencies {
   readonly readToken: (key: string | undefined) => Promise<string | undefined>;
   readonly destinations: DestinationPolicy;
   readonly transferMode: 'stream' | 'download-upload';
-  /** Folder for the download half of `download-upload`. */
+  /** Local disk for the download half of `download-upload`, and for what vLLM reads and writes. */
   readonly scratchFolder: string;
+  /** The vLLM of this host. */
+  readonly vllm: Pick<VllmDependencies, 'python' | 'gpu' | 'environment'>;
   readonly tool: { readonly name: string; readonly version: string };
 }

@@ -11,7 +11,7 @@ export async function readPlan(
   planId: string,
   options: RequestOptions
 ): Promise<Plan | undefined> {
-  return read(planSchema, store, planKey(dirKey, planId), options);
+  return readObject(planSchema, store, planKey(dirKey, planId), options);
 }
 
 export async function readBatchRecord(
@@ -19,7 +19,7 @@ export async function readBatchRecord(
   key: { readonly dirKey: string; readonly planId: string; readonly batch: number },
   options: RequestOptions
 ): Promise<BatchRecord | undefined> {
-  return read(batchRecordSchema, store, batchRecordKey(key.dirKey, key.planId, key.batch), options);
+  return readObject(batchRecordSchema, store, batchRecordKey(key.dirKey, key.planId, key.batch), options);
 }
 
 /** What the batches of a plan verified so far. */
@@ -56,7 +56,7 @@ interface Schema<T> {
 }
 
 /** An object that this version cannot read is as good as none: the work is planned anew. */
-async function read<T>(
+export async function readObject<T>(
   schema: Schema<T>,
   store: ObjectStore,
   key: string,

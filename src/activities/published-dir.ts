@@ -23,18 +23,33 @@ export async function readManifest(
 }
 
 /** The Dir that a manifest stands for, as this request knows it: the revision is the one asked for now. */
-export function dirOf(store: ObjectStore, spec: PrefetchSpec, { manifest, bytes }: PublishedDir): Dir {
+export function dirOf(
+  store: ObjectStore,
+  spec: Pick<PrefetchSpec, 'dirKey' | 'revision'>,
+  { manifest, bytes }: PublishedDir
+): Dir {
+  const { sharding } = manifest;
   return {
     path: objectUrl(store.root, spec.dirKey),
-    artifactName: spec.artifactName,
-    repo: spec.repo,
+    artifactName: manifest.artifactName,
+    repo: manifest.repo,
     revision: spec.revision,
-    commit: spec.commit,
+    commit: manifest.commit,
     format: manifest.format,
     fileCount: manifest.fileCount,
     totalBytes: manifest.totalBytes,
     manifestPath: objectUrl(store.root, manifestKey(spec.dirKey)),
     manifestDigest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
+    ...(sharding === undefined
+      ? {}
+      : {
+          sharding: {
+            engine: sharding.engine,
+            tensorParallelSize: sharding.tensorParallelSize,
+            dtype: sharding.dtype,
+            vllmVersion: sharding.vllmVersion,
+          },
+        }),
   };
 }
 
@@ -44,7 +59,7 @@ export function isIntact({ files }: Manifest, objects: ReadonlyMap<string, Objec
 }
 
 /** False for what a forced run must not trust: anything that another force number brought. */
-export function isTrusted({ force }: PrefetchSpec, manifest: Manifest): boolean {
+export function isTrusted({ force }: Pick<PrefetchSpec, 'force'>, manifest: Manifest): boolean {
   return force === undefined || manifest.force === force;
 }
 

@@ -18,6 +18,20 @@ export function portNumber(value: string): number {
   return port;
 }
 
+const UNIT_MS = new Map([
+  ['s', 1000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+]);
+
+/** Value of a flag that takes a duration; in milliseconds. */
+export function durationMs(value: string): number {
+  const [, count, unit] = /^([1-9]\d{0,5})([smh])$/.exec(value) ?? [];
+  const unitMs = UNIT_MS.get(unit ?? '');
+  if (unitMs === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 10m or 2h.');
+  return Number(count) * unitMs;
+}
+
 type Compact<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** The same object without its undefined fields. */

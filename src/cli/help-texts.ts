@@ -17,8 +17,18 @@ Prints its state, phase, bytes and files.`,
 Everyone who waits for it gets the failure Cancelled.`,
   plan: `Show what hf-model would do, and write nothing
 Resolves the revision, checks the access, and compares the Dir in the store with the repo.`,
+  shard: `Split a model for tensor-parallel vLLM
+Shards a published Dir, or a plain folder with a checkpoint, into the new Dir --to, in this process: without Temporal,
+without the Hub, and with engine native without a GPU. Prints the new Dir as JSON. "model-prefetch shard plan DIR" prints
+the layout and writes nothing.`,
+  'shard plan': `Print the files that shard would write
+Reads only the headers of the weights, and writes nothing.`,
+  verify: `Check a Dir against its manifest
+Sizes and headers, or every byte with --deep. Of shards it tells what vLLM itself would not: missing ranks, another
+number of ranks or another data type than vLLM is started with, truncated parts, files that do not belong there.`,
   worker: `Run a worker on the Temporal cluster of the environment
-Takes work until SIGINT or SIGTERM, then lets running parts finish.`,
+Takes work until SIGINT or SIGTERM, then lets running parts finish. With --exit-when-idle it ends by itself, for a
+scaler that starts one per waiting task.`,
   'dev-hub': `Serve a folder of models as a Hugging Face Hub
 For air-gapped machines and for tests: official clients and workers use it through HF_ENDPOINT.`,
 };
@@ -76,6 +86,39 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
     model-prefetch plan meta-llama/Llama-3.1-8B \\
         --selection vllm \\
         --output json`,
+  shard: `Examples:
+  1. A published Dir, for four ranks:
+    model-prefetch shard s3://your-bucket/models/Llama-3-1-8B/0123456789abcdef0123456789abcdef01234567 \\
+        --to s3://your-bucket/shards/llama-tp4 \\
+        --tensor-parallel-size 4
+
+  2. A checkpoint on this machine, for the vLLM release that will load it:
+    model-prefetch shard ./my-model \\
+        --to ./my-model-tp2 \\
+        --tensor-parallel-size 2 \\
+        --engine native \\
+        --vllm-version 0.26.0
+
+  3. The layout only:
+    model-prefetch shard plan ./my-model \\
+        --tensor-parallel-size 2`,
+  'shard plan': `Examples:
+  1. Every file with its size:
+    model-prefetch shard plan ./my-model \\
+        --tensor-parallel-size 2
+
+  2. Every tensor with its place, for a script:
+    model-prefetch shard plan ./my-model \\
+        --tensor-parallel-size 2 \\
+        --output json`,
+  verify: `Examples:
+  1. Is everything there?
+    model-prefetch verify s3://your-bucket/shards/llama-tp4
+
+  2. Before vLLM is started on it, every byte:
+    model-prefetch verify s3://your-bucket/shards/llama-tp4 \\
+        --deep \\
+        --tensor-parallel-size 4`,
   worker: `Examples:
   1. Everything but GPU work:
     MODEL_PREFETCH_STORE=s3://your-bucket/models model-prefetch worker

@@ -1,4 +1,5 @@
 import type { PrefetchInput } from '../core/contract.js';
+import type { ParsedShardConfig } from '../core/schemas/input.js';
 import type { Role } from '../core/queues.js';
 
 export type OutputFormat = 'text' | 'json';
@@ -32,6 +33,7 @@ export interface WorkerOptions extends CommonOptions {
   readonly roles?: readonly Role[];
   readonly gpu?: string;
   readonly taskQueue?: string;
+  readonly exitWhenIdleMs?: number;
 }
 
 export interface DevHubCommandOptions extends CommonOptions {
@@ -42,11 +44,31 @@ export interface DevHubCommandOptions extends CommonOptions {
   readonly tokenFile?: string;
 }
 
+export interface ShardOptions extends CommonOptions {
+  /** URL or path of a Dir or of a plain checkpoint. */
+  readonly dir: string;
+  readonly shardConfig: ParsedShardConfig;
+  readonly force?: number;
+}
+
+export interface VerifyOptions extends CommonOptions {
+  readonly dir: string;
+  /** Every byte is read. */
+  readonly deep: boolean;
+  /** What vLLM is to be started with. */
+  readonly tensorParallelSize?: number;
+  readonly dtype?: string;
+  readonly vllmVersion?: string;
+}
+
 /** A command and its options, as plain data: parsing makes it, running takes it. */
 export type Invocation =
   | { readonly command: 'hf-model'; readonly options: HfModelOptions }
   | { readonly command: 'id'; readonly options: CommonOptions & InputOptions }
   | { readonly command: 'plan'; readonly options: PlanOptions }
   | { readonly command: 'status' | 'result' | 'cancel'; readonly options: TargetOptions }
+  | { readonly command: 'shard'; readonly options: ShardOptions & { readonly to: string } }
+  | { readonly command: 'shard plan'; readonly options: ShardOptions }
+  | { readonly command: 'verify'; readonly options: VerifyOptions }
   | { readonly command: 'worker'; readonly options: WorkerOptions }
   | { readonly command: 'dev-hub'; readonly options: DevHubCommandOptions };

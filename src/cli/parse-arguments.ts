@@ -1,10 +1,11 @@
 import { Command, CommanderError, Option } from 'commander';
 import { PrefetchError } from '../core/errors.js';
 import { ROLES, type Role } from '../core/queues.js';
-import { compact, portNumber } from './flag-values.js';
+import { compact, durationMs, portNumber, wholeNumber } from './flag-values.js';
 import { EXAMPLES, SUMMARIES, type CommandName } from './help-texts.js';
 import { addInputFlags, hasInputFlags, readInputFlags, type InputFlags } from './input-flags.js';
-import type { CommonOptions, Invocation, TargetOptions } from './invocation.js';
+import type { CommonOptions, Invocation, OutputFormat, ShardOptions, TargetOptions } from './invocation.js';
+import { addShardFlags, missing, readShardFlags, type ShardFlags } from './shard-flags.js';
 
 export type Parsed =
   | { readonly kind: 'run'; readonly invocation: Invocation }
@@ -22,7 +23,7 @@ export function parseArguments(argv: readonly string[], version: string): Parsed
   let invocation: Invocation | undefined;
   let text = '';
   const program = declareProgram(version, (taken) => (invocation = taken));
-  for (const command of [program, ...program.commands]) {
+  for (const command of allCommands(program)) {
     command.configureOutput({ writeOut: (part) => (text += part), writeErr: () => undefined });
   }
   try {
@@ -37,6 +38,10 @@ export function parseArguments(argv: readonly string[], version: string): Parsed
   return { kind: 'run', invocation };
 }
 
+function allCommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(allCommands)];
+}
+
 function usageError(error: CommanderError, argv: readonly string[]): PrefetchError {
   if (argv.length === 0) return new PrefetchError('InvalidInput', 'A command is missing. See model-prefetch --help');
   return new PrefetchError('InvalidInput', error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' '));
@@ -48,25 +53,29 @@ function declareProgram(version: string, take: Take): Command {
     .version(version, '--version', 'Print the version')
     .helpOption('--help', 'Show this help')
     .helpCommand(false)
+    // A command's flags stay in their order, so that a sub-command gets its own.
+    .enablePositionalOptions()
     .exitOverride()
     .addHelpText('after', `\n${EXAMPLES.program}`);
   declareHfModel(program, take);
   declareId(program, take);
   for (const name of ['status', 'result', 'cancel'] as const) declareTarget(program, name, take);
   declarePlan(program, take);
+  declareShard(program, take);
+  declareVerify(program, take);
   declareWorker(program, take);
   declareDevHub(program, take);
   return program;
 }
 
-function declare(program: Command, name: CommandName): Command {
+function declare(program: Command, name: CommandName, output: OutputFormat = 'text'): Command {
   return program
-    .command(name)
+    .command(name.split(' ').at(-1) ?? name)
     .summary(SUMMARIES[name].split('\n')[0] ?? '')
     .description(SUMMARIES[name])
     .addHelpText('after', `\n${EXAMPLES[name]}`)
     .addOption(
-      new Option('--output <format>', 'Form of the result on stdout').choices(['text', 'json']).default('text')
+      new Option('--output <format>', 'Form of the result on stdout').choices(['text', 'json']).default(output)
     )
     .option('--verbose', 'Add stack traces and the log of the Temporal SDK on stderr', false);
 }
@@ -120,6 +129,51 @@ function declarePlan(program: Command, take: Take): void {
     });
 }
 
+function declareShard(program: Command, take: Take): void {
+  const shard = addShardFlags(
+    declare(program, 'shard', 'json').argument('<DIR>', 'Dir or folder with a checkpoint: a URL, or a path')
+  )
+    // What follows "plan" belongs to it.
+    .enablePositionalOptions()
+    .option('--to <url>', 'The new Dir: s3://bucket/folder, file:///folder, or a path; required')
+    .option('--force <number>', 'Write it anew, whatever is there', wholeNumber)
+    .action((dir: string, flags: Flags<ShardFlags & { to?: string; force?: number }>) => {
+      if (flags.to === undefined) throw missing('--to <url>');
+      take({
+        command: 'shard',
+        options: { ...shardOptions(dir, flags), to: flags.to, ...compact({ force: flags.force }) },
+      });
+    });
+  addShardFlags(
+    declare(shard, 'shard plan').argument('<DIR>', 'Dir or folder with a checkpoint: a URL, or a path')
+  ).action((dir: string, flags: Flags<ShardFlags>) => {
+    take({ command: 'shard plan', options: shardOptions(dir, flags) });
+  });
+}
+
+function shardOptions(dir: string, flags: Flags<ShardFlags>): ShardOptions {
+  return { dir, shardConfig: readShardFlags(flags), ...common(flags) };
+}
+
+function declareVerify(program: Command, take: Take): void {
+  declare(program, 'verify')
+    .argument('<DIR>', 'A published Dir: a URL, or a path')
+    .option('--deep', 'Read every byte and compare its digest', false)
+    .option('--tensor-parallel-size <ranks>', 'What vLLM is to be started with', wholeNumber)
+    .option('--dtype <type>', 'What vLLM is to be started with')
+    .option('--vllm-version <release>', 'The vLLM that is to load it')
+    .action(
+      (
+        dir: string,
+        flags: Flags<{ deep: boolean; tensorParallelSize?: number; dtype?: string; vllmVersion?: string }>
+      ) => {
+        const { deep, tensorParallelSize, dtype, vllmVersion } = flags;
+        const asked = compact({ tensorParallelSize, dtype, vllmVersion });
+        take({ command: 'verify', options: { dir, deep, ...common(flags), ...asked } });
+      }
+    );
+}
+
 function declareWorker(program: Command, take: Take): void {
   declare(program, 'worker')
     .option(
@@ -128,10 +182,14 @@ function declareWorker(program: Command, take: Take): void {
     )
     .option('--gpu <spec>', 'GPUs of this host, MODEL:COUNT, for the role gpu')
     .option('--task-queue <name>', 'Base name of the task queues. Default: MODEL_PREFETCH_TASK_QUEUE')
-    .action((flags: Flags<{ roles?: string; gpu?: string; taskQueue?: string }>) => {
+    .option('--exit-when-idle <duration>', 'End after so long without a task, such as 10m. Default: never', durationMs)
+    .action((flags: Flags<{ roles?: string; gpu?: string; taskQueue?: string; exitWhenIdle?: number }>) => {
+      const { gpu, taskQueue, exitWhenIdle: exitWhenIdleMs } = flags;
       const roles = flags.roles === undefined ? undefined : readRoles(flags.roles);
-      const options = { ...common(flags), ...compact({ roles, gpu: flags.gpu, taskQueue: flags.taskQueue }) };
-      take({ command: 'worker', options });
+      take({
+        command: 'worker',
+        options: { ...common(flags), ...compact({ roles, gpu, taskQueue, exitWhenIdleMs }) },
+      });
     });
 }
 

@@ -49,6 +49,12 @@ async function execute({ command, options }: Invocation, context: CliContext): P
       return (await import('./commands/result.js')).runResult(options, context);
     case 'cancel':
       return (await import('./commands/cancel.js')).runCancel(options, context);
+    case 'shard':
+      return (await import('./commands/shard.js')).runShard(options, context);
+    case 'shard plan':
+      return (await import('./commands/shard.js')).runShardPlan(options, context);
+    case 'verify':
+      return (await import('./commands/verify.js')).runVerify(options, context);
     case 'worker':
       return (await import('./commands/worker.js')).runWorkerCommand(options, context);
     case 'dev-hub':

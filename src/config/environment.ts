@@ -31,8 +31,10 @@ export interface Settings {
   readonly partSizeBytes: number;
   readonly lanes: number;
   readonly memoryBytes: number;
-  /** Folder for the download half of `download-upload`. */
+  /** Local disk for the download half of `download-upload`, and for what vLLM reads and writes. */
   readonly scratchFolder: string;
+  /** The Python interpreter that has vLLM. */
+  readonly python: string;
   /** Names of secrets that an input may ask for; `*` stands for any characters. */
   readonly tokenKeys: readonly string[];
   /** Folders with one file per secret. */
@@ -71,9 +73,15 @@ export function readSettings(environment: Environment = process.env): Settings {
       max: 1024 * GiB,
     }),
     scratchFolder: environment['MODEL_PREFETCH_SCRATCH'] || join(cacheFolder, 'scratch'),
+    python: environment['MODEL_PREFETCH_PYTHON'] || 'python3',
     tokenKeys: list(environment['MODEL_PREFETCH_TOKEN_KEYS'] ?? 'HF_TOKEN,HF_TOKEN_*'),
     secretsFolders: ['/run/secrets', ...list(environment['MODEL_PREFETCH_SECRETS_DIR'])],
   };
+}
+
+/** What a child process may inherit; whoever starts one takes the few variables that it needs, and no secret. */
+export function inheritedEnvironment(): Environment {
+  return process.env;
 }
 
 /** The root of the embedded store where none is configured: a folder under the home. */

@@ -10,6 +10,8 @@ export const WORKFLOW_TYPE = 'prefetchModel';
 export const PROGRESS_QUERY = 'progress';
 /** The activities whose heartbeats are `BatchProgress`. */
 export const BATCH_ACTIVITIES: readonly string[] = ['streamFiles', 'downloadAndUploadFiles'];
+/** The activities whose heartbeats are `ShardProgress`. */
+export const SHARD_ACTIVITIES: readonly string[] = ['shardNatively', 'shardWithVllm', 'checkShards'];
 
 /** The checked input, resolved to a commit: what every later step works with. */
 export interface PrefetchSpec {
@@ -75,6 +77,64 @@ export interface BatchProgress {
   readonly current?: string;
 }
 
+/** How a published Dir is sharded; the layout itself stays in the store. */
+export interface ShardPlanSummary {
+  readonly planId: string;
+  /** Key prefix of the sharded Dir under the destination. */
+  readonly dirKey: string;
+  readonly engine: ShardEngine;
+  readonly reason: string;
+  readonly tensorParallelSize: number;
+  readonly dtype: string;
+  /** Parts of every rank; each is one activity of the native engine. */
+  readonly parts: number;
+  /** Weights files that the ranks have to give back; each is one activity. 0 where the layout is not known. */
+  readonly checks: number;
+  /** Bytes of all shards; of the source, where the layout is not known. */
+  readonly totalBytes: number;
+}
+
+export type ShardOutcome =
+  { readonly kind: 'hit'; readonly dir: Dir } | { readonly kind: 'shard'; readonly plan: ShardPlanSummary };
+
+/** One step of a shard plan, as history keeps it. */
+export interface ShardStep {
+  readonly destination: string;
+  readonly dirKey: string;
+  readonly planId: string;
+  /** Which part, or which weights file; absent for steps that there is one of. */
+  readonly number?: number;
+}
+
+export interface ShardStepResult {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** Heartbeat details of a step. */
+export interface ShardProgress {
+  readonly bytesDone: number;
+  /** For people to read. */
+  readonly current: string;
+}
+
+export interface ShardActivities {
+  /** Finds the Dir that the same request made before; `UnsupportedSharding` when its engine cannot do it. */
+  findShards(spec: PrefetchSpec): Promise<Dir | undefined>;
+  /** Lays the shards of a published Dir out and chooses the engine. */
+  planShards(spec: PrefetchSpec): Promise<ShardOutcome>;
+  /** Writes one part of every rank. */
+  shardNatively(step: ShardStep): Promise<ShardStepResult>;
+  /** Has vLLM write all parts, on the host that its queue stands for. */
+  shardWithVllm(step: ShardStep): Promise<ShardStepResult>;
+  /** Brings config, tokenizer and what else is no weight. */
+  copyModelFiles(step: ShardStep): Promise<ShardStepResult>;
+  /** Puts one weights file together again from the files of all ranks, and compares it. */
+  checkShards(step: ShardStep): Promise<ShardStepResult>;
+  /** Checks that all is there as it was verified and writes the manifest. */
+  publishShards(step: ShardStep, spec: Pick<PrefetchSpec, 'revision'>): Promise<Dir>;
+}
+
 export interface PrefetchActivities {
   /** Checks the input, the token and the access, and resolves the revision to a commit. */
   authenticate(input: unknown): Promise<PrefetchSpec>;
@@ -99,7 +159,9 @@ export interface WaitActivities {
   ensureModel(request: EnsureModelRequest): Promise<Dir>;
 }
 
-export type Phase = 'authenticate' | 'plan' | 'transfer' | 'publish' | 'done';
+export type ShardEngine = 'native' | 'vllm';
+
+export type Phase = 'authenticate' | 'plan' | 'transfer' | 'publish' | 'shard' | 'check' | 'done';
 
 /** Answer of the `progress` query. */
 export interface PrefetchProgress {
@@ -112,4 +174,6 @@ export interface PrefetchProgress {
   readonly filesDone: number;
   readonly bytesDone: number;
   readonly cacheHit: boolean;
+  /** Once the shards are planned: which engine makes them, and why. */
+  readonly sharding?: Pick<ShardPlanSummary, 'engine' | 'reason' | 'tensorParallelSize' | 'dtype'>;
 }

@@ -14,6 +14,25 @@ function selectionSuffix(selection: FileSelection): string {
   return `.files-${sha256Hex(canonicalJson(selection)).slice(0, 8)}`;
 }
 
+/** What decides the bytes of shards beside their source, data type and number of ranks. */
+export interface ShardLayout {
+  readonly engine: 'native' | 'vllm';
+  /** Layout profile of the native engine, or the vLLM release of the other. */
+  readonly profile: string;
+  readonly maxFileSize: number;
+  readonly filePattern: string;
+}
+
+/** Start of the folder names of all sharded Dirs beside a Dir. */
+export function shardedDirPrefix(dir: string, ranks: number): string {
+  return `${dir.replace(/\/$/, '')}.vllm-tp${String(ranks)}-`;
+}
+
+/** Key prefix of a sharded Dir: beside the Dir that it was made of, under a name that says how. */
+export function shardedDirKey(dir: string, ranks: number, dtype: string, layout: ShardLayout): string {
+  return `${shardedDirPrefix(dir, ranks)}${dtype}-${sha256Hex(canonicalJson(layout)).slice(0, 8)}/`;
+}
+
 export function manifestKey(dir: string): string {
   return `${dir}${PREFIX}manifest.json`;
 }
@@ -29,6 +48,15 @@ export function planKey(dir: string, planId: string): string {
 
 export function batchRecordKey(dir: string, planId: string, batch: number): string {
   return `${planPrefix(dir, planId)}batch-${String(batch)}.json`;
+}
+
+/** What was checked of a sharded Dir before it is published: one record for a part of all ranks, a check, and so on. */
+export function shardRecordKey(dir: string, planId: string, record: string): string {
+  return `${planPrefix(dir, planId)}${record}.json`;
+}
+
+export function shardPlanKey(dir: string, planId: string): string {
+  return `${planPrefix(dir, planId)}shard-plan.json`;
 }
 
 /** Folder of all plans of a Dir, and of its manifest. */

@@ -4,6 +4,8 @@ const PHASES: Readonly<Record<Phase, string>> = {
   authenticate: 'Checking input, token and access',
   plan: 'Planning: what is in the store already?',
   transfer: 'Transferring',
+  shard: 'Sharding',
+  check: 'Checking that the ranks give back the source',
   publish: 'Checking all objects and writing the manifest',
   done: 'Published',
 };
@@ -15,6 +17,11 @@ export function describeProgress(progress: PrefetchProgress, dir?: Dir): string 
   ];
   if (progress.repo !== undefined) rows.push(['Repo', `\`${progress.repo}\``]);
   if (progress.commit !== undefined) rows.push(['Commit', `\`${progress.commit}\``]);
+  if (progress.sharding !== undefined) {
+    const { engine, reason, tensorParallelSize, dtype } = progress.sharding;
+    rows.push(['Sharding', `tensor parallel ${String(tensorParallelSize)}, ${dtype}, engine ${engine}`]);
+    rows.push(['Engine', inCell(reason)]);
+  }
   if (progress.fileCount > 0) {
     rows.push(['Files', `${String(progress.filesDone)} of ${String(progress.fileCount)}`]);
     rows.push([
@@ -24,6 +31,11 @@ export function describeProgress(progress: PrefetchProgress, dir?: Dir): string 
   }
   if (dir !== undefined) rows.push(['Dir', `\`${dir.path}\``]);
   return ['| | |', '|---|---|', ...rows.map(([name, value]) => `| ${name} | ${value} |`)].join('\n');
+}
+
+/** Text that is not ours must not end the cell, or the table. */
+function inCell(text: string): string {
+  return text.replaceAll(/[|\r\n`<>]/g, ' ').slice(0, 300);
 }
 
 /** Bytes for people, in binary units: `1.5 GiB`. */

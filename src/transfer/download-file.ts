@@ -41,7 +41,7 @@ export async function downloadFile(
     const hex = await hashFile(path, { algorithm, size: source.size }, { signal });
     if (hex === expected) return { fetchedBytes, resumed: before > 0 };
     await rm(path, { force: true });
-    if (mismatches > 0) throw digestMismatch(source, hex);
+    if (mismatches > 0) throw digestMismatch(source, { expected: source.digest.hex, got: hex });
   }
 }
 

@@ -32,6 +32,8 @@ export interface TransferEngine {
   readonly partSizeBytes: number;
   readonly policies: Policies;
   readonly memory: { readonly inUseBytes: number; readonly peakBytes: number };
+  /** The lanes and the memory, for whoever moves bytes of this process in another way. */
+  readonly context: TransferContext;
 }
 
 /** Makes the mover of this process. */
@@ -43,7 +45,9 @@ export function createEngine(settings: EngineSettings): TransferEngine {
   const putLanes = createPermits(lanes);
   const wholeFiles = createPermits(Math.max(lanes, WHOLE_FILES_AT_ONCE));
   const turns = createKeyTurns();
-  const context: TransferContext = { partSizeBytes, lanes, policies, memory, getLanes, putLanes, wholeFiles, turns };
+  const shardTurn = createPermits(1);
+  const lanesAndTurns = { getLanes, putLanes, wholeFiles, turns, shardTurn };
+  const context: TransferContext = { partSizeBytes, lanes, policies, memory, ...lanesAndTurns };
   const transfer = (request: Parameters<typeof transferFile>[1], options: TransferOptions): Promise<TransferResult> => {
     // Many files of a batch share one signal, so that many listeners are no leak.
     setMaxListeners(0, options.signal);
@@ -55,6 +59,7 @@ export function createEngine(settings: EngineSettings): TransferEngine {
     partSizeBytes,
     policies,
     memory,
+    context,
   };
 }
 

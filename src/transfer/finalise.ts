@@ -1,6 +1,6 @@
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import type { ObjectInfo, ObjectStore, Receipt, Upload } from '../storage/object-store.js';
-import type { RangeSource } from '../hub/range-source.js';
+import type { Digest } from '../core/digest.js';
 import { combineCrc32 } from './crc32-combine.js';
 import { digestMismatch } from './mismatch.js';
 import type { Policies } from './policies.js';
@@ -11,10 +11,17 @@ import { hashObject } from './verify-object.js';
 export interface FullUpload {
   readonly store: ObjectStore;
   readonly upload: Upload;
-  readonly source: RangeSource;
+  /** Without a digest nobody knows beforehand what the bytes come to, as of shards; then their SHA-256 is found out. */
+  readonly source: { readonly path: string; readonly size: number; readonly digest?: Digest };
   readonly receipts: readonly Receipt[];
   /** Digest of all bytes sent, where this process sent all of them. */
   readonly hex: string | undefined;
+}
+
+/** An object that is visible, and what its bytes come to. */
+export interface FinishedObject {
+  readonly info: ObjectInfo;
+  readonly hex: string;
 }
 
 /**
@@ -24,28 +31,29 @@ export interface FullUpload {
 export async function finalise(
   full: FullUpload,
   options: { readonly signal: AbortSignal; readonly policies: Policies }
-): Promise<ObjectInfo> {
+): Promise<FinishedObject> {
   const { store, upload, source, hex } = full;
   const { signal } = options;
+  const expected = source.digest?.hex ?? hex;
   checkSize(full);
-  if (hex !== undefined && hex !== source.digest.hex) {
+  if (hex !== undefined && hex !== expected) {
     await store.abortUpload(upload, { signal });
-    throw digestMismatch(source, hex);
+    throw digestMismatch(source, { expected, got: hex });
   }
   const before = await store.head(upload.key, { signal });
   const completed = await complete(full, { ...options, ifAbsent: before === undefined });
   // An etag that did not change may be that of the object before: an answer was lost, or somebody removed the upload.
-  if (completed !== undefined && hex !== undefined && completed.etag !== before?.etag) return completed;
+  if (completed !== undefined && hex !== undefined && completed.etag !== before?.etag) return { info: completed, hex };
 
   const info = completed ?? (await findCompleted(full, signal));
   const stored = await hashObject(
     store,
-    { key: upload.key, size: source.size, algorithm: source.digest.algorithm },
+    { key: upload.key, size: source.size, algorithm: source.digest?.algorithm ?? 'sha256' },
     options
   );
-  if (stored === source.digest.hex) return info;
+  if (expected === undefined || stored === expected) return { info, hex: stored };
   await store.delete(upload.key, { signal });
-  throw digestMismatch(source, stored);
+  throw digestMismatch(source, { expected, got: stored });
 }
 
 function checkSize({ source, receipts }: FullUpload): void {

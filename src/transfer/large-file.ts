@@ -56,5 +56,5 @@ async function moveUpload(
   progress.restart(open.held.reduce((sum, { size }) => sum + size, 0));
   const { receipts, hex } = await streamParts(context, { source, store, open, readPart, progress }, { signal });
   const full = { store, upload: open.upload, source, receipts, hex };
-  return finalise(full, { signal, policies: context.policies });
+  return (await finalise(full, { signal, policies: context.policies })).info;
 }

@@ -1,12 +1,16 @@
-import { digestKey, type Digest } from '../core/digest.js';
+import type { Digest } from '../core/digest.js';
 import { PrefetchError } from '../core/errors.js';
 
-/** The failure of a file whose bytes are not those that the Hub lists. */
-export function digestMismatch(file: { readonly path: string; readonly digest: Digest }, got: string): PrefetchError {
-  const expected = digestKey(file.digest);
+/** The failure of a file whose bytes are not those that the Hub lists, or not those that were sent. */
+export function digestMismatch(
+  { path, digest }: { readonly path: string; readonly digest?: Digest },
+  { expected, got }: { readonly expected: string | undefined; readonly got: string }
+): PrefetchError {
+  const algorithm = digest?.algorithm ?? 'sha256';
+  const whose = digest === undefined ? 'what was sent is' : 'the Hub lists';
   return new PrefetchError(
     'DigestMismatch',
-    `The bytes of ${file.path} come to ${file.digest.algorithm}:${got}, and the Hub lists ${expected}; nothing was kept`,
-    { details: { path: file.path, expected, got: `${file.digest.algorithm}:${got}` } }
+    `The bytes of ${path} come to ${algorithm}:${got}, and ${whose} ${algorithm}:${expected ?? ''}; nothing was kept`,
+    { details: { path, expected: `${algorithm}:${expected ?? ''}`, got: `${algorithm}:${got}` } }
   );
 }

@@ -1,15 +1,14 @@
-import type { Hash } from 'node:crypto';
-import { inSlices } from './content-hash.js';
+import type { ThreadHash } from './hash-thread.js';
 
 /** Hashes parts in file order, whatever order they come in. */
 export interface OrderedHash {
   /** Done when the bytes, and all before them, are hashed; they are not looked at afterwards, also when it fails. */
   add(partNumber: number, bytes: Uint8Array): Promise<void>;
-  hex(): string;
+  hex(): Promise<string>;
 }
 
 /** Starts with part 1. Parts that wait for one before them give up when the signal aborts. */
-export function createOrderedHash(hash: Hash, { signal }: { readonly signal: AbortSignal }): OrderedHash {
+export function createOrderedHash(hash: ThreadHash, { signal }: { readonly signal: AbortSignal }): OrderedHash {
   let next = 1;
   const waiting = new Map<number, () => void>();
   signal.addEventListener('abort', () => {
@@ -23,13 +22,10 @@ export function createOrderedHash(hash: Hash, { signal }: { readonly signal: Abo
       }
       waiting.delete(partNumber);
       signal.throwIfAborted();
-      for await (const slice of inSlices(bytes)) {
-        signal.throwIfAborted();
-        hash.update(slice);
-      }
+      await hash.update(bytes);
       next++;
       waiting.get(next)?.();
     },
-    hex: () => hash.digest('hex'),
+    hex: () => hash.hex(),
   };
 }

@@ -4,6 +4,8 @@ export interface Permits {
   readonly peak: number;
   /** Waits for an amount; the result gives it back, once. */
   acquire(amount: number, options: { readonly signal: AbortSignal }): Promise<() => void>;
+  /** Waits until so many of an amount can be had at once; each result gives one of them back. */
+  acquireTogether(count: number, amount: number, options: { readonly signal: AbortSignal }): Promise<(() => void)[]>;
 }
 
 /** Strictly first come, first served: a big request is never starved by small ones. */
@@ -31,6 +33,33 @@ export function createPermits(total: number): Permits {
     };
   }
 
+  function acquireTogether(
+    count: number,
+    amount: number,
+    { signal }: { readonly signal: AbortSignal }
+  ): Promise<(() => void)[]> {
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        queue.splice(queue.indexOf(request), 1);
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an abort is its caller's
+        reject(signal.reason);
+        // The one that gave up may have held back a smaller one.
+        serve();
+      };
+      const request = {
+        amount: count * amount,
+        grant: () => {
+          signal.removeEventListener('abort', onAbort);
+          resolve(Array.from({ length: count }, () => giveBack(amount)));
+        },
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      queue.push(request);
+      serve();
+    });
+  }
+
   return {
     get inUse() {
       return inUse;
@@ -38,27 +67,10 @@ export function createPermits(total: number): Permits {
     get peak() {
       return peak;
     },
-    acquire(amount, { signal }) {
-      signal.throwIfAborted();
-      return new Promise((resolve, reject) => {
-        const onAbort = (): void => {
-          queue.splice(queue.indexOf(request), 1);
-          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an abort is its caller's
-          reject(signal.reason);
-          // The one that gave up may have held back a smaller one.
-          serve();
-        };
-        const request = {
-          amount,
-          grant: () => {
-            signal.removeEventListener('abort', onAbort);
-            resolve(giveBack(amount));
-          },
-        };
-        signal.addEventListener('abort', onAbort, { once: true });
-        queue.push(request);
-        serve();
-      });
+    async acquire(amount, options) {
+      const [release] = await acquireTogether(1, amount, options);
+      return release ?? (() => undefined);
     },
+    acquireTogether,
   };
 }

@@ -1,4 +1,5 @@
 import { PrefetchError } from '../core/errors.js';
+import { sharedBuffer } from './hash-thread.js';
 import { createPermits } from './permits.js';
 
 /** Memory for one part. */
@@ -10,10 +11,13 @@ export interface Slab {
 
 /** All the memory that may hold file bytes in this process. */
 export interface SlabPool {
+  readonly budgetBytes: number;
   readonly inUseBytes: number;
   readonly peakBytes: number;
   /** Waits for memory of a part. */
   takeSlab(size: number, options: { readonly signal: AbortSignal }): Promise<Slab>;
+  /** Waits for memory of several parts at once: who holds some of them and waits for the rest may wait for ever. */
+  takeSlabs(count: number, size: number, options: { readonly signal: AbortSignal }): Promise<Slab[]>;
   /** Waits for room for bytes that somebody else allocates; the result gives it back. */
   reserve(size: number, options: { readonly signal: AbortSignal }): Promise<() => void>;
 }
@@ -31,26 +35,57 @@ export function createSlabPool(budgetBytes: number): SlabPool {
     while (keptBytes + liveBytes > budgetBytes) keptBytes -= kept.shift()?.length ?? keptBytes;
   }
 
-  async function permit(size: number, options: { readonly signal: AbortSignal }): Promise<() => void> {
-    if (size > budgetBytes) {
+  async function permit(
+    count: number,
+    size: number,
+    options: { readonly signal: AbortSignal }
+  ): Promise<(() => void)[]> {
+    const wanted = count * size;
+    if (wanted > budgetBytes) {
       throw new PrefetchError(
         'InvalidInput',
-        `A part of ${size} bytes does not fit into the memory for transfers, ${budgetBytes} bytes: ` +
-          `set MODEL_PREFETCH_MEMORY to ${size} or more`
+        `Parts of ${wanted} bytes do not fit into the memory for transfers, ${budgetBytes} bytes: ` +
+          `set MODEL_PREFETCH_MEMORY to ${wanted} or more`
       );
     }
-    const giveBack = await permits.acquire(size, options);
-    liveBytes += size;
+    const permitted = await permits.acquireTogether(count, size, options);
+    liveBytes += wanted;
+    return permitted.map((giveBack) => {
+      let held = true;
+      return () => {
+        if (!held) return;
+        held = false;
+        liveBytes -= size;
+        giveBack();
+      };
+    });
+  }
+
+  function takeKept(size: number, giveBack: () => void): Slab {
+    const position = kept.findIndex(({ length }) => length === size);
+    const bytes = position < 0 ? sharedBuffer(size) : kept.splice(position, 1)[0];
+    if (bytes === undefined) throw new PrefetchError('Internal', 'A kept slab is gone');
+    if (position >= 0) keptBytes -= size;
+    dropSlabs();
     let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      liveBytes -= size;
-      giveBack();
+    return {
+      bytes,
+      release() {
+        if (!held) return;
+        held = false;
+        kept.push(bytes);
+        keptBytes += size;
+        giveBack();
+      },
     };
   }
 
+  async function takeSlabs(count: number, size: number, options: { readonly signal: AbortSignal }): Promise<Slab[]> {
+    return (await permit(count, size, options)).map((giveBack) => takeKept(size, giveBack));
+  }
+
   return {
+    budgetBytes,
     get inUseBytes() {
       return permits.inUse;
     },
@@ -58,28 +93,15 @@ export function createSlabPool(budgetBytes: number): SlabPool {
       return permits.peak;
     },
     async reserve(size, options) {
-      const giveBack = await permit(size, options);
+      const [giveBack] = await permit(1, size, options);
       dropSlabs();
-      return giveBack;
+      return giveBack ?? (() => undefined);
     },
     async takeSlab(size, options) {
-      const giveBack = await permit(size, options);
-      const position = kept.findIndex(({ length }) => length === size);
-      const bytes = position < 0 ? Buffer.allocUnsafeSlow(size) : kept.splice(position, 1)[0];
-      if (bytes === undefined) throw new PrefetchError('Internal', 'A kept slab is gone');
-      if (position >= 0) keptBytes -= size;
-      dropSlabs();
-      let held = true;
-      return {
-        bytes,
-        release() {
-          if (!held) return;
-          held = false;
-          kept.push(bytes);
-          keptBytes += size;
-          giveBack();
-        },
-      };
+      const [slab] = await takeSlabs(1, size, options);
+      if (slab === undefined) throw new PrefetchError('Internal', 'A permitted slab is gone');
+      return slab;
     },
+    takeSlabs,
   };
 }

@@ -33,7 +33,7 @@ export async function transferSmall(
       const bytes = await readWhole();
       const hex = await hashBytes(source.digest.algorithm, bytes);
       if (hex === source.digest.hex) return bytes;
-      if (mismatches > 0) throw digestMismatch(source, hex);
+      if (mismatches > 0) throw digestMismatch(source, { expected: source.digest.hex, got: hex });
     }
   }
 

@@ -16,6 +16,8 @@ export interface TransferContext {
   /** Files that are moved whole at any time. */
   readonly wholeFiles: Permits;
   readonly turns: KeyTurns;
+  /** One part of a model is sharded at a time: it takes memory for all ranks at once. */
+  readonly shardTurn: Permits;
 }
 
 /** One file on its way to one key. */

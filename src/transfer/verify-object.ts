@@ -1,13 +1,14 @@
 import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Digest } from '../core/digest.js';
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { PrefetchError } from '../core/errors.js';
 import { MiB } from '../core/units.js';
 import { streamRange } from '../http/stream-range.js';
 import type { HttpTarget, ObjectStore } from '../storage/object-store.js';
 import { createContentHash } from './content-hash.js';
 import { defaultPolicies } from './policies.js';
 import { withRetries } from './retries.js';
+import { asStoreFailure } from './store-failure.js';
 
 /** What is read back, and how it is to be hashed. */
 export interface ObjectToHash {
@@ -86,16 +87,4 @@ async function readFile(path: string, { signal, from, take }: Reading & { readon
       `${path} cannot be read (${code})`
     );
   }
-}
-
-/** The mover speaks of sources; here the source is the store. */
-function asStoreFailure(error: unknown, key: string): unknown {
-  if (!isPrefetchError(error) || error.code === 'Internal') return error;
-  const options = {
-    details: error.details,
-    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
-  };
-  const code =
-    error.details['status'] === 404 || error.details['status'] === 416 ? 'ObjectNotFound' : 'StoreUnavailable';
-  return new PrefetchError(code, `${key} cannot be read back: ${error.message}`, options);
 }

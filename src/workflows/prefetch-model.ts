@@ -1,15 +1,16 @@
 import { continueAsNew, proxyActivities, workflowInfo } from '@temporalio/workflow';
-import type { Dir, PrefetchActivities, PrefetchProgress, PrefetchSpec } from '../core/contract.js';
+import type { Dir, PrefetchActivities, PrefetchProgress, PrefetchSpec, ShardActivities } from '../core/contract.js';
 import { AUTHENTICATE, LIGHT_STEP } from './activity-options.js';
 import { failedWith, unwrapFailure } from './failures.js';
 import { startReport, type Report } from './report.js';
+import { shardModel, type ShardState } from './shard-model.js';
 import { transferBatches, type TransferState } from './transfer-batches.js';
 
 /** What a run hands to the next one when its history is long enough. */
-export interface ContinuedRun extends TransferState {
+export type ContinuedRun = (TransferState | { readonly spec: PrefetchSpec; readonly shard: ShardState }) & {
   readonly version: 1;
   readonly progress: PrefetchProgress;
-}
+};
 
 /** How often a run plans anew because something else changed the Dir under it, such as another run of the same Dir. */
 const PLANS_ANEW = 3;
@@ -26,9 +27,13 @@ const { publishDir } = proxyActivities<PrefetchActivities>({
   ...LIGHT_STEP,
   summary: 'check every object, write the manifest',
 });
+const { findShards } = proxyActivities<ShardActivities>({
+  ...LIGHT_STEP,
+  summary: 'shards that were made before',
+});
 
 /**
- * Brings a model of the Hub into the store, verified, and gives its Dir.
+ * Brings a model of the Hub into the store, verified, shards it when that is asked for, and gives its Dir.
  * @param input - a `PrefetchInput`; whatever it is, the first activity checks it
  * @param continued - set by the run before this one, never by a caller
  */
@@ -37,23 +42,72 @@ export async function prefetchModel(input: unknown, continued?: ContinuedRun): P
   const before = workflowInfo().continuedFromExecutionRunId === undefined ? undefined : continued;
   const report = startReport(before?.progress);
   try {
-    return await bring(input, before, report);
+    const { dir, cacheHit } = await run(input, before, report);
+    report.done(dir, cacheHit);
+    return dir;
   } catch (error) {
     throw unwrapFailure(error);
   }
 }
 
+interface Result {
+  readonly dir: Dir;
+  readonly cacheHit: boolean;
+}
+
+async function run(input: unknown, before: ContinuedRun | undefined, report: Report): Promise<Result> {
+  const spec = before?.spec ?? (await authenticate(input));
+  if (spec.shardConfig === undefined) return bring({ input, spec, report }, before);
+  if (before === undefined) {
+    report.planning(spec);
+    const dir = await findShards(spec);
+    if (dir !== undefined) return { dir, cacheHit: true };
+  }
+  return bringSharded({ input, spec, report }, before);
+}
+
+interface Bringing {
+  readonly input: unknown;
+  readonly spec: PrefetchSpec;
+  readonly report: Report;
+}
+
+/** The model as the Hub has it, and its shards beside it; both again where something else changed them meanwhile. */
+async function bringSharded({ input, spec, report }: Bringing, before: ContinuedRun | undefined): Promise<Result> {
+  let goOn = before;
+  for (let round = 0; ; round++) {
+    try {
+      const shard = goOn !== undefined && 'shard' in goOn ? goOn.shard : undefined;
+      if (shard === undefined) await bring({ input, spec, report }, goOn);
+      const result = await shardModel({ spec, before: shard, report, round });
+      if ('dir' in result) return result;
+      return await continueAsNew<typeof prefetchModel>(input, {
+        version: 1,
+        spec,
+        shard: result,
+        progress: report.progress(),
+      });
+    } catch (error) {
+      const mayPass = failedWith(error, 'ObjectChanged') || (failedWith(error, 'ShardMismatch') && round === 0);
+      if (!mayPass || round === PLANS_ANEW) throw error;
+      goOn = undefined;
+    }
+  }
+}
+
 type Planned = TransferState | { readonly dir: Dir };
 
-async function bring(input: unknown, before: ContinuedRun | undefined, report: Report): Promise<Dir> {
-  let state: Planned = before ?? (await plan(await authenticate(input), report));
+/** The model as the Hub has it. */
+async function bring(bringing: Bringing, before: ContinuedRun | undefined): Promise<Result> {
+  const { spec, report } = bringing;
+  let state: Planned = before !== undefined && 'plan' in before ? before : await plan(spec, report);
   for (let round = 0; ; round++) {
-    if ('dir' in state) return state.dir;
+    if ('dir' in state) return { dir: state.dir, cacheHit: true };
     try {
-      return await transfer(input, { ...state, round }, report);
+      return { dir: await transfer(bringing, { ...state, round }), cacheHit: false };
     } catch (error) {
       if (!failedWith(error, 'ObjectChanged') || round === PLANS_ANEW) throw error;
-      state = await plan(state.spec, report);
+      state = await plan(spec, report);
     }
   }
 }
@@ -61,19 +115,12 @@ async function bring(input: unknown, before: ContinuedRun | undefined, report: R
 async function plan(spec: PrefetchSpec, report: Report): Promise<Planned> {
   report.planning(spec);
   const outcome = await planPrefetch(spec);
-  if (outcome.kind === 'hit') {
-    report.done(outcome.dir, true);
-    return { dir: outcome.dir };
-  }
+  if (outcome.kind === 'hit') return { dir: outcome.dir };
   report.transferring(outcome.plan);
   return { spec, plan: outcome.plan, nextBatch: 0 };
 }
 
-async function transfer(
-  input: unknown,
-  state: TransferState & { readonly round: number },
-  report: Report
-): Promise<Dir> {
+async function transfer({ input, report }: Bringing, state: TransferState & { readonly round: number }): Promise<Dir> {
   const { spec, plan } = state;
   const nextBatch = await transferBatches(state, report.batchDone);
   if (nextBatch !== undefined) {
@@ -86,7 +133,5 @@ async function transfer(
     });
   }
   report.publishing();
-  const dir = await publishDir(spec, plan);
-  report.done(dir, false);
-  return dir;
+  return publishDir(spec, plan);
 }

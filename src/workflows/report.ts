@@ -5,6 +5,7 @@ import {
   type PlanSummary,
   type PrefetchProgress,
   type PrefetchSpec,
+  type ShardPlanSummary,
 } from '../core/contract.js';
 import { describeProgress } from '../core/progress-text.js';
 
@@ -24,6 +25,10 @@ export interface Report {
   readonly planning: (spec: PrefetchSpec) => void;
   readonly transferring: (plan: PlanSummary) => void;
   readonly batchDone: (result: { readonly files: number; readonly bytes: number }) => void;
+  /** The shards are planned and being written. */
+  readonly sharding: (plan: ShardPlanSummary) => void;
+  readonly checking: (plan: ShardPlanSummary) => void;
+  readonly stepDone: (result: { readonly files: number; readonly bytes: number }) => void;
   readonly publishing: () => void;
   readonly done: (dir: Dir, cacheHit: boolean) => void;
   readonly progress: () => PrefetchProgress;
@@ -53,6 +58,25 @@ export function startReport(before: PrefetchProgress = NOTHING): Report {
     },
     batchDone: ({ files, bytes }) => {
       update({ filesDone: progress.filesDone + files, bytesDone: progress.bytesDone + bytes });
+    },
+    sharding: ({ engine, reason, tensorParallelSize, dtype, ...plan }) => {
+      update({
+        phase: 'shard',
+        sharding: { engine, reason, tensorParallelSize, dtype },
+        fileCount: plan.parts * tensorParallelSize,
+        totalBytes: plan.totalBytes,
+        filesDone: 0,
+        bytesDone: 0,
+      });
+    },
+    checking: ({ checks, totalBytes }) => {
+      update({ phase: 'check', fileCount: checks, totalBytes, filesDone: 0, bytesDone: 0 });
+    },
+    stepDone: ({ files, bytes }) => {
+      update({
+        filesDone: progress.filesDone + files,
+        bytesDone: Math.min(progress.totalBytes, progress.bytesDone + bytes),
+      });
     },
     publishing: () => {
       update({ phase: 'publish' });

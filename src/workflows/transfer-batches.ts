@@ -1,4 +1,4 @@
-import { CancellationScope, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import { proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type {
   BatchSpec,
   BatchRequest,
@@ -10,11 +10,7 @@ import type {
 import { taskQueue } from '../core/queues.js';
 import { BATCH } from './activity-options.js';
 import { failedWith } from './failures.js';
-
-/** Batches under way at once: enough for many workers; each worker takes as many as it has slots. */
-const WINDOW = 32;
-/** A batch leaves about six events; this keeps a run far under the server's limit of 51,200. */
-const BATCHES_PER_RUN = 250;
+import { slidingWindow } from './sliding-window.js';
 
 export interface TransferState {
   readonly spec: PrefetchSpec;
@@ -24,38 +20,16 @@ export interface TransferState {
 }
 
 /**
- * Runs batches in a sliding window until all are done, or until this run has done its share.
- * The first failure cancels the others and is thrown when all of them stopped.
+ * Runs batches until all are done, or until this run has done its share.
  * @returns the first batch that is left for the next run, or undefined when all are done
  */
 export async function transferBatches(
   { spec, plan, nextBatch, round }: TransferState & { readonly round: number },
   onBatchDone: (result: BatchResult) => void
 ): Promise<number | undefined> {
-  const last = Math.min(plan.batchCount, nextBatch + BATCHES_PER_RUN);
-  let next = nextBatch;
-  const runLane = async () => {
-    while (next < last && !workflowInfo().continueAsNewSuggested) {
-      const batch = next++;
-      onBatchDone(await runBatch({ spec: batchSpec(spec), planId: plan.planId, batch }, { ...plan, round }));
-    }
-  };
-  await CancellationScope.cancellable(async () => {
-    const scope = CancellationScope.current();
-    let first: { readonly error: unknown } | undefined;
-    const guarded = async () => {
-      try {
-        await runLane();
-      } catch (error) {
-        // The lanes that this cancels fail too, but the first failure is the one to tell.
-        first ??= { error };
-        scope.cancel();
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(WINDOW, last - nextBatch) }, guarded));
-    if (first !== undefined) throw first.error;
+  return slidingWindow({ count: plan.batchCount, next: nextBatch }, async (batch) => {
+    onBatchDone(await runBatch({ spec: batchSpec(spec), planId: plan.planId, batch }, { ...plan, round }));
   });
-  return next < plan.batchCount ? next : undefined;
 }
 
 function batchSpec({ repo, commit, destination, dirKey, hfTokenKey, force }: PrefetchSpec): BatchSpec {

@@ -64,6 +64,13 @@ describe('model-prefetch, on a cluster', () => {
     expect(JSON.parse(result.stdout)).toMatchObject({ repo: 'org/tiny', fileCount: 1 });
   });
 
+  it('ends a worker by itself, as done, once it was idle for as long as --exit-when-idle says', async () => {
+    const env = { TEMPORAL_ADDRESS: server().address, MODEL_PREFETCH_STORE: 's3://bucket' };
+    const run = await runCli(['worker', '--roles', 'wait', '--exit-when-idle', '1s'], env);
+    expect(run).toMatchObject({ code: 0, stdout: '' });
+    expect(run.stderr).toContain('Polling model-prefetch-wait');
+  });
+
   it('cancels a run, whose waiter is told so', async () => {
     const gate = closedGate();
     const env = await cluster(gate.intercept);

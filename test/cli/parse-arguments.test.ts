@@ -100,6 +100,9 @@ describe('parseArguments', () => {
       'worker',
       { roles: ['main', 'transfer'], gpu: 'A100:4', taskQueue: 'mine' },
     ],
+    [['worker', '--exit-when-idle', '90s'], 'worker', { exitWhenIdleMs: 90_000 }],
+    [['worker', '--exit-when-idle', '10m'], 'worker', { exitWhenIdleMs: 600_000 }],
+    [['worker', '--exit-when-idle', '2h'], 'worker', { exitWhenIdleMs: 7_200_000 }],
     [
       ['dev-hub', 'models', '--host', '0.0.0.0', '--port', '8080', '--cdn-port', '0', '--token-file', 't.json'],
       'dev-hub',
@@ -138,6 +141,8 @@ describe('parseArguments', () => {
     [['hf-model', 'org/m', '--output', 'xml'], "option '--output <format>'"],
     [['status', 'prefetch/org/m@main/0123456789ab', '--revision', 'v1'], 'WORKFLOW_ID'],
     [['worker', '--roles', 'main,kitchen'], '--roles: "kitchen"'],
+    [['worker', '--exit-when-idle', '10'], "option '--exit-when-idle <duration>'"],
+    [['worker', '--exit-when-idle', '0s'], "option '--exit-when-idle <duration>'"],
     [['dev-hub', 'models', '--port', '70000'], "option '--port <port>'"],
     [['dev-hub'], "argument 'DIR'"],
   ])('refuses %j as InvalidInput, naming what is wrong', (argv, text) => {

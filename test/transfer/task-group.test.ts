@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { runGroup } from '../../src/transfer/task-group.js';
 import { createOrderedHash } from '../../src/transfer/ordered-hash.js';
-import { createContentHash } from '../../src/transfer/content-hash.js';
+import { createThreadHash, sharedBuffer } from '../../src/transfer/hash-thread.js';
 import { sha256Of } from '../helpers/test-source.js';
 import { bytesOf, live } from '../helpers/transfer-setup.js';
 
@@ -53,17 +53,18 @@ test('a failure to start waits for what was started', async () => {
 });
 
 test('parts are hashed in file order, whatever order they come in', async () => {
-  const bytes = bytesOf(6_000_000);
+  const bytes = sharedBuffer(6_000_000);
+  bytes.set(bytesOf(bytes.length));
   const { signal } = live();
-  const hash = createOrderedHash(createContentHash('sha256', bytes.length), { signal });
+  const hash = createOrderedHash(createThreadHash('sha256', bytes.length), { signal });
   const part = (number: number) => hash.add(number, bytes.subarray((number - 1) * 1_500_000, number * 1_500_000));
   await Promise.all([part(3), part(1), part(4), part(2)]);
-  expect(hash.hex()).toBe(sha256Of(bytes).hex);
+  expect(await hash.hex()).toBe(sha256Of(bytes).hex);
 });
 
 test('a part that waits for one before it gives up on abort', async () => {
   const abort = new AbortController();
-  const hash = createOrderedHash(createContentHash('sha256', 10), abort);
+  const hash = createOrderedHash(createThreadHash('sha256', 10), abort);
   const waiting = hash.add(2, bytesOf(5));
   abort.abort(new Error('no'));
   await expect(waiting).rejects.toThrow('no');

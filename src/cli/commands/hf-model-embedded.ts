@@ -1,4 +1,5 @@
 import { type CliContext, Interrupted, say } from '../context.js';
+import { compact } from '../flag-values.js';
 import { printDir } from '../dir-text.js';
 import { followRun } from '../progress/follow-run.js';
 import { openEmbeddedSession } from '../session/embedded-session.js';
@@ -11,7 +12,10 @@ export async function bringEmbedded({ options, input, settings }: ModelRequest, 
   const tell = (line: string) => {
     say(context, line);
   };
-  const session = await openEmbeddedSession({ settings, verbose, withWorkers: true, signal, say: tell });
+  const { shardConfig, resources } = input;
+  const vllm =
+    shardConfig === undefined || shardConfig.engine === 'native' ? {} : { vllm: compact({ gpu: resources?.gpu }) };
+  const session = await openEmbeddedSession({ settings, verbose, withWorkers: true, signal, say: tell, ...vllm });
   try {
     const handle = await session.prefetches.start(input, { restartRunning: true });
     printDir(await followRun(handle, session, context), output, context);

@@ -9,8 +9,7 @@ import type { ModelRequest } from './hf-model.js';
 export async function bringOnCluster({ options, input, settings }: ModelRequest, context: CliContext): Promise<void> {
   const session = await openClusterSession(settings, options);
   try {
-    const warning = await checkWorkers(session.client, session.taskQueue);
-    if (warning !== undefined) say(context, warning);
+    for (const warning of await checkWorkers(session.client, session.taskQueue, input)) say(context, warning);
     const handle = await session.prefetches.start(input);
     const { workflowId } = handle;
     if (!options.wait) {

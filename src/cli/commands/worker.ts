@@ -6,14 +6,14 @@ import { compact } from '../flag-values.js';
 
 /** Runs a worker until it is told to stop. */
 export async function runWorkerCommand(options: WorkerOptions, context: CliContext): Promise<void> {
-  const { roles, gpu, taskQueue } = options;
+  const { roles, gpu, taskQueue, exitWhenIdleMs } = options;
   if (gpu !== undefined && !gpuSpec.safeParse(gpu).success) {
     throw new PrefetchError('InvalidInput', '--gpu: expected MODEL:COUNT such as "A100:4" or "L4:2"');
   }
   const { runWorker } = await import('../../run-worker.js');
   try {
     await runWorker({
-      ...compact({ roles, gpu, taskQueue }),
+      ...compact({ roles, gpu, taskQueue, exitWhenIdleMs }),
       onReady: (queues) => {
         say(context, `Polling ${queues.join(', ')}; Ctrl-C stops it, once running parts have finished`);
       },

@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
 import type { CliStream } from '../context.js';
-import { amounts, progressLine, waiting, type Moment } from './progress-line.js';
+import { amounts, progressLine, progressPhase, waiting, type Moment } from './progress-line.js';
 
 /** Shows progress to people; `end` leaves the terminal as it was. */
 export interface ProgressDisplay {
@@ -37,6 +37,7 @@ export function lineDisplay(stream: Pick<CliStream, 'write'>): ProgressDisplay {
 function barDisplay(stream: CliStream): ProgressDisplay {
   const lines = lineDisplay(stream);
   let bar: cliProgress.SingleBar | undefined;
+  let phase = '';
   let pause = '';
   return {
     update: (moment, nowMs) => {
@@ -45,6 +46,13 @@ function barDisplay(stream: CliStream): ProgressDisplay {
         lines.update(moment, nowMs);
         return;
       }
+      // Sharding and checking have amounts of their own.
+      if (bar !== undefined && bar.getTotal() !== progress.totalBytes) {
+        bar.stop();
+        bar = undefined;
+      }
+      if (progress.phase !== phase && bar === undefined) stream.write(`${progressPhase(progress.phase)}\n`);
+      phase = progress.phase;
       bar ??= startBar(stream, progress.totalBytes);
       const text = progress.waiting === undefined ? '' : waiting(progress.waiting);
       if (text !== '' && text !== pause) stream.write(`\n${text}\n`);

@@ -5,6 +5,8 @@ const PHASES: Readonly<Record<LiveProgress['phase'], string>> = {
   authenticate: 'Checking access',
   plan: 'Planning',
   transfer: 'Transferring',
+  shard: 'Sharding',
+  check: 'Checking',
   publish: 'Publishing',
   done: 'Done',
 };
@@ -13,6 +15,10 @@ const PHASES: Readonly<Record<LiveProgress['phase'], string>> = {
 export interface Moment {
   readonly progress: LiveProgress;
   readonly bytesPerSecond: number | undefined;
+}
+
+export function progressPhase(phase: LiveProgress['phase']): string {
+  return PHASES[phase];
 }
 
 /** One line for people: phase, and how far the bytes and files are. */

@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import type { PrefetchInput } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import { taskQueue } from '../../core/queues.js';
 
@@ -10,9 +11,13 @@ const ACTIVITY_QUEUE = 2;
 
 /**
  * Fails as `NoWorkers` when nobody would take the run.
- * @returns a warning when only the transfers have no worker: those may be started on demand
+ * @returns warnings for what only its later steps need: such workers may be started on demand
  */
-export async function checkWorkers(client: Client, base: string): Promise<string | undefined> {
+export async function checkWorkers(
+  client: Client,
+  base: string,
+  { shardConfig, resources }: Pick<PrefetchInput, 'shardConfig' | 'resources'>
+): Promise<string[]> {
   if (!(await hasPollers(client, base, WORKFLOW_QUEUE))) {
     throw new PrefetchError(
       'NoWorkers',
@@ -20,9 +25,17 @@ export async function checkWorkers(client: Client, base: string): Promise<string
         'Start one (model-prefetch worker), or set MODEL_PREFETCH_TASK_QUEUE to the queue that your workers serve'
     );
   }
-  const transfers = taskQueue(base, 'transfer');
-  if (await hasPollers(client, transfers, ACTIVITY_QUEUE)) return undefined;
-  return `No worker polls the task queue "${transfers}" yet: nothing is transferred until one does`;
+  const later = [{ queue: taskQueue(base, 'transfer'), what: 'nothing is transferred' }];
+  if (shardConfig !== undefined) later.push({ queue: taskQueue(base, 'shard'), what: 'nothing is sharded' });
+  if (shardConfig?.engine === 'vllm') {
+    later.push({ queue: taskQueue(base, 'gpu', resources?.gpu), what: 'vLLM does not start' });
+  }
+  const warnings = later.map(async ({ queue, what }) =>
+    (await hasPollers(client, queue, ACTIVITY_QUEUE))
+      ? []
+      : [`No worker polls the task queue "${queue}" yet: ${what} until one does`]
+  );
+  return (await Promise.all(warnings)).flat();
 }
 
 async function hasPollers(client: Client, name: string, taskQueueType: number): Promise<boolean> {

@@ -8,6 +8,7 @@ import { PrefetchError } from '../../core/errors.js';
 import { startDevServer, type DevServer } from '../../embedded/dev-server.js';
 import { lockHome } from '../../embedded/home-lock.js';
 import { findTemporalCli } from '../../embedded/temporal-cli.js';
+import { ROLES } from '../../core/queues.js';
 import { createWorkers } from '../../worker.js';
 import { Cleanup } from './cleanup.js';
 import { quietRuntime } from './quiet-runtime.js';
@@ -21,6 +22,8 @@ export interface EmbeddedOptions {
   readonly verbose: boolean;
   /** Without workers nothing runs: good for looking at what was. */
   readonly withWorkers: boolean;
+  /** vLLM of this machine may be needed: the queue of these GPUs, MODEL:COUNT, or of any, is served too. */
+  readonly vllm?: { readonly gpu?: string };
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -42,7 +45,7 @@ export async function openEmbeddedSession(options: EmbeddedOptions): Promise<Ses
     // Whatever is open now was left by a process that died: nobody works on it.
     await terminateOpenRuns(client, 'The process that worked on it ended');
     const workers = options.withWorkers
-      ? await startWorkers({ settings: options.settings, connection }, cleanup)
+      ? await startWorkers({ ...options, connection }, cleanup)
       : { broken: neverBroken };
     return {
       kind: 'embedded',
@@ -77,14 +80,15 @@ async function makeHome(home: string): Promise<void> {
   });
 }
 
-interface WorkerNeeds {
-  readonly settings: Settings;
-  readonly connection: NativeConnection;
-}
+type WorkerNeeds = Pick<EmbeddedOptions, 'settings' | 'vllm'> & { readonly connection: NativeConnection };
 
 /** Starts the workers; `broken` rejects when they end without being told to. */
-async function startWorkers(needs: WorkerNeeds, cleanup: Cleanup): Promise<{ readonly broken: Promise<never> }> {
-  const workers = await createWorkers({ ...needs, embedded: true });
+async function startWorkers(
+  { settings, connection, vllm }: WorkerNeeds,
+  cleanup: Cleanup
+): Promise<{ readonly broken: Promise<never> }> {
+  const roles = ROLES.filter((role) => role !== 'gpu' || vllm !== undefined);
+  const workers = await createWorkers({ settings, connection, embedded: true, roles, ...vllm });
   const ended = workers.run();
   cleanup.add(async () => {
     workers.shutdown();

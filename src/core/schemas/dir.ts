@@ -2,6 +2,8 @@ import { z } from 'zod';
 
 export const dirFormat = z.enum(['huggingface', 'vllm-sharded-state']);
 
+export const shardEngine = z.enum(['vllm', 'native']);
+
 export const dirSchema = z.strictObject({
   path: z.string().describe('Absolute, percent-encoded URL of the Dir, ending in "/"'),
   artifactName: z.string(),
@@ -15,7 +17,7 @@ export const dirSchema = z.strictObject({
   manifestDigest: z.string().describe('"sha256:" and the hex digest of the manifest object'),
   sharding: z
     .strictObject({
-      engine: z.enum(['vllm', 'native']),
+      engine: shardEngine,
       tensorParallelSize: z.number().int(),
       dtype: z.string(),
       vllmVersion: z.string(),
@@ -23,5 +25,5 @@ export const dirSchema = z.strictObject({
     .optional(),
 });
 
-/** A published model: every byte in it matched the Hub's digest. */
+/** A published model: every byte in it matched the Hub's digest, or gives back one that did. */
 export type Dir = z.output<typeof dirSchema>;

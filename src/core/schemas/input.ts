@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { GiB } from '../units.js';
 
 /** The newest vLLM release whose shard layout was measured. */
-const NEWEST_VERIFIED_VLLM = '0.32.0';
+export const NEWEST_VERIFIED_VLLM = '0.32.0';
 
 const repo = z
   .string()
@@ -59,11 +59,20 @@ export const shardConfigSchema = z.strictObject({
     trustRemoteCode: z.boolean().default(false),
     filePattern: z
       .string()
-      .regex(/^(?!.*[\\/])(?=.*\{rank\})(?=.*\{part\}).+\.safetensors$/, 'expected {rank} and {part} and .safetensors')
+      .regex(
+        /^(?=.*\{rank\})(?=.*\{part\})(?:[^{}\\/]|\{rank\}|\{part\})+\.safetensors$/,
+        'expected {rank} and {part}, no other braces or slashes, and .safetensors'
+      )
       .default('model-rank-{rank}-part-{part}.safetensors'),
     maxFileSize: z.number().int().min(1).default(5 * GiB).describe('Bytes of tensor data per file'),
-    vllmVersion: z.string().regex(/^\d+\.\d+\.\d+$/, 'expected a release such as "0.32.0"').default(NEWEST_VERIFIED_VLLM),
-    device: z.enum(['gpu', 'cpu']).optional(),
+    vllmVersion: z
+      .string()
+      .regex(/^(?:\d{1,4}\.\d{1,4}\.\d{1,4}|main-[0-9a-f]{10})$/, 'expected a release such as "0.32.0"')
+      .default(NEWEST_VERIFIED_VLLM)
+      .describe('Release of the vLLM that will load the shards'),
+    device: z.enum(['gpu', 'cpu']).optional().describe('Where engine vllm runs; default: on GPUs where there are any'),
+    pipelineParallelSize: z.number().int().min(1).max(1024).optional().describe('1: shards know tensor parallelism only'),
+    enableExpertParallel: z.boolean().optional().describe('false: shards know tensor parallelism only'),
   }),
 });
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { metadataSchema } from './input.js';
-import { dirFormat } from './dir.js';
+import { metadataSchema, shardConfigSchema } from './input.js';
+import { dirFormat, shardEngine } from './dir.js';
 
-const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${String(length)}}$`));
+export const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${String(length)}}$`));
 
 export const manifestFileSchema = z
   .strictObject({
@@ -15,6 +15,38 @@ export const manifestFileSchema = z
   .refine((file) => (file.sha256 === undefined) !== (file.gitSha1 === undefined), 'expected sha256 or gitSha1')
   // The same rule for the published JSON Schema, which knows nothing of the line above.
   .meta({ oneOf: [{ required: ['sha256'] }, { required: ['gitSha1'] }] });
+
+/** How a sharded Dir was made: vLLM itself checks none of it. */
+export const manifestShardingSchema = z.strictObject({
+  planId: z.string().describe('Digest of all that decided the bytes'),
+  engine: shardEngine,
+  reason: z.string().describe('Why this engine'),
+  profile: z.string().optional().describe('Layout of the native engine; what vLLM calls the tensors depends on its release'),
+  vllmVersion: z.string().describe('The vLLM release that it was made for, or by'),
+  vllmVersions: z
+    .array(z.strictObject({ from: z.string(), to: z.string() }))
+    .describe('Releases that are known to write these very files, both ends included'),
+  tensorParallelSize: z.number().int().min(1).describe('Ranks: vLLM must be started with just that many'),
+  dtype: z.string().describe("Data type of the weights, by vLLM's name"),
+  maxFileSize: z.number().int().min(1),
+  filePattern: z.string(),
+  untied: z.literal(true).optional().describe('config.json was changed: the output head is not the embedding'),
+  request: shardConfigSchema.describe('What was asked for'),
+  source: z.strictObject({
+    path: z.string().describe('URL of the Dir or folder that was sharded'),
+    commit: hex(40),
+    files: z
+      .array(
+        z.strictObject({
+          path: z.string(),
+          size: z.number().int().min(0),
+          etag: z.string().describe("The source store's own id of the file when it was read; opaque"),
+          sha256: hex(64).optional().describe('Digest of the file, where the ranks were seen to give it back'),
+        })
+      )
+      .describe('The weights files'),
+  }),
+});
 
 export const manifestSchema = z.strictObject({
   version: z.literal(1),
@@ -32,10 +64,12 @@ export const manifestSchema = z.strictObject({
   tool: z.strictObject({ name: z.string(), version: z.string() }),
   createdAt: z.string().describe('ISO 8601, UTC'),
   metadata: metadataSchema.optional(),
+  sharding: manifestShardingSchema.optional(),
   fileCount: z.number().int().min(0),
   totalBytes: z.number().int().min(0),
   files: z.array(manifestFileSchema),
 });
 
 export type Manifest = z.output<typeof manifestSchema>;
+export type ManifestSharding = z.output<typeof manifestShardingSchema>;
 export type ManifestFile = z.output<typeof manifestFileSchema>;

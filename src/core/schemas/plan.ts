@@ -1,14 +1,10 @@
 import { z } from 'zod';
-
-const digest = z.discriminatedUnion('algorithm', [
-  z.strictObject({ algorithm: z.literal('sha256'), hex: z.string() }),
-  z.strictObject({ algorithm: z.literal('gitSha1'), hex: z.string() }),
-]);
+import { digestSchema } from './digest.js';
 
 const plannedFile = z.strictObject({
   path: z.string(),
   size: z.number().int().min(0),
-  digest,
+  digest: digestSchema,
   /** The object is in the Dir already and was verified under this etag. */
   verifiedEtag: z.string().optional(),
   /** An object lies at this key, but nobody vouches for it: to be read back before it is trusted. */

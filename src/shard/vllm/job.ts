@@ -19,6 +19,8 @@ export interface VllmShardRequest {
   /** Key prefix of the sharded Dir, ending in "/". */
   readonly dirKey: string;
   readonly source: {
+    /** @default the store of the shards */
+    readonly store?: ObjectStore;
     /** Key prefix of the Dir that is sharded, ending in "/". */
     readonly dirKey: string;
     readonly files: readonly SourceFile[];

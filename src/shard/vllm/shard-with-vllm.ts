@@ -30,7 +30,8 @@ export async function shardWithVllm(
     await sweepScratch(dependencies.scratchFolder, { olderThanMs: LEFT_BEHIND_MS, signal });
     await requireResources(request, { ...dependencies, files, scratch }, { signal });
     const { store, engine } = dependencies;
-    const source = { store, engine, dirKey: request.source.dirKey, files, folder: scratch.source };
+    const { store: sourceStore = store, dirKey } = request.source;
+    const source = { store: sourceStore, engine, dirKey, files, folder: scratch.source };
     await materialiseSource(source, { signal, onProgress });
     const weights = files.filter(({ path }) => isSafetensors(path)).reduce((total, { size }) => total + size, 0);
     const done = await runVllm(request, { ...dependencies, scratch }, { signal, onProgress, weights });

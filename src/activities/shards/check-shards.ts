@@ -1,0 +1,57 @@
+import type { ShardStep, ShardStepResult } from '../../core/contract.js';
+import { isPrefetchError } from '../../core/errors.js';
+import { checkFrames } from '../../shard/native/check-frames.js';
+import { checkSource } from '../../shard/native/check-source.js';
+import { removePlans } from '../plan-objects.js';
+import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
+import {
+  isPublished,
+  openShards,
+  openStep,
+  openWeights,
+  requireLayout,
+  requireNumber,
+  type StepNeeds,
+  type StepOptions,
+} from './step-context.js';
+
+/**
+ * Puts one weights file together again from the files of all ranks, as the store has them, and compares it. With the
+ * first one goes what comes from no weights file: headers and constants. When they differ, the plan and its records go,
+ * so that the next attempt of the run writes everything anew.
+ */
+export async function checkShards(
+  needs: StepNeeds,
+  step: ShardStep,
+  { signal, onProgress }: StepOptions
+): Promise<ShardStepResult> {
+  const context = await openStep(needs, step, { signal });
+  const { document, store } = context;
+  const plan = requireLayout(context);
+  const { number: file = 0 } = step;
+  const { path, size, digest } = requireNumber(step, document.source.weights);
+  const result = { files: 1, bytes: size };
+  if ((await readShardRecord(store, step, records.check(file), { signal })) !== undefined) return result;
+  if (await isPublished(context, { signal })) return result;
+  const sources = await openWeights(needs, context, { signal });
+  const shards = openShards(needs, context);
+  let bytesDone = 0;
+  const onChecked = (count: number): void => {
+    bytesDone += count;
+    onProgress({ bytesDone, current: path });
+  };
+  try {
+    if (file === 0) await checkFrames(plan, shards, { signal });
+    const known = digest?.algorithm === 'sha256' ? digest.hex : undefined;
+    const check = { context: needs.engine.context, plan, file, sha256: known, sources, shards };
+    const sha256 = await checkSource(check, { signal, onChecked });
+    await writeShardRecord(store, step, records.check(file), { files: [], checked: [{ path, sha256 }] });
+  } catch (error) {
+    if (isPrefetchError(error, 'ShardMismatch')) await removePlans(store, step.dirKey, {});
+    throw error;
+  } finally {
+    await sources.close();
+    await shards.close();
+  }
+  return result;
+}

@@ -1,0 +1,49 @@
+import { isPrefetchError, PrefetchError } from '../../core/errors.js';
+import type { ShardEngine } from '../../core/contract.js';
+import type { ParsedShardConfig } from '../../core/schemas/input.js';
+
+/** Which engine shards, why, and the layout of the native engine where it knows the model. */
+export interface EngineChoice<T> {
+  readonly engine: ShardEngine;
+  readonly reason: string;
+  readonly layout: T | undefined;
+}
+
+/** Takes the engine that was asked for; `auto` is native wherever that was verified, and vLLM otherwise. */
+export async function chooseEngine<T>(
+  { engine, args }: ParsedShardConfig,
+  layOut: () => Promise<T>
+): Promise<EngineChoice<T>> {
+  refuseOtherParallelism(args);
+  if (engine === 'native') return { engine, reason: 'engine native was asked for', layout: await layOut() };
+  const { layout, refusal } = await layOutIfVerified(layOut);
+  if (engine === 'vllm') return { engine, reason: 'engine vllm was asked for', layout };
+  if (layout !== undefined) return { engine: 'native', reason: 'auto: this layout is verified', layout };
+  return { engine: 'vllm', reason: `auto: ${refusal}`, layout };
+}
+
+async function layOutIfVerified<T>(layOut: () => Promise<T>): Promise<{ layout?: T; refusal: string }> {
+  try {
+    return { layout: await layOut(), refusal: '' };
+  } catch (error) {
+    if (!isPrefetchError(error, 'UnsupportedSharding')) throw error;
+    // The way out that a refusal ends with is the one that is taken here.
+    const refusal = error.message.replace(/^UnsupportedSharding: /, '').replace(/\. The native engine shards.*$/s, '');
+    return { refusal };
+  }
+}
+
+/** vLLM's shards are by tensor parallel rank alone: stages and experts of several ranks would have one file name. */
+function refuseOtherParallelism({
+  pipelineParallelSize = 1,
+  enableExpertParallel = false,
+}: ParsedShardConfig['args']): void {
+  if (pipelineParallelSize === 1 && !enableExpertParallel) return;
+  const what = enableExpertParallel ? 'enableExpertParallel' : `pipelineParallelSize ${pipelineParallelSize}`;
+  throw new PrefetchError(
+    'UnsupportedSharding',
+    `${what} cannot be sharded: the shards that vLLM loads are by tensor parallel rank only. ` +
+      'Leave it out and raise tensorParallelSize, or bring the model without shardConfig and let vLLM split it',
+    { details: { reason: 'parallelism' } }
+  );
+}

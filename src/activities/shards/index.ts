@@ -1,0 +1,81 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { isPrefetchError } from '../../core/errors.js';
+import type { ShardActivities, ShardProgress, ShardStepResult } from '../../core/contract.js';
+import { adapt } from '../adapt.js';
+import type { ActivityDependencies } from '../dependencies.js';
+import { withHeartbeat } from '../heartbeat.js';
+import { readManifest } from '../published-dir.js';
+import { checkShards } from './check-shards.js';
+import { copyModelFiles } from './copy-model-files.js';
+import { findShards } from './find-shards.js';
+import { shardByVllm } from './shard-by-vllm.js';
+import { planJob } from './plan-job.js';
+import { publishShards } from './publish-shards.js';
+import { jobOfRun } from './sharding-job.js';
+import type { StepOptions } from './step-context.js';
+import { shardPart } from './write-part.js';
+
+type LightShardActivities = Pick<ShardActivities, 'findShards' | 'planShards' | 'publishShards'>;
+type NativeShardActivities = Pick<ShardActivities, 'shardNatively' | 'copyModelFiles' | 'checkShards'>;
+
+/** Steps of sharding that move no weights. */
+export function createLightShardActivities(dependencies: ActivityDependencies): LightShardActivities {
+  return {
+    findShards: (spec) => adapt((signal) => withHeartbeat(() => findShards(dependencies, spec, { signal }))),
+    planShards: (spec) =>
+      adapt((signal) =>
+        withHeartbeat(async () => {
+          const store = await dependencies.openStore(spec.destination);
+          const published = await readManifest(store, spec.dirKey, { signal });
+          return planJob(dependencies, jobOfRun(spec, published?.manifest, store), { signal });
+        })
+      ),
+    publishShards: (step, { revision }) =>
+      adapt((signal) => withHeartbeat(() => publishShards(dependencies, step, { revision, signal, now: new Date() }))),
+  };
+}
+
+/** Steps that move weights without a GPU. */
+export function createNativeShardActivities(dependencies: ActivityDependencies): NativeShardActivities {
+  return {
+    shardNatively: (step) => inStep((options) => shardPart(dependencies, step, options)),
+    copyModelFiles: (step) => inStep((options) => copyModelFiles(dependencies, step, options)),
+    checkShards: (step) => inStep((options) => checkShards(dependencies, step, options)),
+  };
+}
+
+/** The step that runs on a host with vLLM. */
+export function createVllmActivities(dependencies: ActivityDependencies): Pick<ShardActivities, 'shardWithVllm'> {
+  return {
+    shardWithVllm: (step) =>
+      inStep(async (options) => {
+        try {
+          return await shardByVllm(dependencies, step, options);
+        } catch (error) {
+          throw Context.current().info.attempt < VLLM_TRIES ? error : forGood(error);
+        }
+      }),
+  };
+}
+
+/** What vLLM fails on may pass, as a lost GPU does; what it fails on again and again would only keep a GPU busy. */
+const VLLM_TRIES = 3;
+
+function forGood(error: unknown): unknown {
+  if (!isPrefetchError(error, 'VllmFailed')) return error;
+  return ApplicationFailure.nonRetryable(error.message, error.code, error.details);
+}
+
+function inStep(work: (options: StepOptions) => Promise<ShardStepResult>): Promise<ShardStepResult> {
+  return adapt((signal) =>
+    withHeartbeat((report) =>
+      work({
+        signal,
+        onProgress: (progress: ShardProgress) => {
+          report(progress);
+        },
+      })
+    )
+  );
+}

@@ -1,0 +1,87 @@
+import { PrefetchError } from '../../core/errors.js';
+import { manifestKey } from '../../core/layout.js';
+import type { ParsedShardConfig } from '../../core/schemas/input.js';
+import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
+import { isUnchanged, listDir, readManifest } from '../published-dir.js';
+import { asCheckpointFile, type ShardingJob } from './sharding-job.js';
+
+/** A checkpoint and a folder for its shards, as somebody names them. */
+export interface NamedFolders {
+  /** The store whose root is the Dir or the folder with the checkpoint. */
+  readonly source: ObjectStore;
+  /** The store that holds the folder for the shards, and the folder's name under its root. */
+  readonly target: { readonly store: ObjectStore; readonly folder: string };
+  readonly request: ParsedShardConfig;
+  readonly force?: number;
+}
+
+/** The job of sharding a Dir, or a plain folder that no Hub knows, into a folder that somebody named. */
+export async function jobOfFolders(
+  { source, target, request, force }: NamedFolders,
+  options: { readonly signal: AbortSignal }
+): Promise<ShardingJob> {
+  const [objects, published] = await Promise.all([listDir(source, '', options), readManifest(source, '', options)]);
+  if (published !== undefined) refuseBroken(source, published.manifest, objects);
+  else refuseUnreadable(source, objects);
+  const manifest = published?.manifest;
+  return {
+    model: manifest === undefined ? plainModel(source.root) : { ...pickModel(manifest), commit: manifest.commit },
+    source: {
+      store: source,
+      dirKey: '',
+      files: manifest?.files.map(asCheckpointFile) ?? plainFiles(objects),
+    },
+    target: { store: target.store, dirKey: () => `${target.folder}/`, named: true },
+    request,
+    ...(force === undefined ? {} : { force }),
+  };
+}
+
+type ReadManifest = NonNullable<Awaited<ReturnType<typeof readManifest>>>['manifest'];
+
+function pickModel({ repo, revision, artifactName, selection }: ReadManifest) {
+  return { repo, revision, artifactName, selection };
+}
+
+/** A folder has a name and no more; its commit is made of its content when that was read. */
+function plainModel(root: string): ShardingJob['model'] {
+  const name = decodeURIComponent(root.replace(/\/$/, '').split('/').at(-1) ?? '');
+  return {
+    repo: name,
+    revision: 'local',
+    artifactName: name.replaceAll(/[^A-Za-z0-9_-]+/g, '-') || 'model',
+    selection: { kind: 'all', include: [], exclude: [] },
+  };
+}
+
+/** What an unfinished program left, and folders of version control, are no part of a checkpoint. */
+function plainFiles(objects: ReadonlyMap<string, ObjectInfo>) {
+  return [...objects]
+    .filter(([path]) => !path.split('/').some((segment) => segment.startsWith('.')))
+    .map(([path, { size, etag }]) => ({ path, size, etag }));
+}
+
+function refuseBroken(
+  { root }: ObjectStore,
+  { files, format }: ReadManifest,
+  objects: ReadonlyMap<string, ObjectInfo>
+): void {
+  if (format !== 'huggingface') {
+    throw new PrefetchError('InvalidInput', `${root} is sharded already: give the Dir that it was made of`);
+  }
+  const wrong = files.filter((file) => !isUnchanged(objects, file)).map(({ path }) => path);
+  if (wrong.length === 0) return;
+  throw new PrefetchError(
+    'DirNotIntact',
+    `${root} is not as it was published: ${wrong.slice(0, 3).join(', ')}${wrong.length > 3 ? ', …' : ''} changed or went. ` +
+      'Bring it again, or see model-prefetch verify',
+    { details: { paths: wrong.slice(0, 20) } }
+  );
+}
+
+function refuseUnreadable({ root }: ObjectStore, objects: ReadonlyMap<string, ObjectInfo>): void {
+  if (objects.has(manifestKey(''))) {
+    throw new PrefetchError('DirNotIntact', `${root} has a manifest that this version cannot read`);
+  }
+  if (objects.size === 0) throw new PrefetchError('InvalidInput', `${root} is empty, or is not there`);
+}

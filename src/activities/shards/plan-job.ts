@@ -1,0 +1,239 @@
+import { canonicalJson } from '../../core/canonical-json.js';
+import type { ShardEngine, ShardOutcome, ShardPlanSummary } from '../../core/contract.js';
+import { PrefetchError } from '../../core/errors.js';
+import { sha256Hex } from '../../core/identity.js';
+import { manifestKey, shardPlanKey } from '../../core/layout.js';
+import type { Manifest } from '../../core/schemas/manifest.js';
+import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import { headDiffers } from '../../shard/checkpoint/head-differs.js';
+import { sideFiles } from '../../shard/checkpoint/model-files.js';
+import { readCheckpoint, type Checkpoint, type CheckpointFile } from '../../shard/checkpoint/read-checkpoint.js';
+import { planShards, shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
+import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
+import type { ActivityDependencies } from '../dependencies.js';
+import { forEachAtOnce } from '../for-each-at-once.js';
+import { encodeJson } from '../plan-objects.js';
+import { dirOf, isIntact, isTrusted, listDir, readManifest } from '../published-dir.js';
+import { chooseEngine, type EngineChoice } from './choose-engine.js';
+import type { ShardingJob } from './sharding-job.js';
+
+const UPLOADS_AT_ONCE = 8;
+
+/** A plan before anything is written. */
+export interface DraftedPlan {
+  readonly document: ShardPlanDocument;
+  readonly summary: ShardPlanSummary;
+  /** The files to the last byte, where the native engine knows the model. */
+  readonly layout: ShardPlan | undefined;
+}
+
+/** Finds the sharded Dir that is published already, or leaves a plan for the steps that follow. */
+export async function planJob(
+  needs: Pick<ActivityDependencies, 'engine'>,
+  job: ShardingJob,
+  options: { readonly signal: AbortSignal }
+): Promise<ShardOutcome> {
+  const { document, summary, layout } = await draftPlan(needs, job, options);
+  const { dirKey, planId } = summary;
+  const { store, named } = job.target;
+  const [published, objects] = await Promise.all([
+    readManifest(store, dirKey, options),
+    listDir(store, dirKey, options),
+  ]);
+  const intact = published !== undefined && isIntact(published.manifest, objects);
+  if (intact && isTrusted(job, published.manifest) && isOfPlan(document, published.manifest)) {
+    return { kind: 'hit', dir: dirOf(store, { dirKey, revision: job.model.revision }, published) };
+  }
+  if (named) refuseForeign({ document, layout, objects, place: `${store.root}${dirKey}` }, published?.manifest);
+  await store.checkWritable({ ...options, bytes: summary.totalBytes });
+  const planKey = shardPlanKey(dirKey, planId);
+  if ((await store.head(planKey, options)) === undefined) {
+    // Parts that another plan left would pass for parts of this one.
+    if (layout !== undefined) await giveUpUploads(store, dirKey, layout, options.signal);
+    await store.put(planKey, encodeJson(document), { ...options, contentType: 'application/json' });
+  }
+  // A good manifest stays while a forced run replaces its objects one by one by equal bytes.
+  if (published !== undefined && !intact) await store.delete(manifestKey(dirKey), options);
+  return { kind: 'shard', plan: summary };
+}
+
+/** Reads the checkpoint's headers, chooses the engine and lays the shards out; writes nothing. */
+export async function draftPlan(
+  { engine: { context } }: Pick<ActivityDependencies, 'engine'>,
+  job: ShardingJob,
+  { signal }: { readonly signal: AbortSignal }
+): Promise<DraftedPlan> {
+  const { args } = job.request;
+  const place = { context, ...job.source };
+  const choice = await chooseEngine(job.request, async () => {
+    const checkpoint = await readCheckpoint(place, { signal });
+    const differs = await headDiffers(place, checkpoint, { signal });
+    const { tensorParallelSize: ranks, dtype, vllmVersion, maxFileSize, filePattern } = args;
+    const { config, weights: files } = checkpoint;
+    const request = { config, files, ranks, dtype, vllmVersion, maxFileSize, filePattern, headDiffers: differs };
+    return { checkpoint, plan: planShards(request), headDiffers: differs };
+  });
+  const document = describePlan(job, choice);
+  return { document, summary: summarise(job, document, choice), layout: choice.layout?.plan };
+}
+
+type Choice = EngineChoice<{
+  readonly checkpoint: Checkpoint;
+  readonly plan: ShardPlan;
+  readonly headDiffers: boolean;
+}>;
+
+function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): ShardPlanDocument {
+  const { source, request, model, force, metadata, resources } = job;
+  const content = {
+    version: 1,
+    engine,
+    reason,
+    request,
+    dtype: layout?.plan.dtype ?? request.args.dtype,
+    ...(layout === undefined ? {} : { profile: layout.plan.profile.id }),
+    headDiffers: layout?.headDiffers === true,
+    config: { ...layout?.checkpoint.config },
+    source: {
+      root: source.store.root,
+      dirKey: source.dirKey,
+      weights: (layout?.checkpoint.weights ?? []).map(({ header, ...file }) => ({
+        ...asSourceFile(file),
+        headerByteLength: header.headerByteLength,
+        tensors: header.tensors.map(
+          ({ name, dtype, shape, begin, end }): [string, string, number[], number, number] => [
+            name,
+            dtype,
+            [...shape],
+            begin,
+            end,
+          ]
+        ),
+      })),
+      // Without a layout nobody knows which files are weights: vLLM gets all of them.
+      others: (layout?.checkpoint.others ?? source.files).map(asSourceFile),
+    },
+    model,
+    ...(force === undefined ? {} : { force }),
+    ...(metadata === undefined ? {} : { metadata }),
+    ...(resources === undefined ? {} : { resources }),
+  } as const;
+  // Equal bytes have an equal plan, so that any later run goes on with it.
+  const decides = { ...content, reason: undefined, model: undefined, metadata: undefined, resources: undefined };
+  return { ...content, planId: sha256Hex(canonicalJson(decides)).slice(0, 16) };
+}
+
+function asSourceFile({ path, size, etag, digest }: CheckpointFile): ShardPlanDocument['source']['others'][number] {
+  return { path, size, etag, ...(digest === undefined ? {} : { digest }) };
+}
+
+function summarise(
+  job: ShardingJob,
+  document: ShardPlanDocument,
+  { engine, reason, layout }: Choice
+): ShardPlanSummary {
+  const { args } = job.request;
+  const { dtype, planId } = document;
+  const { maxFileSize, filePattern, tensorParallelSize } = args;
+  const profile = engine === 'native' ? (document.profile ?? '') : args.vllmVersion;
+  const perRank = layout?.plan.parts.reduce((sum, { size }) => sum + size, 0);
+  return {
+    planId,
+    dirKey: job.target.dirKey(dtype, { engine, profile, maxFileSize, filePattern }),
+    engine,
+    reason,
+    tensorParallelSize,
+    dtype,
+    parts: layout?.plan.parts.length ?? 0,
+    checks: document.source.weights.length,
+    totalBytes:
+      perRank === undefined ? job.source.files.reduce((sum, { size }) => sum + size, 0) : perRank * tensorParallelSize,
+  };
+}
+
+/** Whether a published Dir is what this plan would write. */
+function isOfPlan({ engine, request, dtype, profile, source }: ShardPlanDocument, { sharding }: Manifest): boolean {
+  if (sharding === undefined) return false;
+  const { maxFileSize, filePattern, tensorParallelSize, vllmVersion } = request.args;
+  const asked = {
+    engine,
+    maxFileSize,
+    filePattern,
+    tensorParallelSize,
+    ...layoutName(engine, { profile, vllmVersion }),
+  };
+  const found = { ...pick(sharding), ...layoutName(sharding.engine, sharding) };
+  if (canonicalJson(asked) !== canonicalJson(found) || (dtype !== 'auto' && dtype !== sharding.dtype)) return false;
+  const files = new Map(sharding.source.files.map((file) => [file.path, file]));
+  return (
+    files.size === source.weights.length &&
+    source.weights.every(({ path, size, etag, digest }) => {
+      const file = files.get(path);
+      if (file?.size !== size) return false;
+      return digest?.algorithm === 'sha256' ? file.sha256 === digest.hex : file.etag === etag;
+    })
+  );
+}
+
+function pick({ engine, maxFileSize, filePattern, tensorParallelSize }: NonNullable<Manifest['sharding']>) {
+  return { engine, maxFileSize, filePattern, tensorParallelSize };
+}
+
+function layoutName(
+  engine: ShardEngine,
+  { profile, vllmVersion }: { readonly profile?: string | undefined; readonly vllmVersion: string }
+) {
+  return engine === 'native' ? { profile } : { vllmVersion };
+}
+
+interface Place {
+  readonly document: ShardPlanDocument;
+  readonly layout: ShardPlan | undefined;
+  readonly objects: ReadonlyMap<string, ObjectInfo>;
+  readonly place: string;
+}
+
+/** A folder that somebody named may hold anything; shards among other files would be loaded with them. */
+function refuseForeign({ document, layout, objects, place }: Place, published: Manifest | undefined): void {
+  if (published !== undefined && document.force === undefined) {
+    throw new PrefetchError(
+      'InvalidInput',
+      `${place} holds another Dir already (${describeDir(published)}): choose another --to, or remove it`
+    );
+  }
+  const ours = new Set([
+    ...(layout === undefined ? [] : layout.parts.flatMap(({ part }) => fileNames(layout, part))),
+    ...sideFiles(document.source.others).map(({ path }) => path),
+  ]);
+  const foreign = [...objects.keys()].filter((path) => !path.startsWith('.prefetch/') && !ours.has(path));
+  if (foreign.length === 0) return;
+  throw new PrefetchError(
+    'InvalidInput',
+    `${place} holds files that are no part of these shards (${foreign.slice(0, 3).join(', ')}${foreign.length > 3 ? ', …' : ''}): ` +
+      'choose an empty folder for --to'
+  );
+}
+
+function describeDir({ repo, sharding }: Manifest): string {
+  if (sharding === undefined) return repo;
+  return `${repo}, tensorParallelSize ${sharding.tensorParallelSize}, ${sharding.dtype}, engine ${sharding.engine}`;
+}
+
+function fileNames(layout: ShardPlan, part: number): string[] {
+  return Array.from({ length: layout.ranks }, (_, rank) => shardFileName(layout, rank, part));
+}
+
+async function giveUpUploads(
+  store: ObjectStore,
+  dirKey: string,
+  layout: ShardPlan,
+  signal: AbortSignal
+): Promise<void> {
+  const { multipart } = await store.capabilities({ signal });
+  if (!multipart) return;
+  const keys = layout.parts.flatMap(({ part }) => fileNames(layout, part)).map((path) => `${dirKey}${path}`);
+  await forEachAtOnce(UPLOADS_AT_ONCE, keys, signal, async (key, inner) => {
+    for (const upload of await store.findUploads(key, { signal: inner }))
+      await store.abortUpload(upload, { signal: inner });
+  });
+}

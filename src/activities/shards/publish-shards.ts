@@ -1,0 +1,157 @@
+import { createHash } from 'node:crypto';
+import type { Dir, Manifest, PrefetchSpec, ShardStep } from '../../core/contract.js';
+import { PrefetchError } from '../../core/errors.js';
+import { manifestKey } from '../../core/layout.js';
+import type { ManifestSharding } from '../../core/schemas/manifest.js';
+import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-plan.js';
+import { objectUrl } from '../../storage/store-url.js';
+import type { ActivityDependencies } from '../dependencies.js';
+import { encodeJson, removePlans } from '../plan-objects.js';
+import { dirOf, isIntact, isUnchanged, listDir, readManifest } from '../published-dir.js';
+import { readShardRecord, records } from './shard-objects.js';
+import { openStep, type StepContext } from './step-context.js';
+
+type Needs = Pick<ActivityDependencies, 'openStore' | 'tool'>;
+
+/** Checks that every file is there as it was verified, writes the manifest, and removes the plan. */
+export async function publishShards(
+  needs: Needs,
+  step: ShardStep,
+  { revision, signal, now }: Pick<PrefetchSpec, 'revision'> & { readonly signal: AbortSignal; readonly now: Date }
+): Promise<Dir> {
+  const store = await needs.openStore(step.destination);
+  const { dirKey, planId } = step;
+  const found = await readManifest(store, dirKey, { signal });
+  // An attempt that died may have published already, and its plan may be gone.
+  if (
+    found?.manifest.sharding?.planId === planId &&
+    isIntact(found.manifest, await listDir(store, dirKey, { signal }))
+  ) {
+    await removePlans(store, dirKey, { signal });
+    return dirOf(store, { dirKey, revision }, found);
+  }
+  const context = await openStep(needs, step, { signal });
+  const done = await readAllRecords(context, { signal });
+  const files = done.flatMap((record) => record.files).sort((a, b) => (a.path < b.path ? -1 : 1));
+  const objects = await listDir(store, dirKey, { signal });
+  const wrong = files.filter((file) => !isUnchanged(objects, file)).map(({ path }) => path);
+  if (wrong.length > 0) throw changed(context, wrong);
+  await removeStrays(context, { objects: [...objects.keys()], files, signal });
+  const manifest = makeManifest(context, { done, files, tool: needs.tool, createdAt: now.toISOString() });
+  const bytes = encodeJson(manifest);
+  await store.put(manifestKey(dirKey), bytes, { signal, contentType: 'application/json' });
+  await removePlans(store, dirKey, { signal });
+  return dirOf(store, { dirKey, revision }, { manifest, bytes });
+}
+
+/** Everything that was written and checked; a record that is missing means that a step was not done. */
+async function readAllRecords(
+  { store, step, layout, document }: StepContext,
+  options: { readonly signal: AbortSignal }
+): Promise<ShardRecord[]> {
+  const written =
+    document.engine === 'vllm' ? [records.vllm] : (layout?.parts.map(({ part }) => records.part(part)) ?? []);
+  const names = [records.modelFiles, ...written, ...document.source.weights.map((_, file) => records.check(file))];
+  const found = await Promise.all(names.map((name) => readShardRecord(store, step, name, options)));
+  return found.map((record, index) => {
+    if (record !== undefined) return record;
+    throw new PrefetchError(
+      'ObjectChanged',
+      `${names[index] ?? ''} of ${store.root}${step.dirKey} is not done. Run it again`
+    );
+  });
+}
+
+/** vLLM loads every file whose name fits its pattern: what an earlier attempt left must not be among them. */
+async function removeStrays(
+  { store, step }: StepContext,
+  {
+    objects,
+    files,
+    signal,
+  }: {
+    readonly objects: readonly string[];
+    readonly files: ShardRecord['files'];
+    readonly signal: AbortSignal;
+  }
+): Promise<void> {
+  const kept = new Set(files.map(({ path }) => path));
+  for (const path of objects) {
+    if (path.endsWith('.safetensors') && !kept.has(path)) await store.delete(`${step.dirKey}${path}`, { signal });
+  }
+}
+
+interface Done {
+  readonly done: readonly ShardRecord[];
+  readonly files: ShardRecord['files'];
+  readonly tool: Manifest['tool'];
+  readonly createdAt: string;
+}
+
+function makeManifest(context: StepContext, { done, files, tool, createdAt }: Done): Manifest {
+  const { document } = context;
+  const { model, force, metadata } = document;
+  const sharding = describeSharding(context, done);
+  return {
+    version: 1,
+    repo: model.repo,
+    revision: model.revision,
+    commit: sharding.source.commit,
+    artifactName: model.artifactName,
+    format: 'vllm-sharded-state',
+    selection: model.selection,
+    ...(force === undefined ? {} : { force }),
+    tool,
+    createdAt,
+    ...(metadata === undefined ? {} : { metadata }),
+    sharding,
+    fileCount: files.length,
+    totalBytes: files.reduce((sum, { size }) => sum + size, 0),
+    files,
+  };
+}
+
+function describeSharding({ document, layout, source }: StepContext, done: readonly ShardRecord[]): ManifestSharding {
+  const { engine, reason, request, profile } = document;
+  const { tensorParallelSize, maxFileSize, filePattern, vllmVersion } = request.args;
+  const vllm = done.find((record) => record.vllm !== undefined)?.vllm;
+  const version = vllm?.version ?? vllmVersion;
+  const checked = new Map(done.flatMap((record) => record.checked).map(({ path, sha256 }) => [path, sha256]));
+  return {
+    planId: document.planId,
+    engine,
+    reason,
+    ...(profile === undefined ? {} : { profile }),
+    vllmVersion: version,
+    vllmVersions: layout?.profile.versions.map(({ from, to }) => ({ from, to })) ?? [{ from: version, to: version }],
+    tensorParallelSize,
+    dtype: vllm?.dtype ?? document.dtype,
+    maxFileSize,
+    filePattern,
+    ...(document.headDiffers || vllm?.untied === true ? { untied: true } : {}),
+    request,
+    source: {
+      path: objectUrl(source.root, document.source.dirKey),
+      commit: document.model.commit ?? contentId(document, checked),
+      files: document.source.weights.map(({ path, size, etag }) => {
+        const sha256 = checked.get(path);
+        return { path, size, etag, ...(sha256 === undefined ? {} : { sha256 }) };
+      }),
+    },
+  };
+}
+
+/** A checkpoint that no Hub knows is named by its content: a digest over the digests of its weights. */
+function contentId({ source }: ShardPlanDocument, checked: ReadonlyMap<string, string>): string {
+  const hash = createHash('sha256');
+  for (const { path } of source.weights) hash.update(`${checked.get(path) ?? ''}  ${path}\n`);
+  return hash.digest('hex').slice(0, 40);
+}
+
+function changed({ store, step }: StepContext, paths: readonly string[]): PrefetchError {
+  return new PrefetchError(
+    'ObjectChanged',
+    `Not published: ${paths.length} of the files in ${store.root}${step.dirKey} are not as they were verified ` +
+      `(${paths.slice(0, 3).join(', ')}${paths.length > 3 ? ', …' : ''}). Something else writes there. Run it again`
+  );
+}

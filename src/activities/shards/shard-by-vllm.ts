@@ -1,0 +1,83 @@
+import type { ShardStep, ShardStepResult } from '../../core/contract.js';
+import type { TensorSpec } from '../../safetensors/index.js';
+import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
+import type { VllmProgress } from '../../shard/vllm/job.js';
+import { shardWithVllm } from '../../shard/vllm/shard-with-vllm.js';
+import type { ActivityDependencies } from '../dependencies.js';
+import { untieCopiedConfig } from './copy-model-files.js';
+import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
+import { isPublished, openStep, type StepContext, type StepOptions } from './step-context.js';
+import { areThere } from './write-part.js';
+
+type Needs = Pick<ActivityDependencies, 'openStore' | 'engine' | 'scratchFolder' | 'vllm'>;
+
+/** Has vLLM on this host write all shards, unless a record says that it did and they are still there. */
+export async function shardByVllm(
+  needs: Needs,
+  step: ShardStep,
+  { signal, onProgress }: StepOptions
+): Promise<ShardStepResult> {
+  const context = await openStep(needs, step, { signal });
+  const { store, source, document, layout } = context;
+  const before = await readShardRecord(store, step, records.vllm, { signal });
+  if (before !== undefined && (await areThere(store, step, before, { signal }))) return summarise(before.files);
+  if (before === undefined && (await isPublished(context, { signal }))) return { files: 0, bytes: 0 };
+  const { weights, others, dirKey } = document.source;
+  const shards = await shardWithVllm(
+    {
+      planId: step.planId,
+      dirKey: step.dirKey,
+      source: { store: source, dirKey, files: [...weights.map(asFile), ...others.map(asFile)] },
+      args: document.request.args,
+      ...(layout === undefined ? {} : { dtype: layout.dtype, expected: expectedFiles(layout) }),
+      ...(document.resources === undefined ? {} : { resources: document.resources }),
+    },
+    { store, engine: needs.engine, scratchFolder: needs.scratchFolder, ...needs.vllm },
+    {
+      signal,
+      onProgress: (progress) => {
+        onProgress({ bytesDone: progress.bytesDone, current: describe(progress) });
+      },
+    }
+  );
+  if (shards.untied && !document.headDiffers) await untieCopiedConfig(context, { signal });
+  const { files, vllmVersion: version, dtype, device } = shards;
+  await writeShardRecord(store, step, records.vllm, {
+    files: [...files],
+    checked: [],
+    vllm: { version, dtype, device, untied: shards.untied },
+  });
+  return summarise(files);
+}
+
+function summarise(files: readonly { readonly size: number }[]): ShardStepResult {
+  return { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) };
+}
+
+type PlannedFile = StepContext['document']['source']['others'][number];
+
+function asFile({ path, size, etag, digest }: PlannedFile) {
+  return { path, size, etag, ...(digest === undefined ? {} : { digest }) };
+}
+
+/** What the native engine would write: vLLM must write no less. */
+function expectedFiles(layout: ShardPlan): Map<string, readonly TensorSpec[]> {
+  return new Map(
+    layout.parts.flatMap(({ part, tensors }) => {
+      const specs = tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
+      return Array.from({ length: layout.ranks }, (_, rank) => [shardFileName(layout, rank, part), specs] as const);
+    })
+  );
+}
+
+const PHASES: Readonly<Record<VllmProgress['phase'], string>> = {
+  materialise: 'fetching the model to local disk',
+  load: 'vLLM loads',
+  save: 'vLLM saves',
+  check: 'checking what vLLM wrote',
+  upload: 'uploading the shards',
+};
+
+function describe({ phase, rank, ranks }: VllmProgress): string {
+  return rank === undefined || ranks === undefined ? PHASES[phase] : `${PHASES[phase]} rank ${rank + 1} of ${ranks}`;
+}

@@ -1,0 +1,68 @@
+import type { Dir, ShardPlanSummary, ShardProgress, ShardStep } from '../../core/contract.js';
+import type { ActivityDependencies } from '../dependencies.js';
+import { forEachAtOnce } from '../for-each-at-once.js';
+import { checkShards } from './check-shards.js';
+import { copyModelFiles } from './copy-model-files.js';
+import { planJob } from './plan-job.js';
+import { publishShards } from './publish-shards.js';
+import type { ShardingJob } from './sharding-job.js';
+import { shardPart } from './write-part.js';
+import { shardByVllm } from './shard-by-vllm.js';
+
+/** Where sharding in one process stands. */
+export interface ShardMoment {
+  readonly phase: 'plan' | 'shard' | 'check' | 'publish';
+  readonly plan?: ShardPlanSummary;
+  readonly bytesDone: number;
+  readonly current?: string;
+}
+
+export interface InProcessOptions {
+  readonly signal: AbortSignal;
+  readonly onMoment: (moment: ShardMoment) => void;
+}
+
+/** One is written while the one before is completed, which a store may take its time for. */
+const PARTS_AT_ONCE = 2;
+
+/** Does what the workflow does with its activities, in this process and without Temporal; a later call goes on with it. */
+export async function shardInProcess(
+  dependencies: ActivityDependencies,
+  job: ShardingJob,
+  { signal, onMoment }: InProcessOptions
+): Promise<{ readonly dir: Dir; readonly hit: boolean }> {
+  onMoment({ phase: 'plan', bytesDone: 0 });
+  const outcome = await planJob(dependencies, job, { signal });
+  if (outcome.kind === 'hit') return { dir: outcome.dir, hit: true };
+  const { plan } = outcome;
+  const step: ShardStep = { destination: job.target.store.root, dirKey: plan.dirKey, planId: plan.planId };
+
+  const inPhase = (phase: ShardMoment['phase']) => {
+    const done = new Map<number, number>();
+    return (number: number) =>
+      ({ bytesDone, current }: ShardProgress): void => {
+        done.set(number, bytesDone);
+        onMoment({ phase, plan, bytesDone: [...done.values()].reduce((sum, bytes) => sum + bytes, 0), current });
+      };
+  };
+  const writing = inPhase('shard');
+  await copyModelFiles(dependencies, step, { signal, onProgress: () => undefined });
+  if (plan.engine === 'vllm') {
+    await shardByVllm(dependencies, step, { signal, onProgress: writing(0) });
+  } else {
+    await forEachAtOnce(PARTS_AT_ONCE, numbers(plan.parts), signal, async (number, inner) => {
+      await shardPart(dependencies, { ...step, number }, { signal: inner, onProgress: writing(number) });
+    });
+  }
+  const checking = inPhase('check');
+  await forEachAtOnce(PARTS_AT_ONCE, numbers(plan.checks), signal, async (number, inner) => {
+    await checkShards(dependencies, { ...step, number }, { signal: inner, onProgress: checking(number) });
+  });
+  onMoment({ phase: 'publish', plan, bytesDone: plan.totalBytes });
+  const { revision } = job.model;
+  return { dir: await publishShards(dependencies, step, { revision, signal, now: new Date() }), hit: false };
+}
+
+function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, number) => number);
+}

@@ -1,0 +1,68 @@
+import type { PrefetchSpec } from '../../core/contract.js';
+import { PrefetchError } from '../../core/errors.js';
+import { shardedDirKey, type ShardLayout } from '../../core/layout.js';
+import type { ParsedShardConfig } from '../../core/schemas/input.js';
+import type { Manifest } from '../../core/schemas/manifest.js';
+import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import type { CheckpointFile } from '../../shard/checkpoint/read-checkpoint.js';
+import type { ObjectStore } from '../../storage/object-store.js';
+
+/** A checkpoint to be sharded, and where to. */
+export interface ShardingJob {
+  /** For the manifest: where the checkpoint comes from. */
+  readonly model: ShardPlanDocument['model'];
+  readonly source: {
+    readonly store: ObjectStore;
+    readonly dirKey: string;
+    readonly files: readonly CheckpointFile[];
+  };
+  readonly target: {
+    readonly store: ObjectStore;
+    /** Key prefix of the sharded Dir. */
+    readonly dirKey: (dtype: string, layout: ShardLayout) => string;
+    /** A folder that somebody named: what else lies there is refused, and never touched. */
+    readonly named: boolean;
+  };
+  readonly request: ParsedShardConfig;
+  readonly force?: number;
+  readonly metadata?: ShardPlanDocument['metadata'];
+  readonly resources?: ShardPlanDocument['resources'];
+}
+
+/** The job of a run: its published Dir is sharded into another one beside it. */
+export function jobOfRun(
+  spec: PrefetchSpec,
+  published: Manifest | undefined,
+  store: ObjectStore
+): ShardingJob & { readonly request: ParsedShardConfig } {
+  const { shardConfig: request, dirKey } = spec;
+  if (published === undefined || request === undefined) {
+    throw new PrefetchError('ObjectChanged', `${store.root}${dirKey} is not published any more. Run it again`);
+  }
+  const { repo, revision, artifactName, selection } = published;
+  const ranks = request.args.tensorParallelSize;
+  return {
+    model: { repo, revision, artifactName, selection, commit: spec.commit },
+    source: { store, dirKey, files: published.files.map(asCheckpointFile) },
+    target: { store, dirKey: (dtype, layout) => shardedDirKey(dirKey, ranks, dtype, layout), named: false },
+    request,
+    ...(spec.force === undefined ? {} : { force: spec.force }),
+    ...(spec.metadata === undefined ? {} : { metadata: spec.metadata }),
+    ...(spec.resources === undefined ? {} : { resources: spec.resources }),
+  };
+}
+
+/** A file of a manifest as a checkpoint's. */
+export function asCheckpointFile({
+  path,
+  size,
+  etag = '',
+  sha256,
+  gitSha1,
+}: Manifest['files'][number]): CheckpointFile {
+  const digest =
+    sha256 === undefined
+      ? ({ algorithm: 'gitSha1', hex: gitSha1 ?? '' } as const)
+      : ({ algorithm: 'sha256', hex: sha256 } as const);
+  return { path, size, etag, digest };
+}

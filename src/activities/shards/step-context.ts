@@ -1,0 +1,102 @@
+import type { ShardProgress, ShardStep } from '../../core/contract.js';
+import { PrefetchError } from '../../core/errors.js';
+import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import { openRangeReader, type RangeReader } from '../../shard/native/source-files.js';
+import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
+import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
+import type { ActivityDependencies } from '../dependencies.js';
+import { isIntact, listDir, readManifest } from '../published-dir.js';
+import { loadShardPlan } from './shard-objects.js';
+
+export type StepNeeds = Pick<ActivityDependencies, 'openStore' | 'engine'>;
+
+export interface StepOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: ShardProgress) => void;
+}
+
+/** A step with what it works on. */
+export interface StepContext {
+  readonly step: ShardStep;
+  readonly document: ShardPlanDocument;
+  readonly layout: ShardPlan | undefined;
+  /** Where the shards go. */
+  readonly store: ObjectStore;
+  /** Where the checkpoint lies. */
+  readonly source: ObjectStore;
+}
+
+/** Opens the stores of a step and loads its plan; `ObjectChanged` when the plan is gone. */
+export async function openStep(
+  { openStore }: Pick<StepNeeds, 'openStore'>,
+  step: ShardStep,
+  options: { readonly signal: AbortSignal }
+): Promise<StepContext> {
+  const store = await openStore(step.destination);
+  const { document, layout } = await loadShardPlan(store, step, options);
+  return { step, document, layout, store, source: await openStore(document.source.root) };
+}
+
+/** Another run of the same plan may have published meanwhile: what it published must not be written again. */
+export async function isPublished(
+  { store, step }: StepContext,
+  options: { readonly signal: AbortSignal }
+): Promise<boolean> {
+  const published = await readManifest(store, step.dirKey, options);
+  if (published?.manifest.sharding?.planId !== step.planId) return false;
+  return isIntact(published.manifest, await listDir(store, step.dirKey, options));
+}
+
+/** The layout of a step that cannot be done without one. */
+export function requireLayout({ step, layout }: StepContext): ShardPlan {
+  if (layout !== undefined) return layout;
+  throw new PrefetchError('Internal', `The shard plan ${step.planId} has no layout`);
+}
+
+/** The position that a step is about. */
+export function requireNumber<T>({ number = -1, planId }: ShardStep, of: readonly T[]): T {
+  const found = of[number];
+  if (found !== undefined) return found;
+  throw new PrefetchError('Internal', `The shard plan ${planId} has no step ${number}`);
+}
+
+/** The weights files of the checkpoint, if they are still those that were planned with. */
+export async function openWeights(
+  { engine }: Pick<StepNeeds, 'engine'>,
+  { document, source }: StepContext,
+  options: { readonly signal: AbortSignal }
+): Promise<RangeReader> {
+  const { dirKey, weights } = document.source;
+  await Promise.all(
+    weights.map(async ({ path, size, etag }) => {
+      refuseChanged(await source.head(`${dirKey}${path}`, options), { path, size, etag }, `${source.root}${dirKey}`);
+    })
+  );
+  return openRangeReader(
+    engine.context,
+    source,
+    weights.map(({ path, size }) => ({ key: `${dirKey}${path}`, size }))
+  );
+}
+
+/** Fails as `ObjectChanged` where the source is another one by now: its plan is made anew then. */
+export function refuseChanged(
+  found: ObjectInfo | undefined,
+  { path, size, etag }: { readonly path: string; readonly size: number; readonly etag: string },
+  place: string
+): void {
+  if (found?.size === size && found.etag === etag) return;
+  throw new PrefetchError('ObjectChanged', `${path} in ${place} is not the file that was planned with. Run it again`);
+}
+
+/** The files of all ranks: part after part, and rank after rank in each. */
+export function openShards({ engine }: Pick<StepNeeds, 'engine'>, context: StepContext): RangeReader {
+  const layout = requireLayout(context);
+  const objects = layout.parts.flatMap(({ part, size }) =>
+    Array.from({ length: layout.ranks }, (_, rank) => ({
+      key: `${context.step.dirKey}${shardFileName(layout, rank, part)}`,
+      size,
+    }))
+  );
+  return openRangeReader(engine.context, context.store, objects);
+}

@@ -1,0 +1,66 @@
+import { jobOfFolders } from '../../activities/shards/local-job.js';
+import { draftPlan, type DraftedPlan } from '../../activities/shards/plan-job.js';
+import { shardInProcess } from '../../activities/shards/shard-in-process.js';
+import type { ShardingJob } from '../../activities/shards/sharding-job.js';
+import { readSettings } from '../../config/environment.js';
+import { withTrailingSlash } from '../../core/identity.js';
+import { createDependencies, type WorkerDependencies } from '../../worker-dependencies.js';
+import { type CliContext, Interrupted, printJson, printResult, say } from '../context.js';
+import { printDir } from '../dir-text.js';
+import { readDirUrl, splitDirUrl } from '../dir-url.js';
+import { compact } from '../flag-values.js';
+import type { ShardOptions } from '../invocation.js';
+import { progressDisplay } from '../progress/displays.js';
+import { shardProgress } from '../progress/shard-progress.js';
+import { describeShards, shardsAsJson } from '../shards-text.js';
+
+/** Shards a Dir or a folder in this process, and prints the sharded Dir. */
+export async function runShard(options: ShardOptions & { readonly to: string }, context: CliContext): Promise<void> {
+  const target = splitDirUrl('--to', options.to);
+  await withJob(options, target, context, async (dependencies, job) => {
+    const display = progressDisplay(context.stderr);
+    const show = shardProgress(display);
+    try {
+      const { dir, hit } = await shardInProcess(dependencies, job, { signal: context.signal, onMoment: show });
+      display.end();
+      if (hit) say(context, 'Published before: nothing to shard');
+      printDir(dir, options.output, context);
+    } catch (error) {
+      display.end();
+      context.signal.throwIfAborted();
+      throw error;
+    }
+  });
+}
+
+/** Prints the layout that `shard` would write; only headers are read, and nothing is written. */
+export async function runShardPlan(options: ShardOptions, context: CliContext): Promise<void> {
+  const anywhere = { root: readDirUrl('DIR', options.dir), folder: 'shards' };
+  await withJob(options, anywhere, context, async ({ engine }, job) => {
+    const draft: DraftedPlan = await draftPlan({ engine }, job, { signal: context.signal });
+    if (options.output === 'json') printJson(context, shardsAsJson(draft));
+    else printResult(context, describeShards(draft));
+  });
+}
+
+async function withJob(
+  { dir, shardConfig, force, verbose }: ShardOptions,
+  target: { readonly root: string; readonly folder: string },
+  context: CliContext,
+  work: (dependencies: WorkerDependencies, job: ShardingJob) => Promise<void>
+): Promise<void> {
+  const tool = { name: 'temporal-model-prefetch', version: context.version };
+  const dependencies = createDependencies(readSettings(), { embedded: true, tool });
+  try {
+    const source = await dependencies.openStore(withTrailingSlash(readDirUrl('DIR', dir)));
+    const store = await dependencies.openStore(target.root);
+    const folders = { source, target: { store, folder: target.folder }, request: shardConfig, ...compact({ force }) };
+    await work(dependencies, await jobOfFolders(folders, { signal: context.signal }));
+  } catch (error) {
+    if (error instanceof Interrupted && !verbose)
+      say(context, 'Stopping. What is written is kept: the same command goes on from there');
+    throw error;
+  } finally {
+    await dependencies.close();
+  }
+}

@@ -1,0 +1,27 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { withTrailingSlash } from '../core/identity.js';
+import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { parseStoreUrl } from '../storage/store-url.js';
+
+/** The URL of a folder that an argument names: a URL of a store, or a path on this machine. */
+export function readDirUrl(argument: string, value: string): string {
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : pathToFileURL(resolve(value)).href;
+  try {
+    parseStoreUrl(url);
+  } catch (error) {
+    if (!isPrefetchError(error)) throw error;
+    throw new PrefetchError('InvalidInput', error.message.replace(error.code, argument));
+  }
+  return withTrailingSlash(url);
+}
+
+/** A folder as the root of a store above it and a name: what is written beside it must lie in the same store. */
+export function splitDirUrl(argument: string, value: string): { readonly root: string; readonly folder: string } {
+  const url = readDirUrl(argument, value);
+  const [, root, folder] = /^([a-z][a-z0-9+.-]*:\/\/.*\/)([^/]+)\/$/i.exec(url) ?? [];
+  if (root !== undefined && folder !== undefined && !/^[a-z][a-z0-9+.-]*:\/\/$/i.test(root)) {
+    return { root, folder: decodeURIComponent(folder) };
+  }
+  throw new PrefetchError('InvalidInput', `${argument}: ${url} is a whole store; name a folder in it`);
+}

@@ -1,0 +1,29 @@
+import type { ShardMoment } from '../../activities/shards/shard-in-process.js';
+import type { ProgressDisplay } from './displays.js';
+import { RateMeter } from './rate-meter.js';
+
+const EVERY_MS = 250;
+
+/** Shows sharding as the progress of a run is shown. */
+export function shardProgress(display: ProgressDisplay): (moment: ShardMoment) => void {
+  let phase: ShardMoment['phase'] | undefined;
+  let meter = new RateMeter();
+  let lastMs = -Infinity;
+  return ({ phase: next, plan, bytesDone, current }) => {
+    const nowMs = performance.now();
+    if (next !== phase) meter = new RateMeter();
+    else if (nowMs - lastMs < EVERY_MS) return;
+    [phase, lastMs] = [next, nowMs];
+    const parts = plan === undefined ? 0 : next === 'check' ? plan.checks : plan.parts * plan.tensorParallelSize;
+    const progress = {
+      phase: next,
+      fileCount: parts,
+      totalBytes: plan?.totalBytes ?? 0,
+      filesDone: 0,
+      bytesDone,
+      cacheHit: false,
+      ...(current === undefined ? {} : { current }),
+    };
+    display.update({ progress, bytesPerSecond: meter.add(nowMs, bytesDone) }, nowMs);
+  };
+}

@@ -1,0 +1,68 @@
+import type { DraftedPlan } from '../activities/shards/plan-job.js';
+import { formatBytes } from '../core/progress-text.js';
+import { describeRange } from '../shard/layout/vllm-version.js';
+import { shardFileName, type PlannedPart, type ShardPlan } from '../shard/plan-shards.js';
+
+/** The layout for people: what decides it, and every file. */
+export function describeShards({ document, summary, layout }: DraftedPlan): string {
+  const rows: [string, string][] = [
+    ['Model', document.model.repo],
+    ['Engine', `${summary.engine} (${summary.reason})`],
+    ['Ranks', String(summary.tensorParallelSize)],
+    ['Dtype', summary.dtype],
+  ];
+  if (layout === undefined) return rows.map(asLine).join('\n');
+  rows.push(
+    ['Layout', `${layout.profile.id}, of vLLM ${layout.profile.versions.map(describeRange).join(', ')}`],
+    ['Reads', `${formatBytes(sourceBytes(layout))} of ${String(layout.files.length)} weights files`],
+    ['Writes', `${formatBytes(summary.totalBytes)} in ${String(layout.parts.length * layout.ranks)} files`]
+  );
+  if (document.headDiffers)
+    rows.push(['Config', 'tie_word_embeddings becomes false: the output head is another tensor']);
+  const files = layout.parts.map(
+    (part) => `  ${namesOf(layout, part)}  ${formatBytes(part.size)} each, ${tensorsOf(part)}`
+  );
+  return [...rows.map(asLine), 'Files', ...files].join('\n');
+}
+
+/** The same for programs, with every tensor and its place. */
+export function shardsAsJson({ document, summary, layout }: DraftedPlan): object {
+  return {
+    engine: summary.engine,
+    reason: summary.reason,
+    tensorParallelSize: summary.tensorParallelSize,
+    dtype: summary.dtype,
+    vllmVersion: document.request.args.vllmVersion,
+    totalBytes: summary.totalBytes,
+    ...(layout === undefined
+      ? {}
+      : {
+          profile: layout.profile.id,
+          vllmVersions: layout.profile.versions,
+          untied: document.headDiffers,
+          parts: layout.parts.map(({ part, size, tensors }) => ({
+            part,
+            files: Array.from({ length: layout.ranks }, (_, rank) => shardFileName(layout, rank, part)),
+            size,
+            tensors: tensors.map(({ name, dtype, shape, begin, end }) => ({ name, dtype, shape, begin, end })),
+          })),
+        }),
+  };
+}
+
+function asLine([name, value]: readonly [string, string]): string {
+  return `${name.padEnd(7)} ${value}`;
+}
+
+function namesOf(layout: ShardPlan, { part }: PlannedPart): string {
+  const first = shardFileName(layout, 0, part);
+  return layout.ranks === 1 ? first : `${first} … ${shardFileName(layout, layout.ranks - 1, part)}`;
+}
+
+function tensorsOf({ tensors }: PlannedPart): string {
+  return `${String(tensors.length)} tensor${tensors.length === 1 ? '' : 's'}`;
+}
+
+function sourceBytes({ files }: ShardPlan): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
+}

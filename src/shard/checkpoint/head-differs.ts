@@ -1,0 +1,54 @@
+import { MiB } from '../../core/units.js';
+import type { ObjectStore } from '../../storage/object-store.js';
+import type { TransferContext } from '../../transfer/transfer-context.js';
+import { readModelShape } from '../layout/model-shape.js';
+import { collectSources, type SourceTensor } from '../layout/source-tensors.js';
+import { openRangeReader, type RangeReader } from '../native/source-files.js';
+import type { Checkpoint } from './read-checkpoint.js';
+
+const HEAD = 'lm_head.weight';
+const EMBEDDING = 'model.embed_tokens.weight';
+const BLOCK_BYTES = 4 * MiB;
+
+/**
+ * Whether the config says that the output head is the embedding, and the checkpoint holds a head that is another one.
+ * Only the bytes can tell, so both are read; most checkpoints hold one of them only.
+ */
+export async function headDiffers(
+  place: {
+    readonly context: Pick<TransferContext, 'policies' | 'getLanes'>;
+    readonly store: ObjectStore;
+    readonly dirKey: string;
+  },
+  { config, weights }: Pick<Checkpoint, 'config' | 'weights'>,
+  { signal }: { readonly signal: AbortSignal }
+): Promise<boolean> {
+  const shape = readModelShape(config);
+  if (!shape.tied) return false;
+  const sources = collectSources(weights);
+  const head = sources.get(HEAD);
+  const embedding = sources.get(EMBEDDING);
+  if (head === undefined || embedding === undefined) return false;
+  const objects = weights.map(({ path, size }) => ({ key: `${place.dirKey}${path}`, size }));
+  const reader = openRangeReader(place.context, place.store, objects);
+  try {
+    return !(await areEqual(reader, head, embedding, signal));
+  } finally {
+    await reader.close();
+  }
+}
+
+async function areEqual(reader: RangeReader, a: SourceTensor, b: SourceTensor, signal: AbortSignal): Promise<boolean> {
+  const bytes = a.end - a.begin;
+  if (a.dtype !== b.dtype || bytes !== b.end - b.begin) return false;
+  const [left, right] = [Buffer.allocUnsafe(BLOCK_BYTES), Buffer.allocUnsafe(BLOCK_BYTES)];
+  for (let from = 0; from < bytes; from += BLOCK_BYTES) {
+    const to = Math.min(bytes, from + BLOCK_BYTES);
+    await Promise.all([
+      reader.read(a.file, { begin: a.position + from, end: a.position + to }, left, { signal }),
+      reader.read(b.file, { begin: b.position + from, end: b.position + to }, right, { signal }),
+    ]);
+    if (Buffer.compare(left.subarray(0, to - from), right.subarray(0, to - from)) !== 0) return false;
+  }
+  return true;
+}

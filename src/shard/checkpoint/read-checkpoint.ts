@@ -1,0 +1,163 @@
+import type { Digest } from '../../core/digest.js';
+import { PrefetchError } from '../../core/errors.js';
+import { MiB } from '../../core/units.js';
+import { headerByteLength, parseHeader, parseIndex, type SafetensorsHeader } from '../../safetensors/index.js';
+import type { ObjectStore } from '../../storage/object-store.js';
+import type { TransferContext } from '../../transfer/transfer-context.js';
+import { openRangeReader, type RangeReader } from '../native/source-files.js';
+import type { SourceFile } from '../layout/source-tensors.js';
+import { unsupported } from '../layout/unsupported.js';
+import { CONFIG_PATH, INDEX_PATH, sideFiles, weightsFiles } from './model-files.js';
+
+/** A file of the checkpoint as its store has it. */
+export interface CheckpointFile {
+  readonly path: string;
+  readonly size: number;
+  readonly etag: string;
+  /** What the Hub says about its bytes, where that is known. */
+  readonly digest?: Digest;
+}
+
+/** A checkpoint, read from its headers: no byte of a tensor was looked at. */
+export interface Checkpoint {
+  /** The parsed config.json. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly weights: readonly (CheckpointFile & SourceFile)[];
+  /** What goes into the sharded Dir as it is. */
+  readonly others: readonly CheckpointFile[];
+}
+
+/** Where a checkpoint lies. */
+export interface CheckpointPlace {
+  readonly context: Pick<TransferContext, 'policies' | 'getLanes'>;
+  readonly store: ObjectStore;
+  /** Key prefix, empty or ending in "/". */
+  readonly dirKey: string;
+  readonly files: readonly CheckpointFile[];
+}
+
+/** A real header has kilobytes to a few megabytes; the format's limit of 100 MB would cost gigabytes to parse. */
+const MOST_HEADER_BYTES = 32 * MiB;
+const MOST_JSON_BYTES = 64 * MiB;
+/** More than most headers have, so that most files are asked once. */
+const FIRST_READ = 64 * 1024;
+const FILES_AT_ONCE = 8;
+
+/** Reads config, index and headers; fails as `UnsupportedSharding` where there is nothing that could be sharded. */
+export async function readCheckpoint(
+  place: CheckpointPlace,
+  options: { readonly signal: AbortSignal }
+): Promise<Checkpoint> {
+  const config = asObject(await readJson(place, CONFIG_PATH, options), CONFIG_PATH);
+  if (config === undefined) throw unsupported('config', `There is no ${CONFIG_PATH} beside the weights`);
+  const index = await readJson(place, INDEX_PATH, options);
+  const weightMap = index === undefined ? undefined : parseIndex(index).weightMap;
+  const indexed = weightMap === undefined ? undefined : new Set(weightMap.values());
+  const files = weightsFiles(place.files, indexed);
+  if (indexed !== undefined) checkIndexed(indexed, files);
+  if (files.length === 0) {
+    throw unsupported('weights-format', 'There are no weights in the format safetensors at the top of the checkpoint');
+  }
+  const weights = await readHeaders(place, files, options);
+  if (weightMap !== undefined) checkWeightMap(weightMap, weights);
+  return { config, weights, others: sideFiles(place.files) };
+}
+
+function checkIndexed(indexed: ReadonlySet<string>, files: readonly CheckpointFile[]): void {
+  const there = new Set(files.map(({ path }) => path));
+  const missing = [...indexed].filter((path) => !there.has(path));
+  if (missing.length === 0) return;
+  throw unsupported(
+    'missing-tensors',
+    `${INDEX_PATH} names weights files that are not there: ${missing.slice(0, 5).join(', ')}`
+  );
+}
+
+function checkWeightMap(weightMap: ReadonlyMap<string, string>, weights: Checkpoint['weights']): void {
+  const held = new Map(weights.flatMap(({ path, header }) => header.tensors.map(({ name }) => [name, path] as const)));
+  const misplaced = [...weightMap].filter(([name, path]) => held.get(name) !== path).map(([name]) => name);
+  if (misplaced.length === 0) return;
+  const names = misplaced.slice(0, 5).map((name) => name.slice(0, 200));
+  throw unsupported(
+    'missing-tensors',
+    `${INDEX_PATH} puts ${misplaced.length} tensors into files that do not hold them: ${names.join(', ')}`
+  );
+}
+
+async function readHeaders(
+  { context, store, dirKey }: CheckpointPlace,
+  files: readonly CheckpointFile[],
+  options: { readonly signal: AbortSignal }
+): Promise<Checkpoint['weights']> {
+  const reader = openRangeReader(
+    context,
+    store,
+    files.map(({ path, size }) => ({ key: `${dirKey}${path}`, size }))
+  );
+  try {
+    const weights: (CheckpointFile & SourceFile)[] = [];
+    for (let first = 0; first < files.length; first += FILES_AT_ONCE) {
+      const some = files.slice(first, first + FILES_AT_ONCE);
+      const headers = await Promise.all(some.map((file, offset) => readHeader(reader, first + offset, file, options)));
+      weights.push(...some.map((file, offset) => ({ ...file, header: headers[offset] ?? noHeader(file) })));
+    }
+    return weights;
+  } finally {
+    await reader.close();
+  }
+}
+
+async function readHeader(
+  reader: RangeReader,
+  number: number,
+  { path, size }: CheckpointFile,
+  options: { readonly signal: AbortSignal }
+): Promise<SafetensorsHeader> {
+  const first = new Uint8Array(Math.min(FIRST_READ, size));
+  await reader.read(number, { begin: 0, end: first.length }, first, options);
+  try {
+    const length = headerByteLength(first, size);
+    if (length > MOST_HEADER_BYTES) {
+      throw new PrefetchError('InvalidSafetensors', `its header of ${length} bytes is larger than any model needs`, {
+        details: { reason: 'header-too-large' },
+      });
+    }
+    if (length <= first.length) return parseHeader(first, size);
+    const whole = new Uint8Array(length);
+    await reader.read(number, { begin: 0, end: length }, whole, options);
+    return parseHeader(whole, size);
+  } catch (error) {
+    if (!(error instanceof PrefetchError) || error.code !== 'InvalidSafetensors') throw error;
+    const problem = error.message.replace(/^InvalidSafetensors: /, '');
+    throw new PrefetchError('InvalidSafetensors', `${path}: ${problem}`, { details: { ...error.details, path } });
+  }
+}
+
+function noHeader({ path }: CheckpointFile): never {
+  throw new PrefetchError('Internal', `${path} has no header`);
+}
+
+async function readJson(
+  { store, dirKey, files }: CheckpointPlace,
+  path: string,
+  options: { readonly signal: AbortSignal }
+): Promise<unknown> {
+  const file = files.find((each) => each.path === path);
+  if (file === undefined) return undefined;
+  if (file.size > MOST_JSON_BYTES)
+    throw unsupported('config', `${path} has ${file.size} bytes, which no such file needs`);
+  const bytes = await store.get(`${dirKey}${path}`, options);
+  if (bytes === undefined) throw new PrefetchError('ObjectChanged', `${dirKey}${path} is gone. Run it again`);
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
+  } catch {
+    throw unsupported('config', `${path} is no JSON`);
+  }
+}
+
+function asObject(value: unknown, path: string): Readonly<Record<string, unknown>> | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return Object.fromEntries(Object.entries(value));
+  throw unsupported('config', `${path} is no JSON object`);
+}

@@ -1,0 +1,32 @@
+import { PrefetchError, type ErrorDetails } from '../../core/errors.js';
+
+/** Why the native engine leaves a model alone: `details.reason` of an `UnsupportedSharding` error. These words never change. */
+export type UnsupportedReason =
+  | 'config'
+  | 'architecture'
+  | 'quantization'
+  | 'vllm-version'
+  | 'dtype'
+  | 'tensor-parallel-size'
+  | 'parallelism'
+  | 'weights-format'
+  | 'missing-tensors'
+  | 'extra-tensors'
+  | 'tensor-shape'
+  | 'tied-embeddings'
+  | 'store';
+
+/** The native engine's refusal, with the way out; nothing is ever guessed. */
+export function unsupported(reason: UnsupportedReason, text: string, details: ErrorDetails = {}): PrefetchError {
+  return new PrefetchError(
+    'UnsupportedSharding',
+    `${text}. The native engine shards verified cases only; engine vllm (or auto, which falls back to it) can take others`,
+    { details: { reason, ...details } }
+  );
+}
+
+/** A few names out of many, for a message. */
+export function someOf(names: readonly string[], most = 5): string {
+  const rest = names.length - most;
+  return names.slice(0, most).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+}

@@ -1,0 +1,246 @@
+import { PrefetchError } from '../../core/errors.js';
+import { MiB } from '../../core/units.js';
+import { createThreadHash, sharedBuffer } from '../../transfer/hash-thread.js';
+import { createOrderedHash, type OrderedHash } from '../../transfer/ordered-hash.js';
+import { runGroup } from '../../transfer/task-group.js';
+import type { TransferContext } from '../../transfer/transfer-context.js';
+import { storedDtype } from '../layout/target-dtype.js';
+import type { SourceTensor } from '../layout/source-tensors.js';
+import { shardFileName, type ShardPlan } from '../plan-shards.js';
+import { castInPlace } from './cast.js';
+import type { RangeReader } from './source-files.js';
+import { sourceBlocks, type RankShare, type SourceBlock } from './source-blocks.js';
+import { findWhereabouts } from './whereabouts.js';
+
+/** A weights file that the ranks have to give back. */
+export interface SourceCheck {
+  readonly context: Pick<TransferContext, 'memory' | 'lanes' | 'shardTurn'>;
+  readonly plan: ShardPlan;
+  /** Position in the plan's list of files. */
+  readonly file: number;
+  /** What the Hub says the file comes to, where that is known. */
+  readonly sha256: string | undefined;
+  readonly sources: RangeReader;
+  /** The files of all ranks: part after part, and rank after rank in each. */
+  readonly shards: RangeReader;
+}
+
+export interface CheckOptions {
+  readonly signal: AbortSignal;
+  /** Bytes of the weights file that were given back. */
+  readonly onChecked: (bytes: number) => void;
+}
+
+/** Big enough for requests to every rank, small beside the memory. */
+const BLOCK_BYTES = 8 * MiB;
+const MOST_LANES = 4;
+
+/**
+ * Puts a weights file together again from the files of all ranks as the store has them now, and compares it: by the
+ * Hub's own digest, where no element was cast, else with the source itself after the cast. Replicas and padding are
+ * looked at too. Fails as `ShardMismatch`.
+ * @returns the SHA-256 of the weights file
+ */
+export async function checkSource(check: SourceCheck, options: CheckOptions): Promise<string> {
+  const { context, sha256 } = check;
+  const giveBackTurn = await context.shardTurn.acquire(1, options);
+  try {
+    if (sha256 === undefined || isCast(check)) return await compareWithSource(check, options);
+    const got = await digestOfShards(check, options);
+    if (got !== sha256) throw await explain(check, { ...options, got, expected: sha256 });
+    return sha256;
+  } finally {
+    giveBackTurn();
+  }
+}
+
+function isCast({ plan, file }: SourceCheck): boolean {
+  return plan.files[file]?.header.tensors.some(({ dtype }) => dtype !== storedDtype(plan.dtype)) === true;
+}
+
+/** The digest says only that something is wrong; the source says what. */
+async function explain(
+  check: SourceCheck,
+  { got, expected, signal }: CheckOptions & { readonly got: string; readonly expected: string }
+): Promise<unknown> {
+  try {
+    await compareWithSource(check, { signal, onChecked: () => undefined });
+  } catch (error) {
+    return error;
+  }
+  return sourceChanged(check, { got, expected });
+}
+
+function digestOfShards(check: SourceCheck, options: CheckOptions): Promise<string> {
+  return hashBlocks(check, options, async ({ block, number, lane, ordered, signal }) => {
+    const bytes = lane.assembled.subarray(0, block.length);
+    if (block.tensor === undefined) await check.sources.read(check.file, block, bytes, { signal });
+    else await assemble(check, block, { ...lane, signal });
+    await ordered.add(number, bytes);
+  });
+}
+
+async function compareWithSource(check: SourceCheck, options: CheckOptions): Promise<string> {
+  const { plan, file, sources, sha256 } = check;
+  const got = await hashBlocks(check, options, async ({ block, number, lane, ordered, signal }) => {
+    const { tensor } = block;
+    const original = lane.original().subarray(0, block.end - block.begin);
+    await sources.read(file, block, original, { signal });
+    await ordered.add(number, original);
+    if (tensor === undefined) return;
+    await assemble(check, block, { ...lane, signal });
+    const cast = castInPlace(original, tensor.dtype, storedDtype(plan.dtype));
+    if (!isEqual(cast, lane.assembled.subarray(0, block.length))) throw mismatch(check, tensor, block);
+  });
+  if (sha256 !== undefined && got !== sha256) throw sourceChanged(check, { got, expected: sha256 });
+  return got;
+}
+
+function sourceChanged(
+  { plan, file }: SourceCheck,
+  { got, expected }: { readonly got: string; readonly expected: string }
+): PrefetchError {
+  const path = plan.files[file]?.path ?? '';
+  return new PrefetchError(
+    'ObjectChanged',
+    `${path} is not what its Dir's manifest says: its bytes come to sha256:${got}, expected sha256:${expected}`,
+    { details: { path, expected, got } }
+  );
+}
+
+interface Lane {
+  /** What the ranks give back. */
+  readonly assembled: Buffer;
+  /** Shares on their way to it, and replicas. */
+  readonly shares: Buffer;
+  /** The source itself, which may be twice as wide; made when it is needed. */
+  readonly original: () => Buffer;
+}
+
+interface BlockWork {
+  readonly block: SourceBlock;
+  /** From 1, in file order. */
+  readonly number: number;
+  readonly lane: Lane;
+  readonly ordered: OrderedHash;
+  readonly signal: AbortSignal;
+}
+
+/** Works on blocks side by side; the digest is of what the work adds, in file order. */
+async function hashBlocks(
+  { context, plan, file }: SourceCheck,
+  { signal, onChecked }: CheckOptions,
+  work: (block: BlockWork) => Promise<void>
+): Promise<string> {
+  const { budgetBytes } = context.memory;
+  const blockBytes = Math.min(BLOCK_BYTES, wholeElements(budgetBytes / 4));
+  const lanes = Math.max(1, Math.min(MOST_LANES, context.lanes, Math.floor(budgetBytes / (4 * blockBytes))));
+  const blocks = sourceBlocks(plan, file, { places: findWhereabouts(plan), blockBytes });
+  const hash = createThreadHash('sha256', plan.files[file]?.size ?? 0);
+  const giveBack = await context.memory.reserve(lanes * 4 * blockBytes, { signal });
+  try {
+    let number = 0;
+    await runGroup(signal, (group) => {
+      const ordered = createOrderedHash(hash, group);
+      const runLane = async () => {
+        const lane = createLane(blockBytes);
+        for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
+          await work({ block: next.value, number: ++number, lane, ordered, signal: group.signal });
+          onChecked(next.value.end - next.value.begin);
+        }
+      };
+      for (let lane = 0; lane < lanes; lane++) group.run(runLane);
+    });
+    return await hash.hex();
+  } finally {
+    hash.drop();
+    giveBack();
+  }
+}
+
+function createLane(blockBytes: number): Lane {
+  let original: Buffer | undefined;
+  return {
+    assembled: sharedBuffer(blockBytes),
+    shares: Buffer.allocUnsafeSlow(blockBytes),
+    original: () => (original ??= sharedBuffer(2 * blockBytes)),
+  };
+}
+
+function wholeElements(bytes: number): number {
+  return Math.floor(bytes / 1024) * 1024;
+}
+
+type Assembling = Lane & { readonly signal: AbortSignal };
+
+/** Reads every rank's share of a block and puts them in their places; replicas must be equal, padding must be zero. */
+async function assemble(check: SourceCheck, block: SourceBlock, lane: Assembling): Promise<void> {
+  const { assembled, shares, signal } = lane;
+  const [first, ...others] = block.shares;
+  // One rank's stretch is the whole block, or the whole matrix is one rank's.
+  if (first !== undefined && first.end - first.begin === block.length) {
+    await readShare(check, first, assembled, signal);
+    for (const replica of others) {
+      await readShare(check, replica, shares, signal);
+      if (!isEqual(assembled.subarray(0, block.length), shares.subarray(0, block.length))) {
+        throw mismatch(check, block.tensor, { shares: [replica] });
+      }
+    }
+  } else {
+    await assembleColumns(check, block.shares, lane);
+  }
+  for (const padding of block.zeros) {
+    const bytes = shares.subarray(0, padding.end - padding.begin);
+    await readShare(check, padding, bytes, signal);
+    if (bytes.some((byte) => byte !== 0)) throw mismatch(check, block.tensor, { shares: [padding] });
+  }
+}
+
+async function assembleColumns(
+  check: SourceCheck,
+  ranks: readonly RankShare[],
+  { assembled, shares, signal }: Assembling
+): Promise<void> {
+  await runGroup(signal, (group) => {
+    let start = 0;
+    for (const share of ranks) {
+      const bytes = shares.subarray(start, start + share.end - share.begin);
+      start += bytes.length;
+      group.run(async () => {
+        await readShare(check, share, bytes, group.signal);
+        const shareBytes = bytes.length / share.rows;
+        for (let row = 0; row < share.rows; row++) {
+          bytes.copy(assembled, share.to + row * share.rowBytes, row * shareBytes, (row + 1) * shareBytes);
+        }
+      });
+    }
+  });
+}
+
+function readShare(
+  { plan, shards }: SourceCheck,
+  { part, rank, begin, end }: RankShare,
+  into: Uint8Array,
+  signal: AbortSignal
+): Promise<void> {
+  return shards.read(part * plan.ranks + rank, { begin, end }, into, { signal });
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+function mismatch(
+  { plan }: SourceCheck,
+  tensor: SourceTensor | undefined,
+  { shares }: Pick<SourceBlock, 'shares'>
+): PrefetchError {
+  const files = shares.map(({ rank, part }) => shardFileName(plan, rank, plan.parts[part]?.part ?? part));
+  const names = [...new Set(files)].slice(0, 3).join(', ');
+  return new PrefetchError(
+    'ShardMismatch',
+    `The ranks do not give back ${tensor?.name ?? 'the source'}: what ${names} hold${files.length > 1 ? '' : 's'} of it differs. ` +
+      'Nothing was published; run it again to write these files anew',
+    { details: { tensor: tensor?.name, files: [...new Set(files)].slice(0, 20) } }
+  );
+}

@@ -1,0 +1,101 @@
+import { runGroup } from '../../transfer/task-group.js';
+import type { ShardPlan } from '../plan-shards.js';
+import { storedDtype } from '../layout/target-dtype.js';
+import { castInPlace } from './cast.js';
+import { scatter } from './scatter.js';
+import type { Scratch } from './scratch.js';
+import type { RangeReader } from './source-files.js';
+import { planWindow, type SourceRead, type Window } from './window-reads.js';
+
+/** What filling the windows of one part shares. */
+export interface Filling {
+  readonly plan: ShardPlan;
+  readonly sources: RangeReader;
+  readonly scratch: Scratch;
+  /** Rows that a window's end cut, until the next window takes them. */
+  readonly cutRows: Map<string, Promise<Buffer>>;
+}
+
+/** Fills the slabs of a window, one for each of its ranks; every byte of them is written. */
+export async function fillWindow(
+  filling: Filling,
+  window: Window,
+  { slabs, signal }: { readonly slabs: readonly Uint8Array[]; readonly signal: AbortSignal }
+): Promise<void> {
+  const { reads, fills, zeros } = planWindow(filling.plan, window, filling.scratch.size);
+  for (const { slots, to, bytes } of fills) for (const slot of slots) slabs[slot]?.set(bytes, to);
+  for (const { slot, to, length } of zeros) slabs[slot]?.fill(0, to, to + length);
+  if (reads.length === 0) return;
+  const queue = reads.values();
+  await runGroup(signal, (group) => {
+    for (let lane = 0; lane < Math.min(filling.scratch.count, reads.length); lane++) {
+      group.run(async () => {
+        for (const read of queue) await doRead(filling, read, { slabs, signal: group.signal });
+      });
+    }
+  });
+}
+
+interface ReadOptions {
+  readonly slabs: readonly Uint8Array[];
+  readonly signal: AbortSignal;
+}
+
+async function doRead(filling: Filling, read: SourceRead, options: ReadOptions): Promise<void> {
+  const { plan, sources } = filling;
+  const place = placeOf(read, plan, options.slabs);
+  if (place !== undefined) {
+    await sources.read(read.file, read, place.bytes, options);
+    for (const slot of place.others) options.slabs[slot]?.set(place.bytes, place.to);
+  } else if (read.cutRow !== undefined) {
+    scatter(await cutRow(filling, read, { ...options, cutRow: read.cutRow }), read.moves, options.slabs);
+  } else {
+    await filling.scratch.use(options, async (scratch) => {
+      const bytes = scratch.subarray(0, read.end - read.begin);
+      await sources.read(read.file, read, bytes, options);
+      scatter(cast(filling, read, bytes), read.moves, options.slabs);
+    });
+  }
+}
+
+/** Bytes that go to one place as they are need no detour. */
+function placeOf(
+  { moves, dtype }: SourceRead,
+  plan: ShardPlan,
+  slabs: readonly Uint8Array[]
+): { readonly bytes: Uint8Array; readonly to: number; readonly others: readonly number[] } | undefined {
+  const [move, ...more] = moves;
+  if (move?.kind !== 'run' || more.length > 0 || dtype !== storedDtype(plan.dtype)) return undefined;
+  const [slot, ...others] = move.slots;
+  const bytes = slabs[slot ?? -1]?.subarray(move.to, move.to + move.length);
+  return bytes === undefined ? undefined : { bytes, to: move.to, others };
+}
+
+/** The first of the two windows that need a row reads it, and the second takes it over. */
+async function cutRow(
+  filling: Filling,
+  read: SourceRead,
+  { cutRow: name, signal }: ReadOptions & { readonly cutRow: string }
+): Promise<Buffer> {
+  const kept = filling.cutRows.get(name);
+  if (kept !== undefined) {
+    filling.cutRows.delete(name);
+    return kept;
+  }
+  const reading = readRow(filling, read, signal);
+  filling.cutRows.set(name, reading);
+  // Who waits for it hears of a failure; nobody may.
+  reading.catch(() => filling.cutRows.delete(name));
+  return reading;
+}
+
+async function readRow(filling: Filling, read: SourceRead, signal: AbortSignal): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(read.end - read.begin);
+  await filling.sources.read(read.file, read, bytes, { signal });
+  return cast(filling, read, bytes);
+}
+
+function cast({ plan }: Filling, { dtype }: SourceRead, bytes: Uint8Array): Buffer {
+  const { buffer, byteOffset, length } = castInPlace(bytes, dtype, storedDtype(plan.dtype));
+  return Buffer.from(buffer, byteOffset, length);
+}

@@ -1,0 +1,207 @@
+import type { ObjectStore, PartDescription } from '../../storage/object-store.js';
+import { finalise } from '../../transfer/finalise.js';
+import { createPartSink, type PartSink, type StreamedParts } from '../../transfer/part-sink.js';
+import { planParts } from '../../transfer/part-plan.js';
+import { startOver, takeUpUpload, type OpenUpload } from '../../transfer/take-up.js';
+import { runGroup, type TaskGroup } from '../../transfer/task-group.js';
+import type { TransferContext } from '../../transfer/transfer-context.js';
+import { shardFileName, type PlannedPart, type ShardPlan } from '../plan-shards.js';
+import { fillWindow, type Filling } from './fill-window.js';
+import { divideMemory, type PartMemory } from './part-memory.js';
+import { createScratch } from './scratch.js';
+import type { RangeReader } from './source-files.js';
+import type { Window } from './window-reads.js';
+
+/** Where the parts of a plan are written, and what is read for them. */
+export interface PartWriting {
+  readonly context: TransferContext;
+  readonly plan: ShardPlan;
+  readonly sources: RangeReader;
+  readonly store: ObjectStore;
+  /** Key prefix of the sharded Dir. */
+  readonly dirKey: string;
+  /** Whether unfinished uploads may be gone on with: only where the same plan left them. */
+  readonly resume: boolean;
+}
+
+/** A file that is in the store. */
+export interface WrittenFile {
+  /** Under the Dir. */
+  readonly path: string;
+  readonly size: number;
+  readonly sha256: string;
+  readonly etag: string;
+}
+
+export interface PartOptions {
+  readonly signal: AbortSignal;
+  readonly onStored: (bytes: number) => void;
+}
+
+/** Writes one part of every rank, reading each source byte once, and makes the files visible when all bytes are there. */
+export async function writePart(writing: PartWriting, part: PlannedPart, options: PartOptions): Promise<WrittenFile[]> {
+  const { context, plan, store } = writing;
+  const { signal } = options;
+  const capabilities = await store.capabilities({ signal });
+  const memory = divideMemory(
+    { budgetBytes: context.memory.budgetBytes, lanes: context.lanes, wantedPart: context.partSizeBytes },
+    { size: part.size, ranks: plan.ranks },
+    capabilities
+  );
+  const uploads = await openUploads(writing, part, { memory, signal });
+  for (const upload of uploads) options.onStored(upload.open.held.reduce((sum, { size }) => sum + size, 0));
+  const streamed = await streamAll(writing, part, {
+    uploads,
+    memory,
+    partChecksums: capabilities.partChecksums,
+    ...options,
+  });
+  const files: WrittenFile[] = [];
+  for (const [position, { path, open }] of uploads.entries()) {
+    const { receipts, hex } = streamed[position] ?? { receipts: [], hex: undefined };
+    const full = { store, upload: open.upload, source: { path, size: part.size }, receipts, hex };
+    const { info, hex: sha256 } = await finalise(full, { signal, policies: context.policies });
+    files.push({ path, size: part.size, sha256, etag: info.etag });
+  }
+  return files;
+}
+
+interface RankUpload {
+  readonly rank: number;
+  readonly path: string;
+  readonly open: OpenUpload;
+}
+
+function openUploads(
+  { plan, store, dirKey, resume }: PartWriting,
+  part: PlannedPart,
+  { memory, signal }: { readonly memory: PartMemory; readonly signal: AbortSignal }
+): Promise<RankUpload[]> {
+  const openOne = resume ? takeUpUpload : startOver;
+  return Promise.all(
+    Array.from({ length: plan.ranks }, async (_, rank) => {
+      const path = shardFileName(plan, rank, part.part);
+      const upload = { store, key: `${dirKey}${path}`, size: part.size, partSize: memory.partSize };
+      return { rank, path, open: await openOne(upload, { signal }) };
+    })
+  );
+}
+
+interface Streaming extends PartOptions {
+  readonly uploads: readonly RankUpload[];
+  readonly memory: PartMemory;
+  readonly partChecksums: boolean;
+}
+
+/** One part at a time in this process: two of them could each hold memory that the other one waits for. */
+async function streamAll(writing: PartWriting, part: PlannedPart, streaming: Streaming): Promise<StreamedParts[]> {
+  const { context, plan, sources } = writing;
+  const { memory, signal } = streaming;
+  const giveBackTurn = await context.shardTurn.acquire(1, { signal });
+  try {
+    const giveBackScratch = await context.memory.reserve(memory.scratchCount * memory.readBytes, { signal });
+    try {
+      const scratch = createScratch(memory.scratchCount, memory.readBytes);
+      const filling: Filling = { plan, sources, scratch, cutRows: new Map() };
+      const streamed: StreamedParts[] = [];
+      for (let first = 0; first < streaming.uploads.length; first += memory.ranksAtOnce) {
+        const uploads = streaming.uploads.slice(first, first + memory.ranksAtOnce);
+        streamed.push(...(await streamRanks(writing, part, { ...streaming, uploads, filling })));
+      }
+      return streamed;
+    } finally {
+      giveBackScratch();
+    }
+  } finally {
+    giveBackTurn();
+  }
+}
+
+/** Fills windows and hands each rank's share of them to its upload. */
+async function streamRanks(
+  { context, store }: PartWriting,
+  part: PlannedPart,
+  streaming: Streaming & { readonly filling: Filling }
+): Promise<StreamedParts[]> {
+  const { uploads, memory, partChecksums, filling, signal, onStored } = streaming;
+  const sinks: PartSink[] = [];
+  try {
+    await runGroup(signal, (group) => {
+      for (const { open } of uploads) {
+        const object = { size: part.size, algorithm: 'sha256' } as const;
+        sinks.push(createPartSink({ context, store, open, object, partChecksums, group, onStored }));
+      }
+      const slabBytes = Math.min(memory.partSize, part.size);
+      const windows = missingWindows(planParts(part.size, memory.partSize), sinks);
+      const work: WindowWork = { part, uploads, sinks, windows, slabBytes, filling, group, context };
+      for (let lane = 0; lane < memory.windowsAtOnce; lane++) group.run(() => fillWindows(work));
+    });
+    return await Promise.all(sinks.map((sink) => sink.finish()));
+  } finally {
+    for (const sink of sinks) await sink.close();
+  }
+}
+
+/** Windows that any rank lacks, each with the positions of those ranks. */
+function missingWindows(parts: readonly PartDescription[], sinks: readonly PartSink[]): MissingWindow[] {
+  const missing = sinks.map((sink) => new Set(sink.missing.map(({ partNumber }) => partNumber)));
+  return parts.flatMap(({ partNumber, position, size }) => {
+    const wanted = missing.flatMap((numbers, index) => (numbers.has(partNumber) ? [index] : []));
+    return wanted.length === 0 ? [] : [{ partNumber, position, size, wanted }];
+  });
+}
+
+type MissingWindow = PartDescription & { readonly wanted: readonly number[] };
+
+interface WindowWork {
+  readonly part: PlannedPart;
+  readonly uploads: readonly RankUpload[];
+  readonly sinks: readonly PartSink[];
+  /** Windows that no lane has taken yet, in file order. */
+  readonly windows: MissingWindow[];
+  readonly slabBytes: number;
+  readonly filling: Filling;
+  readonly group: TaskGroup;
+  readonly context: TransferContext;
+}
+
+/** A lane takes memory first and a window second, so that the first window always has its memory and hashing moves on. */
+async function fillWindows(work: WindowWork): Promise<void> {
+  const { part, uploads, sinks, windows, slabBytes, filling, group, context } = work;
+  const { signal } = group;
+  while (windows.length > 0) {
+    const slabs = await context.memory.takeSlabs(uploads.length, slabBytes, { signal });
+    const window = windows.shift();
+    const release = () => {
+      for (const slab of slabs) slab.release();
+    };
+    if (window === undefined) {
+      release();
+      return;
+    }
+    try {
+      await fillWindow(filling, asWindow(part, uploads, window), {
+        slabs: window.wanted.map((_, index) => slabs[index]?.bytes ?? new Uint8Array(0)),
+        signal,
+      });
+    } catch (error) {
+      release();
+      throw error;
+    }
+    const { partNumber, position, size, wanted } = window;
+    for (const [index, slab] of slabs.entries()) {
+      const sink = sinks[wanted[index] ?? -1];
+      if (sink === undefined) slab.release();
+      else sink.take({ partNumber, position, size }, slab);
+    }
+  }
+}
+
+function asWindow(part: PlannedPart, uploads: readonly RankUpload[], window: MissingWindow): Window {
+  return {
+    part,
+    begin: window.position,
+    end: window.position + window.size,
+    ranks: window.wanted.map((index) => uploads[index]?.rank ?? 0),
+  };
+}

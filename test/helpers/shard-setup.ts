@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import { parseHeader } from '../../src/safetensors/index.js';
+import { checkFrames } from '../../src/shard/native/check-frames.js';
+import { checkSource } from '../../src/shard/native/check-source.js';
+import { openRangeReader, type RangeReader } from '../../src/shard/native/source-files.js';
+import { writePart, type WrittenFile } from '../../src/shard/native/write-part.js';
+import { planShards, shardFileName, type ShardingRequest, type ShardPlan } from '../../src/shard/plan-shards.js';
+import type { SourceFile } from '../../src/shard/layout/source-tensors.js';
+import { createEngine, type TransferEngine } from '../../src/transfer/engine.js';
+import { formulaModel, formulaWeights, type FormulaModel } from './formula-models.js';
+import { startMemoryStore, type MemoryStore } from './memory-store.js';
+import { quickPolicies } from './transfer-setup.js';
+
+export const DEFAULT_PATTERN = 'model-rank-{rank}-part-{part}.safetensors';
+export const OUT = 'shards/';
+
+/** A checkpoint in a store, and what shards it. */
+export interface ShardSetup {
+  readonly model: FormulaModel;
+  readonly store: MemoryStore;
+  readonly engine: TransferEngine;
+  readonly files: readonly (SourceFile & { readonly key: string })[];
+  plan(change: ShardChange): ShardPlan;
+  sources(): RangeReader;
+  shards(plan: ShardPlan): RangeReader;
+  /** Writes all parts under `shards/`. */
+  write(plan: ShardPlan): Promise<WrittenFile[]>;
+  /** Checks headers and scalars, and gives the digest of each weights file. */
+  check(plan: ShardPlan, sha256?: string): Promise<string[]>;
+  shard(name: string): Buffer;
+  close(): Promise<void>;
+}
+
+export type ShardChange = Partial<ShardingRequest> & { readonly ranks: number };
+
+export const live = new AbortController().signal;
+
+/** Puts a formula model into a store in memory; `split` cuts its tensors into several weights files. */
+export async function setUpShards(
+  name: string,
+  { memoryBytes = 1_000_000, partSizeBytes = 65_536, split = 1 } = {}
+): Promise<ShardSetup> {
+  const model = await formulaModel(name);
+  const store = await startMemoryStore();
+  const engine = createEngine({ partSizeBytes, lanes: 4, memoryBytes, policies: quickPolicies });
+  const files = splitWeights(formulaWeights(model), split).map((bytes, index) => {
+    const key = `source/model-${String(index + 1)}.safetensors`;
+    store.objects.set(key, bytes);
+    return { key, path: key.slice('source/'.length), size: bytes.length, header: parseHeader(bytes, bytes.length) };
+  });
+  const setup: ShardSetup = {
+    model,
+    store,
+    engine,
+    files,
+    plan: (change) =>
+      planShards({
+        config: model.config,
+        files,
+        dtype: 'auto',
+        vllmVersion: '0.32.0',
+        maxFileSize: Number.MAX_SAFE_INTEGER,
+        filePattern: DEFAULT_PATTERN,
+        ...change,
+      }),
+    sources: () => openRangeReader(engine.context, store, files),
+    shards: (plan) => openRangeReader(engine.context, store, shardObjects(plan)),
+    write: async (plan) => {
+      const writing = { context: engine.context, plan, sources: setup.sources(), store, dirKey: OUT, resume: false };
+      const written: WrittenFile[] = [];
+      for (const part of plan.parts) {
+        written.push(...(await writePart(writing, part, { signal: live, onStored: () => undefined })));
+      }
+      return written;
+    },
+    check: async (plan, sha256) => {
+      const [sources, shards] = [setup.sources(), setup.shards(plan)];
+      await checkFrames(plan, shards, { signal: live });
+      const digests: string[] = [];
+      for (const file of files.keys()) {
+        const check = { context: engine.context, plan, file, sha256, sources, shards };
+        digests.push(await checkSource(check, { signal: live, onChecked: () => undefined }));
+      }
+      return digests;
+    },
+    shard: (file) => store.objects.get(`${OUT}${file}`) ?? Buffer.alloc(0),
+    close: () => store.close(),
+  };
+  return setup;
+}
+
+export function shardObjects(plan: ShardPlan): { key: string; size: number }[] {
+  return plan.parts.flatMap(({ part, size }) =>
+    Array.from({ length: plan.ranks }, (_, rank) => ({ key: `${OUT}${shardFileName(plan, rank, part)}`, size }))
+  );
+}
+
+/** One digest for all files of a run, as the measured ones are kept. */
+export function runDigest(files: readonly { readonly path: string; readonly sha256: string }[]): string {
+  const lines = files.map(({ path, sha256 }) => ({ path, line: `${sha256}  ${path}` }));
+  lines.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return createHash('sha256')
+    .update(lines.map(({ line }) => line).join('\n'))
+    .digest('hex');
+}
+
+/** The same tensors in several files, in turn. */
+function splitWeights(bytes: Buffer, count: number): Buffer[] {
+  if (count === 1) return [bytes];
+  const { headerByteLength, tensors } = parseHeader(bytes, bytes.length);
+  return Array.from({ length: count }, (_, file) => {
+    const mine = tensors.filter((_tensor, index) => index % count === file);
+    let end = 0;
+    const entries = mine.map(({ name, dtype, shape, begin, end: last }) => {
+      const begins = end;
+      end += last - begin;
+      return [name, { dtype, shape, data_offsets: [begins, end] }];
+    });
+    const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+    const prefix = Buffer.alloc(8);
+    prefix.writeBigUInt64LE(BigInt(json.length));
+    const contents = mine.map(({ begin, end: last }) =>
+      bytes.subarray(headerByteLength + begin, headerByteLength + last)
+    );
+    return Buffer.concat([prefix, json, ...contents]);
+  });
+}
