@@ -58,7 +58,7 @@ describeWithVllm('sharding with real vLLM', () => {
     'an engine on a CPU saves shards that lack most weights, and they are refused',
     { timeout: 600_000 },
     async () => {
-      const { request, dependencies, root } = await dirOf(checkpoints['llama'] ?? '');
+      const { request, dependencies, root } = await dirOf(checkpoints['llama'] ?? '', { tensorParallelSize: 1 });
       const driver = fileURLToPath(new URL('engine_save.py', import.meta.url));
       const error = await failure(shardWithVllm(request, { ...dependencies, driver }, live()));
       expect(error).toMatchObject({ code: 'ShardsIncomplete', permanent: true });
