@@ -1,6 +1,6 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import type { ShardRecord } from '../../core/schemas/shard-plan.js';
-import { writePart } from '../../shard/native/write-part.js';
+import { writePart, type WrittenFile } from '../../shard/native/write-part.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
@@ -13,7 +13,7 @@ import {
   type StepOptions,
 } from './step-context.js';
 
-/** Writes one part of every rank, unless a record says that it was written and it is still there. */
+/** Writes one part of every rank, but for files that a record says were written, and that are still there. */
 export async function shardPart(
   needs: StepNeeds,
   step: ShardStep,
@@ -26,7 +26,9 @@ export async function shardPart(
   const name = records.part(part.part);
   const bytes = part.size * plan.ranks;
   const before = await readShardRecord(store, step, name, { signal });
-  if (before !== undefined && (await areThere(store, step, before, { signal }))) return { files: plan.ranks, bytes };
+  const there = before === undefined ? [] : await findThere(store, step, before, { signal });
+  const finished = there.flatMap((file) => (file.sha256 === undefined ? [] : [{ ...file, sha256: file.sha256 }]));
+  if (finished.length === plan.ranks) return { files: plan.ranks, bytes };
   if (before === undefined && (await isPublished(context, { signal }))) return { files: plan.ranks, bytes };
 
   const sources = await openWeights(needs, context, { signal });
@@ -36,9 +38,12 @@ export async function shardPart(
     onProgress({ bytesDone, current: `part ${part.part + 1} of ${plan.parts.length} of ${plan.ranks} ranks` });
   };
   try {
-    const writing = { context: needs.engine.context, plan, sources, store, dirKey: step.dirKey, resume: true };
-    const files = await writePart(writing, part, { signal, onStored });
-    await writeShardRecord(store, step, name, { files, checked: [] });
+    const { context: engine } = needs.engine;
+    const writing = { context: engine, plan, sources, store, dirKey: step.dirKey, resume: true, finished };
+    // Whoever is killed between two files, which may take minutes to complete, is not to write the first one again.
+    const onFinished = (files: readonly WrittenFile[]) =>
+      writeShardRecord(store, step, name, { files: [...files], checked: [] });
+    await writePart(writing, part, { signal, onStored, onFinished });
   } finally {
     await sources.close();
   }
@@ -48,10 +53,20 @@ export async function shardPart(
 /** Whether the files of a record are there as they were verified. */
 export async function areThere(
   store: ObjectStore,
+  step: Pick<ShardStep, 'dirKey'>,
+  record: Pick<ShardRecord, 'files'>,
+  options: { readonly signal: AbortSignal }
+): Promise<boolean> {
+  return (await findThere(store, step, record, options)).length === record.files.length;
+}
+
+/** The files of a record that are there as they were verified. */
+async function findThere(
+  store: ObjectStore,
   { dirKey }: Pick<ShardStep, 'dirKey'>,
   { files }: Pick<ShardRecord, 'files'>,
   options: { readonly signal: AbortSignal }
-): Promise<boolean> {
+): Promise<ShardRecord['files']> {
   const found = await Promise.all(files.map(({ path }) => store.head(`${dirKey}${path}`, options)));
-  return files.every(({ size, etag }, index) => found[index]?.size === size && found[index].etag === etag);
+  return files.filter(({ size, etag }, index) => found[index]?.size === size && found[index].etag === etag);
 }

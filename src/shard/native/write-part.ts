@@ -22,6 +22,8 @@ export interface PartWriting {
   readonly dirKey: string;
   /** Whether unfinished uploads may be gone on with: only where the same plan left them. */
   readonly resume: boolean;
+  /** Files of the part that an attempt before this one finished. */
+  readonly finished?: readonly WrittenFile[];
 }
 
 /** A file that is in the store. */
@@ -36,6 +38,8 @@ export interface WrittenFile {
 export interface PartOptions {
   readonly signal: AbortSignal;
   readonly onStored: (bytes: number) => void;
+  /** Called after each file with all that are finished; the next one waits for it. */
+  readonly onFinished?: (files: readonly WrittenFile[]) => Promise<void>;
 }
 
 /** Writes one part of every rank, reading each source byte once, and makes the files visible when all bytes are there. */
@@ -49,6 +53,8 @@ export async function writePart(writing: PartWriting, part: PlannedPart, options
     capabilities
   );
   const uploads = await openUploads(writing, part, { memory, signal });
+  const files = [...(writing.finished ?? [])];
+  options.onStored(files.reduce((sum, { size }) => sum + size, 0));
   for (const upload of uploads) options.onStored(upload.open.held.reduce((sum, { size }) => sum + size, 0));
   const streamed = await streamAll(writing, part, {
     uploads,
@@ -56,12 +62,12 @@ export async function writePart(writing: PartWriting, part: PlannedPart, options
     partChecksums: capabilities.partChecksums,
     ...options,
   });
-  const files: WrittenFile[] = [];
   for (const [position, { path, open }] of uploads.entries()) {
     const { receipts, hex } = streamed[position] ?? { receipts: [], hex: undefined };
     const full = { store, upload: open.upload, source: { path, size: part.size }, receipts, hex };
     const { info, hex: sha256 } = await finalise(full, { signal, policies: context.policies });
     files.push({ path, size: part.size, sha256, etag: info.etag });
+    await options.onFinished?.(files);
   }
   return files;
 }
@@ -73,14 +79,16 @@ interface RankUpload {
 }
 
 function openUploads(
-  { plan, store, dirKey, resume }: PartWriting,
+  { plan, store, dirKey, resume, finished = [] }: PartWriting,
   part: PlannedPart,
   { memory, signal }: { readonly memory: PartMemory; readonly signal: AbortSignal }
 ): Promise<RankUpload[]> {
   const openOne = resume ? takeUpUpload : startOver;
+  const there = new Set(finished.map(({ path }) => path));
+  const ranks = Array.from({ length: plan.ranks }, (_, rank) => ({ rank, path: shardFileName(plan, rank, part.part) }));
+  const missing = ranks.filter(({ path }) => !there.has(path));
   return Promise.all(
-    Array.from({ length: plan.ranks }, async (_, rank) => {
-      const path = shardFileName(plan, rank, part.part);
+    missing.map(async ({ rank, path }) => {
       const upload = { store, key: `${dirKey}${path}`, size: part.size, partSize: memory.partSize };
       return { rank, path, open: await openOne(upload, { signal }) };
     })
