@@ -114,6 +114,7 @@ export function readerOf(weights: readonly Buffer[]): RangeReader & { readonly r
     ranges,
     bytesRead: 0,
     read: async (file: number, { begin, end }: Omit<Range, 'file'>, into: Uint8Array) => {
+      if (begin === end) return;
       ranges.push({ file, begin, end });
       if (ranges.length % 3 === 0) await new Promise(setImmediate);
       const found = weights[file]?.subarray(begin, end);
