@@ -32,7 +32,8 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
   const faults: StoreFaults = {};
   const calls: string[] = [];
   const server = await startServer((request, response) => {
-    void answer(request, response);
+    // Who gives up in the middle of a body gets no answer.
+    answer(request, response).catch(() => response.destroy());
   });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

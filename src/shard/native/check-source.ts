@@ -183,7 +183,8 @@ async function assemble(check: SourceCheck, block: SourceBlock, lane: Assembling
     for (const replica of others) {
       await readShare(check, replica, shares, signal);
       if (!isEqual(assembled.subarray(0, block.length), shares.subarray(0, block.length))) {
-        throw mismatch(check, block.tensor, { shares: [replica] });
+        // Which of the two is right only the source could tell.
+        throw mismatch(check, block.tensor, { shares: [first, replica] });
       }
     }
   } else {
