@@ -20,6 +20,7 @@ export async function formulaCommit(name: string, { split = 1, config = {} }: Fo
       'tokenizer.json': text('{"version":"1.0"}'),
       'README.md': text(`# ${name}\n`),
       '.gitattributes': text('*.safetensors filter=lfs\n'),
+      'original/params.json': text('{}'),
       'original/consolidated.00.pth': { size: 70_000, seed: name },
       ...weightsFiles(splitWeights(formulaWeights(model), split)),
     },

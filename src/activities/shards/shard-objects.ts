@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { PrefetchError } from '../../core/errors.js';
 import { shardPlanKey, shardRecordKey } from '../../core/layout.js';
 import {
@@ -86,9 +87,10 @@ export async function writeShardRecord(
   store: ObjectStore,
   { dirKey, planId }: Pick<ShardStep, 'dirKey' | 'planId'>,
   name: string,
-  record: Omit<ShardRecord, 'version' | 'planId'>
+  record: Omit<ShardRecord, 'version' | 'planId' | 'id'>
 ): Promise<void> {
-  const bytes = encodeJson({ version: 1, planId, ...record } satisfies ShardRecord);
+  const id = randomBytes(8).toString('hex');
+  const bytes = encodeJson({ version: 1, planId, id, ...record } satisfies ShardRecord);
   // What is done is noted whatever happens to the run; the write is bounded by the store's own time-outs.
   await store.put(shardRecordKey(dirKey, planId, name), bytes, { contentType: 'application/json' });
 }
