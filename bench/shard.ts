@@ -8,14 +8,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { MiB } from '../src/core/units.js';
 import { writeCheckpoint } from './shard/checkpoint.js';
 import { putFiles, type Bucket } from './shard/plain-copies.js';
+import { SOURCE, WARM_UP } from './shard/places.js';
 import { report, type Results } from './shard/report.js';
-import { bucketVariants, folderVariants, SOURCE, WARM_UP, type Checkpoints, type Variant } from './shard/variants.js';
-import { ensureS5cmd, run, startS3 } from './transfer/programs.js';
+import { bucketVariants, folderVariants, type Checkpoints, type Variant } from './shard/variants.js';
+import { ensureS5cmd, startS3 } from './transfer/programs.js';
 
 const { values } = parseArgs({
   options: {
@@ -90,7 +90,6 @@ async function compare(store: string, bytes: number, variants: readonly Variant[
     for (let turn = 0; turn < results.length; turn++) {
       const result = results[(round + turn) % results.length];
       if (result === undefined) continue;
-      await settle();
       const measured = await result.variant.run({ round, signal });
       result.runs.push(measured);
       console.log(
@@ -99,10 +98,4 @@ async function compare(store: string, bytes: number, variants: readonly Variant[
     }
   }
   report(store, bytes, results satisfies readonly Results[]);
-}
-
-/** What one variant left to be written to the disk is not the next one's to wait for. */
-async function settle(): Promise<void> {
-  await run('sync', [], { signal });
-  await setTimeout(200, undefined, { signal });
 }
