@@ -5,6 +5,8 @@ import { findProfile, type LayoutProfile } from './layout/profiles.js';
 import { checkSources, collectSources, type SourceFile, type SourceTensor } from './layout/source-tensors.js';
 import { buildStateDict, type Piece, type StateTensor } from './layout/state-dict.js';
 import { resolveDtype, storedDtype, type TargetDtype } from './layout/target-dtype.js';
+import { unsupported } from './layout/unsupported.js';
+import { describeRange } from './layout/vllm-version.js';
 
 /** All that decides the bytes of the shards. */
 export interface ShardingRequest {
@@ -60,10 +62,22 @@ export function planShards(request: ShardingRequest): ShardPlan {
   const sources = collectSources(request.files);
   const dtype = resolveDtype(request.dtype, shape, sources.values());
   const ownHead = !shape.tied || headDiffers;
+  if (ownHead) checkHeadHasPlace(shape, profile);
   const state = buildStateDict({ shape, profile, ranks, dtype: storedDtype(dtype), ownHead });
   checkSources(state, sources, new Set(ownHead ? [] : ['lm_head.weight']));
   const parts = splitIntoParts(state.tensors, maxFileSize).map(placePart);
   return { shape, profile, dtype, ranks, filePattern, parts, files: request.files, sources };
+}
+
+/** Where vLLM keeps the tied embedding under its own name, the model has no output head that could be another one. */
+function checkHeadHasPlace({ architecture }: ModelShape, { tiedName, versions }: LayoutProfile): void {
+  if (tiedName === 'lm_head.weight') return;
+  throw unsupported(
+    'tied-embeddings',
+    `${architecture} has an lm_head.weight that is not its embedding, and vLLM ${versions.map(describeRange).join(', ')} ` +
+      'has no place for it',
+    { architecture }
+  );
 }
 
 /** Name of a file, by vLLM's pattern. */

@@ -5,6 +5,7 @@ import { checkSource } from '../../shard/native/check-source.js';
 import { removePlans } from '../plan-objects.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
+  isPublished,
   openShards,
   openStep,
   openWeights,
@@ -31,6 +32,7 @@ export async function checkShards(
   const { path, size, digest } = requireNumber(step, document.source.weights);
   const result = { files: 1, bytes: size };
   if ((await readShardRecord(store, step, records.check(file), { signal })) !== undefined) return result;
+  if (await isPublished(context, { signal })) return result;
   const sources = await openWeights(needs, context, { signal });
   const shards = openShards(needs, context);
   let bytesDone = 0;

@@ -2,9 +2,7 @@ import { MiB } from '../../core/units.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { readModelShape } from '../layout/model-shape.js';
-import { findProfile } from '../layout/profiles.js';
 import { collectSources, type SourceTensor } from '../layout/source-tensors.js';
-import { unsupported } from '../layout/unsupported.js';
 import { openRangeReader, type RangeReader } from '../native/source-files.js';
 import type { Checkpoint } from './read-checkpoint.js';
 
@@ -23,7 +21,7 @@ export async function headDiffers(
     readonly dirKey: string;
   },
   { config, weights }: Pick<Checkpoint, 'config' | 'weights'>,
-  { vllmVersion, signal }: { readonly vllmVersion: string; readonly signal: AbortSignal }
+  { signal }: { readonly signal: AbortSignal }
 ): Promise<boolean> {
   const shape = readModelShape(config);
   if (!shape.tied) return false;
@@ -34,16 +32,10 @@ export async function headDiffers(
   const objects = weights.map(({ path, size }) => ({ key: `${place.dirKey}${path}`, size }));
   const reader = openRangeReader(place.context, place.store, objects);
   try {
-    if (await areEqual(reader, head, embedding, signal)) return false;
+    return !(await areEqual(reader, head, embedding, signal));
   } finally {
     await reader.close();
   }
-  if (findProfile(shape.architecture, vllmVersion).tiedName === HEAD) return true;
-  throw unsupported(
-    'tied-embeddings',
-    `The checkpoint has an ${HEAD} that differs from ${EMBEDDING}, and vLLM ${vllmVersion} has no place for it in ` +
-      shape.architecture
-  );
 }
 
 async function areEqual(reader: RangeReader, a: SourceTensor, b: SourceTensor, signal: AbortSignal): Promise<boolean> {

@@ -23,7 +23,9 @@ export interface Architecture {
   /** vLLM refuses float16 for it, because its activations overflow. */
   readonly noFloat16?: boolean;
   /** Config fields that would change the layout in a way that nobody verified, and the value that does not. */
-  readonly fixed?: Readonly<Record<string, boolean>>;
+  readonly fixed?: Readonly<Record<string, boolean | 0>>;
+  /** vLLM does not look at head_dim. */
+  readonly ignoresHeadDim?: boolean;
 }
 
 /** Experts as a checkpoint names them, and where the counts stand in config.json. */
@@ -78,7 +80,7 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
     feedForward: plainFeedForward,
     norms: twoNorms,
     defaults: { keyValueHeads: 8, headDim: 'hidden-by-heads', tied: false },
-    fixed: { attention_bias: false, bias: false, qkv_bias: false, mlp_bias: false },
+    fixed: { attention_bias: false, bias: false, qkv_bias: false, mlp_bias: false, ada_rms_norm_t_cond: false },
   },
   Qwen2ForCausalLM: {
     modelType: 'qwen2',
@@ -87,6 +89,7 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
     norms: twoNorms,
     defaults: { keyValueHeads: 32, headDim: 'hidden-by-heads', tied: false },
     fixed: { qk_norm: false },
+    ignoresHeadDim: true,
   },
   Qwen3ForCausalLM: {
     modelType: 'qwen3',
@@ -152,6 +155,7 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
     norms: twoNorms,
     defaults: { keyValueHeads: 16, headDim: 'hidden-by-heads', tied: false },
     fixed: { qkv_bias: true },
+    ignoresHeadDim: true,
   },
   Qwen3MoeForCausalLM: {
     modelType: 'qwen3_moe',
@@ -160,5 +164,6 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
     feedForward: qwenExperts,
     norms: twoNorms,
     defaults: { keyValueHeads: 4, headDim: 'hidden-by-heads', tied: false },
+    fixed: { shared_expert_intermediate_size: 0 },
   },
 };

@@ -8,6 +8,8 @@ export interface ConfigReader {
   count(field: string, max?: number): number;
   /** The same, or a default: for a field that is absent, and for one that is null. */
   countOr(field: string, defaults: { readonly absent: number; readonly empty: number }): number;
+  /** A whole number from 0; absent or null is 0. */
+  amount(field: string): number;
   flag(field: string, absent: boolean): boolean;
   text(field: string): string | undefined;
   list(field: string): readonly unknown[] | undefined;
@@ -39,11 +41,16 @@ export function readField(value: unknown): ConfigReader {
       throw unsupported('config', `config.json has a ${field} of ${found}; the most is ${max}`, { field });
     },
     countOr: (field, { absent, empty }) => number(field) ?? (fields.get(field) === null ? empty : absent),
+    amount: (field) => checked(field, 'whole number from 0', isAmount) ?? 0,
     flag: (field, absent) => checked(field, 'boolean', isBoolean) ?? absent,
     text: (field) => checked(field, 'text', isText),
     list: (field) => checked(field, 'list', Array.isArray),
     object: (field) => checked(field, 'object', isObject),
   };
+}
+
+function isAmount(value: unknown): value is number {
+  return value === 0 || isCount(value);
 }
 
 function isCount(value: unknown): value is number {

@@ -42,13 +42,16 @@ export interface ExpertsShape {
 /** Far above any model: a hostile config must not make us lay out millions of tensors. */
 const MAX_LAYERS = 1024;
 const MAX_EXPERTS = 4096;
+/** Of all layers together. */
+const MAX_EXPERTS_IN_ALL = 2 ** 17;
 
 /** Reads a parsed config.json; `UnsupportedSharding` names what is unknown in it, or unverified. */
 export function readModelShape(value: unknown): ModelShape {
   const config = readField(value);
   refuseQuantized(config);
   const architecture = architectureOf(config);
-  const rules = ARCHITECTURES[architecture];
+  // A name of the config may be one that every object has.
+  const rules = Object.hasOwn(ARCHITECTURES, architecture) ? ARCHITECTURES[architecture] : undefined;
   if (rules === undefined) throw unknownArchitecture(architecture);
   checkModelType(config, architecture, rules);
   checkFixedFields(config, architecture, rules);
@@ -112,8 +115,9 @@ function checkModelType(config: ConfigReader, architecture: string, { modelType 
 
 function checkFixedFields(config: ConfigReader, architecture: string, { fixed = {} }: Architecture): void {
   for (const [field, value] of Object.entries(fixed)) {
-    if (config.flag(field, value) === value) continue;
-    throw unsupported('config', `${architecture} with ${field} ${String(!value)} in config.json is not verified`, {
+    const found = value === 0 ? config.amount(field) : config.flag(field, value);
+    if (found === value) continue;
+    throw unsupported('config', `${architecture} with ${field} ${String(found)} in config.json is not verified`, {
       architecture,
       field,
     });
@@ -126,6 +130,11 @@ function headDim(
 ): number {
   const { headDim: absent } = rules.defaults;
   const byHeads = Math.floor(hidden / heads);
+  if (rules.ignoresHeadDim === true && config.countOr('head_dim', { absent: byHeads, empty: byHeads }) !== byHeads) {
+    throw unsupported('config', `vLLM takes hidden_size by num_attention_heads, which head_dim in config.json is not`, {
+      field: 'head_dim',
+    });
+  }
   return config.countOr('head_dim', { absent: absent === 'hidden-by-heads' ? byHeads : absent, empty: byHeads });
 }
 
@@ -155,8 +164,9 @@ function feedForwardOf(config: ConfigReader, { feedForward }: Architecture): Mod
 }
 
 function expertCount(config: ConfigReader, [name = '', ...otherNames]: readonly string[]): number {
+  const most = Math.min(MAX_EXPERTS, Math.floor(MAX_EXPERTS_IN_ALL / config.count('num_hidden_layers', MAX_LAYERS)));
   const counts = new Set(
-    [name, ...otherNames].flatMap((field) => (config.has(field) ? [config.count(field, MAX_EXPERTS)] : []))
+    [name, ...otherNames].flatMap((field) => (config.has(field) ? [config.count(field, most)] : []))
   );
   const [count, ...others] = counts;
   if (others.length > 0)

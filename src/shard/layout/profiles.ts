@@ -75,21 +75,20 @@ const PROFILES: readonly LayoutProfile[] = [
   },
   { ...withScales, ...gemma, id: 'gemma-2', versions: [newest('0.29.0')] },
 
-  // Neither Gemma 2 nor Gemma 3 could be run on the releases between these ranges.
   { ...withoutScales, ...underEmbedding, ...gemma2, id: 'gemma2-0', versions: [only('0.13.0')] },
   {
     ...withScales,
     ...underEmbedding,
     ...gemma2,
     id: 'gemma2-1',
-    versions: [{ from: '0.14.0', to: '0.16.0' }, newest('0.18.0'), MAIN_2026_08_21],
+    versions: [newest('0.14.0'), MAIN_2026_08_21],
   },
   { ...withoutScales, ...underEmbedding, ...gemma3, id: 'gemma3-0', versions: [only('0.13.0')] },
   {
     ...withScales,
     ...gemma3,
     id: 'gemma3-1',
-    versions: [{ from: '0.14.0', to: '0.17.0' }, newest('0.19.1'), MAIN_2026_08_21],
+    versions: [newest('0.14.0'), MAIN_2026_08_21],
   },
 
   { ...withoutScales, ...mixtral, id: 'mixtral-0', versions: [only('0.13.0')], experts: plainMixtral },

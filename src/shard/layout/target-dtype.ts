@@ -13,11 +13,11 @@ export function storedDtype(dtype: TargetDtype): Dtype {
   return TARGETS[dtype];
 }
 
-const SPELLINGS: Readonly<Record<string, TargetDtype>> = {
-  bfloat16: 'bfloat16',
-  float16: 'float16',
-  half: 'float16',
-};
+const SPELLINGS: ReadonlyMap<string, TargetDtype> = new Map([
+  ['bfloat16', 'bfloat16'],
+  ['float16', 'float16'],
+  ['half', 'float16'],
+]);
 
 /**
  * The data type that vLLM would give the weights: what is asked for, else what config.json says, else what the files
@@ -28,7 +28,7 @@ export function resolveDtype(
   shape: Pick<ModelShape, 'architecture' | 'rules' | 'dtype'>,
   sources: Iterable<{ readonly dtype: Dtype }>
 ): TargetDtype {
-  const dtype = requested === 'auto' ? fromModel(shape, sources) : SPELLINGS[requested];
+  const dtype = requested === 'auto' ? fromModel(shape, sources) : SPELLINGS.get(requested);
   if (dtype === undefined) {
     throw unsupported('dtype', `dtype ${requested.slice(0, 40)} is none of auto, bfloat16, float16`, {
       dtype: requested,
@@ -57,7 +57,7 @@ function fromModel(
 }
 
 function unalias(named: string): TargetDtype {
-  const dtype = SPELLINGS[named];
+  const dtype = SPELLINGS.get(named);
   if (dtype !== undefined) return dtype;
   throw unsupported(
     'dtype',

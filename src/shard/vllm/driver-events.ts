@@ -25,6 +25,9 @@ export type DriverEvent =
     }
   | { readonly event: 'error'; readonly kind: string; readonly message: string };
 
+export type DriverProgress = Extract<DriverEvent, { event: 'progress' }>;
+export type DriverDone = Extract<DriverEvent, { event: 'done' }>;
+
 /** Reads a line; undefined for anything that the driver does not say. */
 export function parseDriverEvent(line: string): DriverEvent | undefined {
   const value = parseObject(line);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { DriverEvent } from './driver-events.js';
+import type { DriverDone, DriverEvent } from './driver-events.js';
 import { driverFailure, endedEarly, notStarted } from './driver-failures.js';
 import { endGroup } from './end-group.js';
 import { createLogTail } from './log-tail.js';
@@ -46,8 +46,6 @@ interface DriverOptions {
   readonly signal: AbortSignal;
   readonly onEvent?: (event: DriverEvent) => void;
 }
-
-export type DriverDone = Extract<DriverEvent, { event: 'done' }>;
 
 /** Runs the driver to its end. When this settles, no process of it is left, whatever happened. */
 export async function runDriver(

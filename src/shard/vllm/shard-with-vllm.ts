@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { checkShards } from './check-shards.js';
 import { driverEnvironment } from './driver-environment.js';
-import type { DriverEvent } from './driver-events.js';
+import type { DriverDone, DriverProgress } from './driver-events.js';
 import type { VllmDependencies, VllmOptions, VllmProgress, VllmShardRequest, VllmShards } from './job.js';
 import { materialiseSource } from './materialise-source.js';
 import { checkFilePattern } from './file-names.js';
 import { requireResources } from './require-resources.js';
 import { DRIVER, runDriver } from './run-driver.js';
 import { holdScratch, sweepScratch, type Scratch } from './scratch.js';
-import { sourceForVllm } from './source-for-vllm.js';
+import { isSafetensors, sourceForVllm } from './source-for-vllm.js';
 import { uploadShards } from './upload-shards.js';
 
 // Whoever was killed is likely to come back for what it had fetched; after this time it is not.
@@ -33,7 +33,8 @@ export async function shardWithVllm(
     const { store: sourceStore = store, dirKey } = request.source;
     const source = { store: sourceStore, engine, dirKey, files, folder: scratch.source };
     await materialiseSource(source, { signal, onProgress });
-    const { done, untied } = await runVllm(request, { ...dependencies, scratch }, { signal, onProgress });
+    const weights = files.filter(({ path }) => isSafetensors(path)).reduce((total, { size }) => total + size, 0);
+    const done = await runVllm(request, { ...dependencies, scratch }, { signal, onProgress, weights });
     onProgress({ phase: 'check', bytesDone: 0 });
     const shards = await checkShards(request, scratch, { signal });
     const uploaded = await uploadShards(
@@ -45,7 +46,7 @@ export async function shardWithVllm(
       vllmVersion: done.vllm,
       device: done.device,
       dtype: done.dtype,
-      untied: untied && shards.holdsBothEmbeddings,
+      untied: done.untiedByCheckpoint && shards.holdsBothEmbeddings,
       files: uploaded,
     };
   } finally {
@@ -53,14 +54,12 @@ export async function shardWithVllm(
   }
 }
 
-type Running = Required<Pick<VllmOptions, 'signal' | 'onProgress'>>;
-
 async function runVllm(
   { args, dtype }: VllmShardRequest,
   { python, driver = DRIVER, environment, scratch, graceMs }: VllmDependencies & { readonly scratch: Scratch },
-  { signal, onProgress }: Running
-): Promise<{ readonly done: Extract<DriverEvent, { event: 'done' }>; readonly untied: boolean }> {
-  const done = await runDriver(
+  { signal, onProgress, weights }: Required<VllmOptions> & { readonly weights: number }
+): Promise<DriverDone> {
+  return runDriver(
     {
       python,
       driver,
@@ -83,13 +82,13 @@ async function runVllm(
     {
       signal,
       onEvent: (event) => {
-        if (event.event === 'progress') onProgress(progressOf(event));
+        if (event.event === 'progress') onProgress(progressOf(event, weights));
       },
     }
   );
-  return { done, untied: done.untiedByCheckpoint };
 }
 
-function progressOf({ phase, rank, ranks, bytes }: Extract<DriverEvent, { event: 'progress' }>): VllmProgress {
-  return { phase, rank, ranks, bytesDone: bytes };
+/** Every rank reads all weights and keeps its part of them. */
+function progressOf({ phase, rank, ranks, bytes }: DriverProgress, weights: number): VllmProgress {
+  return { phase, rank, ranks, bytesDone: bytes, ...(phase === 'load' ? { totalBytes: weights } : {}) };
 }
