@@ -13,7 +13,7 @@ import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openObject } from '../../src/transfer/read-object.js';
 import { createDependencies } from '../../src/worker-dependencies.js';
 import type { BenchFile } from './checkpoint.js';
-import { readyPageCache } from './page-cache.js';
+import { settle } from './settle.js';
 
 export interface OursRequest {
   /** Zero for a plain copy. */
@@ -24,8 +24,6 @@ export interface OursRequest {
   readonly warmUp: Checkpoint;
   /** Key prefix of what is written. */
   readonly target: string;
-  /** The scratch folder of the benchmark. */
-  readonly folder: string;
 }
 
 export interface Checkpoint {
@@ -55,7 +53,7 @@ export interface OursMeasured {
 const request = JSON.parse(process.argv[2] ?? '') as OursRequest;
 const { signal } = new AbortController();
 await move({ ...request, source: request.warmUp, target: `${request.target}warm-up/` });
-await readyPageCache(request.folder);
+await settle({ signal });
 globalThis.gc?.();
 const idleRssMiB = process.memoryUsage.rss() / MiB;
 const measured = await move({ ...request, target: `${request.target}main/` });

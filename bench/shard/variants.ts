@@ -7,9 +7,9 @@ import { MiB } from '../../src/core/units.js';
 import { openStore } from '../../src/storage/index.js';
 import type { BenchFile } from './checkpoint.js';
 import type { OursMeasured, OursRequest } from './ours-process.js';
-import { readyPageCache } from './page-cache.js';
 import { SOURCE, WARM_UP } from './places.js';
 import { copyFolder, copyOverDisk, pipeCurls, type Bucket } from './plain-copies.js';
+import { settle } from './settle.js';
 
 /** One way to bring the checkpoint from a store into the same store. */
 export interface Variant {
@@ -43,7 +43,7 @@ export function folderVariants(checkpoints: Checkpoints, ours: OursOptions): Var
   const { files, folder } = checkpoints;
   const root = `${pathToFileURL(folder).href}/`;
   const clean = (target: string) => rm(join(folder, target), { recursive: true, force: true });
-  const copy = plain('cp + fsync', { folder, clean }, (target, options) =>
+  const copy = plain('cp + fsync', clean, (target, options) =>
     copyFolder(files, { from: join(folder, SOURCE), to: join(folder, target) }, options)
   );
   return [copy, ...oursVariants(checkpoints, { ...ours, root, clean })];
@@ -57,11 +57,11 @@ export function bucketVariants(
   const { files, folder } = checkpoints;
   const root = `s3://${bucket.bucket}/`;
   const clean = (target: string) => emptyPrefix(root, target);
-  const curl = plain('curl | curl', { folder, clean }, (target, options) =>
+  const curl = plain('curl | curl', clean, (target, options) =>
     pipeCurls(files, { bucket, from: SOURCE, to: target }, options)
   );
   const overDisk = (program: string) =>
-    plain('s5cmd', { folder, clean }, (target, options) =>
+    plain('s5cmd', clean, (target, options) =>
       copyOverDisk(program, { bucket, from: SOURCE, to: target, disk: join(folder, 'disk') }, options)
     );
   const plains = s5cmd === undefined ? [curl] : [curl, overDisk(s5cmd)];
@@ -70,7 +70,7 @@ export function bucketVariants(
 
 function plain(
   name: string,
-  { folder, clean }: { readonly folder: string; readonly clean: (target: string) => Promise<void> },
+  clean: (target: string) => Promise<void>,
   copy: (target: string, options: { readonly signal: AbortSignal }) => Promise<void>
 ): Variant {
   return {
@@ -78,7 +78,7 @@ function plain(
     kind: 'plain',
     run: async ({ round, signal }) => {
       const target = `copy-${String(round)}/`;
-      await readyPageCache(folder);
+      await settle({ signal });
       const began = performance.now();
       await copy(target, { signal });
       const ms = performance.now() - began;
@@ -89,7 +89,7 @@ function plain(
 }
 
 function oursVariants(
-  { files, warmUp, folder }: Checkpoints,
+  { files, warmUp }: Checkpoints,
   {
     ranks,
     root,
@@ -104,7 +104,7 @@ function oursVariants(
       const target = `ours-${String(count)}-${String(round)}/`;
       const source = { dirKey: SOURCE, files };
       const ours = await measure(
-        { ranks: count, root, source, warmUp: { dirKey: WARM_UP, files: warmUp }, target, folder },
+        { ranks: count, root, source, warmUp: { dirKey: WARM_UP, files: warmUp }, target },
         { ...options, signal }
       );
       await clean(target);
