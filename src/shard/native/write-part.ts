@@ -7,6 +7,7 @@ import { runGroup, type TaskGroup } from '../../transfer/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { shardFileName, type PlannedPart, type ShardPlan } from '../plan-shards.js';
 import { fillWindow, type Filling } from './fill-window.js';
+import { limitSlabs, type LimitedSlabs } from './limit-slabs.js';
 import { divideMemory, type PartMemory } from './part-memory.js';
 import { createScratch } from './scratch.js';
 import type { RangeReader } from './source-files.js';
@@ -133,7 +134,8 @@ async function streamRanks(
       }
       const slabBytes = Math.min(memory.partSize, part.size);
       const windows = missingWindows(planParts(part.size, memory.partSize), sinks);
-      const work: WindowWork = { part, uploads, sinks, windows, slabBytes, filling, group, context };
+      const slabs = limitSlabs(context.memory, memory.ranksAtOnce * memory.windowsAtOnce);
+      const work: WindowWork = { part, uploads, sinks, windows, slabs, slabBytes, filling, group };
       for (let lane = 0; lane < memory.windowsAtOnce; lane++) group.run(() => fillWindows(work));
     });
     return await Promise.all(sinks.map((sink) => sink.finish()));
@@ -159,18 +161,18 @@ interface WindowWork {
   readonly sinks: readonly PartSink[];
   /** Windows that no lane has taken yet, in file order. */
   readonly windows: MissingWindow[];
+  readonly slabs: LimitedSlabs;
   readonly slabBytes: number;
   readonly filling: Filling;
   readonly group: TaskGroup;
-  readonly context: TransferContext;
 }
 
 /** A lane takes memory first and a window second, so that the first window always has its memory and hashing moves on. */
 async function fillWindows(work: WindowWork): Promise<void> {
-  const { part, uploads, sinks, windows, slabBytes, filling, group, context } = work;
+  const { part, uploads, sinks, windows, slabBytes, filling, group } = work;
   const { signal } = group;
   while (windows.length > 0) {
-    const slabs = await context.memory.takeSlabs(uploads.length, slabBytes, { signal });
+    const slabs = await work.slabs.take(uploads.length, slabBytes, { signal });
     const window = windows.shift();
     const release = () => {
       for (const slab of slabs) slab.release();
