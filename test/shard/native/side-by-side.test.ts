@@ -1,7 +1,11 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { MiB } from '../../../src/core/units.js';
+import { checkSource } from '../../../src/shard/native/check-source.js';
 import { divideMemory } from '../../../src/shard/native/part-memory.js';
+import type { RangeReader } from '../../../src/shard/native/source-files.js';
+import { createEngine } from '../../../src/transfer/engine.js';
 import { live, setUpShards } from '../../helpers/shard-setup.js';
+import { quickPolicies } from '../../helpers/transfer-setup.js';
 
 async function setUp(options?: Parameters<typeof setUpShards>[1]) {
   const setup = await setUpShards('llama-untied', options);
@@ -29,4 +33,29 @@ test('what was read and waits to be stored fills no more memory than the windows
   giveBack();
   await written;
   expect(memory.peakBytes).toBe(most);
+});
+
+test('two weights files are checked at once, within the memory', async () => {
+  const setup = await setUp({ split: 2 });
+  const plan = setup.plan({ ranks: 2 });
+  await setup.write(plan);
+  const { context, memory } = createEngine({ partSizeBytes: 1, lanes: 4, memoryBytes: MiB, policies: quickPolicies });
+  const check = (file: number, sources: RangeReader) =>
+    checkSource(
+      { context, plan, file, sha256: undefined, sources, shards: setup.shards(plan) },
+      { signal: live, onChecked: () => undefined }
+    );
+  const second: Promise<string>[] = [];
+  const waits: RangeReader = {
+    ...setup.sources(),
+    read: async (...read) => {
+      await Promise.all(second);
+      return setup.sources().read(...read);
+    },
+  };
+  const first = check(0, waits);
+  second.push(check(1, setup.sources()));
+  await Promise.all([first, ...second]);
+  expect(memory.peakBytes).toBeLessThanOrEqual(MiB);
+  expect(memory.inUseBytes).toBe(0);
 });
