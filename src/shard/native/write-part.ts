@@ -57,14 +57,37 @@ export async function writePart(writing: PartWriting, part: PlannedPart, options
     partChecksums: capabilities.partChecksums,
     ...options,
   });
-  const files: WrittenFile[] = [];
-  for (const [position, { path, open }] of uploads.entries()) {
-    const { receipts, hex } = streamed[position] ?? { receipts: [], hex: undefined };
-    const full = { store, upload: open.upload, source: { path, size: part.size }, receipts, hex };
-    const { info, hex: sha256 } = await finalise(full, { signal, policies: context.policies });
-    files.push({ path, size: part.size, sha256, etag: info.etag });
+  return finaliseAll(writing, part, { uploads, streamed, signal });
+}
+
+/** Side by side, for a store may take its time: S3 puts an object together, a disk takes what waits to be written. */
+async function finaliseAll(
+  { context, store }: PartWriting,
+  { size }: PlannedPart,
+  {
+    uploads,
+    streamed,
+    signal,
+  }: {
+    readonly uploads: readonly RankUpload[];
+    readonly streamed: readonly StreamedParts[];
+    readonly signal: AbortSignal;
   }
-  return files;
+): Promise<WrittenFile[]> {
+  const files = new Map<number, WrittenFile>();
+  const queue = uploads.values();
+  await runGroup(signal, (group) => {
+    const complete = async (): Promise<void> => {
+      for (const { rank, path, open } of queue) {
+        const { receipts, hex } = streamed[rank] ?? { receipts: [], hex: undefined };
+        const full = { store, upload: open.upload, source: { path, size }, receipts, hex };
+        const { info, hex: sha256 } = await finalise(full, { signal: group.signal, policies: context.policies });
+        files.set(rank, { path, size, sha256, etag: info.etag });
+      }
+    };
+    for (let lane = 0; lane < context.lanes; lane++) group.run(complete);
+  });
+  return uploads.flatMap(({ rank }) => files.get(rank) ?? []);
 }
 
 interface RankUpload {

@@ -5,7 +5,7 @@ import { divideMemory } from '../../../src/shard/native/part-memory.js';
 import type { RangeReader } from '../../../src/shard/native/source-files.js';
 import { createEngine } from '../../../src/transfer/engine.js';
 import { live, setUpShards } from '../../helpers/shard-setup.js';
-import { quickPolicies } from '../../helpers/transfer-setup.js';
+import { failure, quickPolicies } from '../../helpers/transfer-setup.js';
 
 async function setUp(options?: Parameters<typeof setUpShards>[1]) {
   const setup = await setUpShards('llama-untied', options);
@@ -33,6 +33,37 @@ test('what was read and waits to be stored fills no more memory than the windows
   giveBack();
   await written;
   expect(memory.peakBytes).toBe(most);
+});
+
+test('the files of all ranks are completed side by side', async () => {
+  const setup = await setUp();
+  const waiting: (() => void)[] = [];
+  setup.store.faults.completing = async (complete) => {
+    await new Promise<void>((resolve) => {
+      waiting.push(resolve);
+      // The last one lets all of them go; one after the other they would wait for ever.
+      if (waiting.length === 4) for (const go of waiting) go();
+    });
+    complete();
+  };
+  const written = await setup.write(setup.plan({ ranks: 4 }));
+  expect(written.map(({ path }) => path)).toEqual([0, 1, 2, 3].map((rank) => `model-rank-${rank}-part-0.safetensors`));
+});
+
+test('a file that cannot be completed fails the part, and waits for the files beside it', async () => {
+  const setup = await setUp();
+  let running = 0;
+  let calls = 0;
+  setup.store.faults.completing = async (complete) => {
+    const call = ++calls;
+    running++;
+    await new Promise(setImmediate);
+    running--;
+    if (call === 1) throw new Error('no');
+    complete();
+  };
+  expect(await failure(setup.write(setup.plan({ ranks: 4 })))).toMatchObject({ message: 'no' });
+  expect([running, setup.engine.memory.inUseBytes]).toEqual([0, 0]);
 });
 
 test('two weights files are checked at once, within the memory', async () => {
