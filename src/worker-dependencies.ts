@@ -1,6 +1,6 @@
 import type { ActivityDependencies } from './activities/dependencies.js';
 import { resolveDestination, type DestinationPolicy } from './activities/destination.js';
-import { embeddedStore, type Settings } from './config/environment.js';
+import { embeddedStore, inheritedEnvironment, type Settings } from './config/environment.js';
 import { readToken } from './config/secrets.js';
 import { openHub } from './hub/open-hub.js';
 import type { ObjectStore } from './storage/object-store.js';
@@ -39,7 +39,7 @@ export function createDependencies(
     scratchFolder: settings.scratchFolder,
     vllm: {
       python: settings.python,
-      environment: settings.environment,
+      environment: inheritedEnvironment(),
       ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
     },
     tool: options.tool,

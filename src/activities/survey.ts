@@ -59,7 +59,12 @@ export async function surveyDir({ spec, store, hub, token }: SurveyRequest, opti
   };
 }
 
-async function listRepo(hub: Hub, spec: PrefetchSpec, options: Parameters<Hub['listFiles']>[2]): Promise<HubFile[]> {
+/** The files of the commit that the selection takes. */
+export async function listRepo(
+  hub: Hub,
+  spec: Pick<PrefetchSpec, 'repo' | 'commit' | 'selection'>,
+  options: Parameters<Hub['listFiles']>[2]
+): Promise<HubFile[]> {
   const files: HubFile[] = [];
   for await (const file of hub.listFiles(spec.repo, spec.commit, options)) files.push(file);
   return selectFiles(files, spec.selection);

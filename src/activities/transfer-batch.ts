@@ -9,13 +9,13 @@ import type { TransferProgress, TransferRequest, TransferResult } from '../trans
 import { BatchLedger } from './batch-ledger.js';
 import { forEachAtOnce } from './for-each-at-once.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { keepPlans } from './kept-plans.js';
 import { readPlan } from './plan-objects.js';
 
 /** Small files wait for round trips more than for bytes; the engine's own budget bounds the memory. */
 const FILES_AT_ONCE = 16;
 /** Below this a file that is there costs less to fetch again than to ask for. */
 const WORTH_ASKING_BYTES = 8 * MiB;
-const PLANS_KEPT = 4;
 
 export interface BatchOptions {
   readonly signal: AbortSignal;
@@ -98,29 +98,17 @@ async function copyFile(
   return copied === undefined ? undefined : { etag: copied.etag, size: file.size, fetchedBytes: 0, how: 'found' };
 }
 
-const plans = new Map<string, Promise<Plan | undefined>>();
+const plans = keepPlans<Plan>();
 
-/** Hundreds of batches share one plan, and a plan of 100,000 files has megabytes: the last few are kept. */
 async function loadBatch(
   store: ObjectStore,
   { spec, planId, batch }: BatchRequest,
   options: RequestOptions
 ): Promise<{ plan: Plan; positions: readonly number[] }> {
-  const cacheKey = `${store.root}${spec.dirKey}${planId}`;
-  // Without the caller's signal: others wait for the same plan.
-  const loading = plans.get(cacheKey) ?? readPlan(store, spec.dirKey, planId, {});
-  plans.delete(cacheKey);
-  plans.set(cacheKey, loading);
-  loading.catch(() => plans.delete(cacheKey));
-  for (const oldest of plans.keys()) {
-    if (plans.size <= PLANS_KEPT) break;
-    plans.delete(oldest);
-  }
-  const plan = await loading;
-  options.signal?.throwIfAborted();
+  const key = `${store.root}${spec.dirKey}${planId}`;
+  const plan = await plans.get(key, () => readPlan(store, spec.dirKey, planId, {}), options);
   const positions = plan?.batches[batch];
   if (plan === undefined || positions === undefined) {
-    plans.delete(cacheKey);
     throw new PrefetchError(
       'ObjectChanged',
       `The plan ${planId} of ${store.root}${spec.dirKey} is gone: another run published or deleted this Dir. Run it again`

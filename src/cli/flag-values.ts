@@ -18,6 +18,11 @@ export function portNumber(value: string): number {
   return port;
 }
 
+/** A release as its number: vLLM tags `v0.26.0` what it calls 0.26.0. */
+export function plainRelease(value: string): string {
+  return value.replace(/^v(?=\d)/, '');
+}
+
 const UNIT_MS = new Map([
   ['s', 1000],
   ['m', 60_000],

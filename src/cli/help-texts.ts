@@ -16,7 +16,8 @@ Prints its state, phase, bytes and files.`,
   cancel: `Cancel a run
 Everyone who waits for it gets the failure Cancelled.`,
   plan: `Show what hf-model would do, and write nothing
-Resolves the revision, checks the access, and compares the Dir in the store with the repo.`,
+Resolves the revision, checks the access, and compares the Dir in the store with the repo. With --shard-config it tells
+which engine would shard, why, and whether the sharded Dir is there already.`,
   shard: `Split a model for tensor-parallel vLLM
 Shards a published Dir, or a plain folder with a checkpoint, into the new Dir --to, in this process: without Temporal,
 without the Hub, and with engine native without a GPU. Prints the new Dir as JSON. "model-prefetch shard plan DIR" prints

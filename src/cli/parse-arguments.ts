@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { PrefetchError } from '../core/errors.js';
 import { ROLES, type Role } from '../core/queues.js';
-import { compact, durationMs, portNumber, wholeNumber } from './flag-values.js';
+import { compact, durationMs, plainRelease, portNumber, wholeNumber } from './flag-values.js';
 import { EXAMPLES, SUMMARIES, type CommandName } from './help-texts.js';
 import { addInputFlags, hasInputFlags, readInputFlags, type InputFlags } from './input-flags.js';
 import type { CommonOptions, Invocation, OutputFormat, ShardOptions, TargetOptions } from './invocation.js';
@@ -161,7 +161,7 @@ function declareVerify(program: Command, take: Take): void {
     .option('--deep', 'Read every byte and compare its digest', false)
     .option('--tensor-parallel-size <ranks>', 'What vLLM is to be started with', wholeNumber)
     .option('--dtype <type>', 'What vLLM is to be started with')
-    .option('--vllm-version <release>', 'The vLLM that is to load it')
+    .option('--vllm-version <release>', 'The vLLM that is to load it', plainRelease)
     .action(
       (
         dir: string,

@@ -1,10 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { parse } from 'yaml';
+import { parseByteSize } from '../config/byte-size.js';
 import type { PrefetchInput } from '../core/contract.js';
 import { PrefetchError } from '../core/errors.js';
 import { MiB } from '../core/units.js';
 import { shardConfigSchema } from '../core/schemas/input.js';
 import { describeIssues } from '../core/schemas/parse.js';
+import { plainRelease } from './flag-values.js';
 import type { InputOptions } from './invocation.js';
 
 /** The input of a command with its shard config read from the file. */
@@ -18,7 +20,7 @@ export async function completeInput({ input, shardConfigFile }: InputOptions): P
  * @throws PrefetchError `InvalidInput` naming the file and the field
  */
 export async function readShardConfig(file: string): Promise<NonNullable<PrefetchInput['shardConfig']>> {
-  const value = camelCased(parseText(await readText(file), file), file);
+  const value = asNumbers(camelCased(parseText(await readText(file), file), file), file);
   const checked = shardConfigSchema.safeParse(value);
   if (checked.success) return checked.data;
   throw invalid(file, describeIssues(checked.error.issues).join('; '));
@@ -42,9 +44,41 @@ function parseText(text: string, file: string): unknown {
   }
 }
 
+/** A size may be written for people, and a release as vLLM tags it; anything else is left for the schema to judge. */
+function asNumbers(value: unknown, file: string): unknown {
+  if (!hasArgs(value)) return value;
+  const { maxFileSize, vllmVersion } = value.args;
+  return {
+    ...value,
+    args: {
+      ...value.args,
+      ...(typeof maxFileSize === 'string' ? { maxFileSize: byteSize(maxFileSize, file) } : {}),
+      ...(typeof vllmVersion === 'string' ? { vllmVersion: plainRelease(vllmVersion) } : {}),
+    },
+  };
+}
+
+interface WithArgs {
+  readonly args: { readonly maxFileSize?: unknown; readonly vllmVersion?: unknown };
+}
+
+function hasArgs(value: unknown): value is WithArgs {
+  return isObject(value) && 'args' in value && isObject(value.args);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function byteSize(text: string, file: string): number {
+  const size = parseByteSize(text);
+  if (size === undefined) throw invalid(file, 'args.maxFileSize: expected bytes, or a size such as "5GiB"');
+  return size;
+}
+
 /** Names in camel case at every level; a null, as Python tools write for "not set", is left out. */
 function camelCased(value: unknown, file: string): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  if (!isObject(value)) return value;
   const fields = new Map<string, unknown>();
   for (const [name, field] of Object.entries(value)) {
     if (field === null) continue;

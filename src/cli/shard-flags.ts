@@ -3,7 +3,7 @@ import { parseByteSize } from '../config/byte-size.js';
 import { PrefetchError } from '../core/errors.js';
 import { shardConfigSchema, type ParsedShardConfig } from '../core/schemas/input.js';
 import { describeIssues } from '../core/schemas/parse.js';
-import { compact, wholeNumber } from './flag-values.js';
+import { compact, plainRelease, wholeNumber } from './flag-values.js';
 
 /** What commander gives for the flags of {@link addShardFlags}. */
 export interface ShardFlags {
@@ -37,7 +37,7 @@ export function addShardFlags(command: Command): Command {
     .option('--dtype <type>', 'Data type of the weights: auto, bfloat16 or float16. Default: auto')
     .option('--max-file-size <size>', 'Most tensor data in one file: bytes, or 5GiB. Default: 5GiB', byteSize)
     .option('--file-pattern <name>', 'Name of a file, with {rank} and {part}. Default: that of vLLM')
-    .option('--vllm-version <release>', 'The vLLM that will load it. Default: the newest verified')
+    .option('--vllm-version <release>', 'The vLLM that will load it. Default: the newest verified', plainRelease)
     .option('--max-model-len <tokens>', 'Engine vllm: length of its context while it saves', wholeNumber)
     .option('--trust-remote-code', 'Engine vllm: run the code that the model brings')
     .option('--device <device>', 'Engine vllm: gpu or cpu. Default: GPUs where there are any');
@@ -56,7 +56,7 @@ export function readShardFlags(flags: ShardFlags): ParsedShardConfig {
       dtype,
       maxFileSize,
       filePattern,
-      vllmVersion: vllmVersion?.replace(/^v(?=\d)/, ''),
+      vllmVersion,
       maxModelLen,
       trustRemoteCode,
       device,

@@ -35,8 +35,6 @@ export interface Settings {
   readonly scratchFolder: string;
   /** The Python interpreter that has vLLM. */
   readonly python: string;
-  /** What the vLLM driver may inherit; it takes the few variables that it needs. */
-  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Names of secrets that an input may ask for; `*` stands for any characters. */
   readonly tokenKeys: readonly string[];
   /** Folders with one file per secret. */
@@ -76,10 +74,14 @@ export function readSettings(environment: Environment = process.env): Settings {
     }),
     scratchFolder: environment['MODEL_PREFETCH_SCRATCH'] || join(cacheFolder, 'scratch'),
     python: environment['MODEL_PREFETCH_PYTHON'] || 'python3',
-    environment,
     tokenKeys: list(environment['MODEL_PREFETCH_TOKEN_KEYS'] ?? 'HF_TOKEN,HF_TOKEN_*'),
     secretsFolders: ['/run/secrets', ...list(environment['MODEL_PREFETCH_SECRETS_DIR'])],
   };
+}
+
+/** What a child process may inherit; whoever starts one takes the few variables that it needs, and no secret. */
+export function inheritedEnvironment(): Environment {
+  return process.env;
 }
 
 /** The root of the embedded store where none is configured: a folder under the home. */

@@ -31,10 +31,33 @@ describe('readShardConfig', () => {
   });
 
   it.each([
+    ['5GiB', 5 * 1024 ** 3],
+    ['500 MB', 500_000_000],
+    ["'5368709120'", 5 * 1024 ** 3],
+    ['40000', 40_000],
+  ])('takes a max_file_size of %s', async (size, bytes) => {
+    const read = await readShardConfig(await file(`args: {tensor_parallel_size: 2, max_file_size: ${size}}\n`));
+    expect(read.args.maxFileSize).toBe(bytes);
+  });
+
+  it('takes a vllm_version as vLLM tags its releases', async () => {
+    const read = await readShardConfig(await file('args: {tensor_parallel_size: 2, vllm_version: v0.26.0}\n'));
+    expect(read.args.vllmVersion).toBe('0.26.0');
+  });
+
+  it.each([
     ['an unknown field', FLYTE, 'args.model: unknown field'],
     ['a missing field', 'engine: vllm\nargs: {}\n', 'args.tensorParallelSize: '],
     ['a wrong engine', 'engine: torch\nargs: {tensor_parallel_size: 2}\n', 'engine: '],
     ['a wrong type', 'args: {tensor_parallel_size: two}\n', 'args.tensorParallelSize: '],
+    [
+      'a size that is none',
+      'args: {tensor_parallel_size: 2, max_file_size: huge}\n',
+      'args.maxFileSize: expected bytes',
+    ],
+    ['a size of nothing', 'args: {tensor_parallel_size: 2, max_file_size: 0B}\n', 'args.maxFileSize: '],
+    ['a release that is none', 'args: {tensor_parallel_size: 2, vllm_version: vnext}\n', 'args.vllmVersion: '],
+    ['args that are a list', 'args: [2]\n', 'args: '],
     ['a list', '- 1\n- 2\n', 'input: '],
     ['nothing', '', 'input: '],
     ['a field in both spellings', 'args: {tensor_parallel_size: 2, tensorParallelSize: 4}\n', 'given twice'],

@@ -1,17 +1,17 @@
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Dir } from '../../src/core/contract.js';
 import { startDevHub, type BodyChunks, type DevHub } from '../../src/dev-hub/index.js';
 import { runCli, startWorkerProcess, type CliRun } from '../helpers/cli.js';
+import { expectValid } from '../helpers/dir-content.js';
 import { hubFaults } from '../helpers/hub-faults.js';
 import { until } from '../helpers/local-server.js';
 import { smallRepo } from '../helpers/models.js';
-import { temporalCliPath, useTemporalServer } from '../helpers/temporal.js';
+import { temporalCli } from '../helpers/temporal-cli.js';
+import { useTemporalServer } from '../helpers/temporal.js';
 import { createTmpFolder, removeFolder } from '../helpers/tmp.js';
 
 const QUEUE = 'model-prefetch';
@@ -59,7 +59,7 @@ describe('the Temporal CLI', () => {
     const { code, stdout, stderr } = await temporal(['workflow', 'result', '--workflow-id', id, '--output', 'json']);
     expect(code, stderr).toBe(0);
     const dir = resultOf(stdout);
-    await expectDir(dir);
+    await expectValid('dir.json', dir);
     expect(dir).toMatchObject({ repo: 'org/small', commit: hub.commitOf('org/small', 'main'), fileCount: 6 });
     expect(`sha256:${await sha256(fileURLToPath(dir.manifestPath))}`).toBe(dir.manifestDigest);
     const plain = await temporal(['workflow', 'result', '--workflow-id', id]);
@@ -111,7 +111,7 @@ describe('the Temporal CLI', () => {
     const resumed = cdnBytes();
     await start(id, input);
     const { stdout } = await temporal(['workflow', 'result', '--workflow-id', id, '--output', 'json']);
-    await expectDir(resultOf(stdout));
+    await expectValid('dir.json', resultOf(stdout));
     expect(cdnBytes() - resumed).toBeLessThan(0.8 * WEIGHT_BYTES);
   });
 
@@ -136,38 +136,12 @@ describe('the Temporal CLI', () => {
   });
 });
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
+function temporal(args: readonly string[], options: { readonly timeoutMs?: number } = {}) {
+  return temporalCli(server().address).run(args, options);
 }
 
-/** Runs the real Temporal CLI against the server of this file. */
-async function temporal(args: readonly string[], { timeoutMs = 60_000 } = {}): Promise<Ended> {
-  const command = await temporalCliPath();
-  return new Promise((resolve) => {
-    execFile(
-      command,
-      [...args, '--address', server().address, '--color', 'never'],
-      { timeout: timeoutMs },
-      (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
-      }
-    );
-  });
-}
-
-/** Starts a prefetch as the README says, and gives the ID of the run. */
-async function start(workflowId: string, input?: string): Promise<string> {
-  const { code, stdout, stderr } = await temporal([
-    ...['workflow', 'start', '--type', 'prefetchModel', '--task-queue', QUEUE, '--output', 'json'],
-    ...['--workflow-id', workflowId, '--id-conflict-policy', 'UseExisting'],
-    ...(input === undefined ? [] : ['--input', input]),
-  ]);
-  expect(code, stderr).toBe(0);
-  const { runId } = JSON.parse(stdout) as { runId: string };
-  expect(runId).toMatch(/^[0-9a-f-]{36}$/);
-  return runId;
+function start(workflowId: string, input?: string): Promise<string> {
+  return temporalCli(server().address).start({ workflowId, taskQueue: QUEUE, input });
 }
 
 async function idOf(...args: readonly string[]): Promise<string> {
@@ -179,13 +153,6 @@ async function idOf(...args: readonly string[]): Promise<string> {
 function resultOf(stdout: string): Dir {
   const { result } = JSON.parse(stdout) as { result: Dir };
   return result;
-}
-
-async function expectDir(dir: unknown): Promise<void> {
-  const text = await readFile(new URL('../../schemas/dir.json', import.meta.url), 'utf8');
-  const ajv = new Ajv2020();
-  const isDir = ajv.compile(JSON.parse(text) as object);
-  expect(isDir(dir), ajv.errorsText(isDir.errors)).toBe(true);
 }
 
 async function sha256(file: string): Promise<string> {

@@ -8,6 +8,8 @@ export interface SeenRequest {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
+  /** What the store answered, once it did. */
+  readonly status?: number;
 }
 
 /** What goes wrong with a request. */
@@ -27,7 +29,9 @@ export type S3Fault =
   /** The store does what it is told, and nobody hears its answer. */
   | { readonly kind: 'loseAnswer' }
   /** Half of the answer's body arrives. */
-  | { readonly kind: 'cutAnswer' };
+  | { readonly kind: 'cutAnswer' }
+  /** Nothing goes wrong with the request itself, but something happens before the store hears of it. */
+  | { readonly kind: 'meanwhile'; readonly happens: () => void };
 
 /** Which requests get the fault, and how many of them (1 unless told). */
 export interface FaultRule {
@@ -43,19 +47,25 @@ export interface S3FaultProxy {
   /** All requests so far. */
   readonly seen: readonly SeenRequest[];
   inject(rule: FaultRule): void;
+  /** From now on all goes well. */
+  clear(): void;
   stop(): Promise<void>;
 }
 
 /** Starts a proxy that passes everything on, but for the faults it is told to make. */
 export async function startS3FaultProxy(target: Pick<S3Server, 'endpoint' | 'options'>): Promise<S3FaultProxy> {
   const rules: { rule: FaultRule; left: number }[] = [];
-  const seen: SeenRequest[] = [];
+  const seen: { -readonly [K in keyof SeenRequest]: SeenRequest[K] }[] = [];
   const server = createServer((incoming, outgoing) => {
-    const request = describeRequest(incoming);
+    const request: (typeof seen)[number] = describeRequest(incoming);
     seen.push(request);
     const found = rules.find(({ rule, left }) => left > 0 && rule.match(request));
     if (found !== undefined) found.left--;
-    handle({ target: target.endpoint, incoming, outgoing, fault: found?.rule.fault });
+    const fault = found?.rule.fault;
+    const onStatus = (status: number) => {
+      request.status = status;
+    };
+    handle({ target: target.endpoint, incoming, outgoing, fault, onStatus });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo; // a TCP server's address is never a string
@@ -65,6 +75,9 @@ export async function startS3FaultProxy(target: Pick<S3Server, 'endpoint' | 'opt
     options: { ...target.options, endpoint },
     seen,
     inject: (rule) => rules.push({ rule, left: rule.times ?? 1 }),
+    clear: () => {
+      rules.length = 0;
+    },
     stop: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -77,6 +90,7 @@ interface Exchange {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
   readonly fault: S3Fault | undefined;
+  readonly onStatus: (status: number) => void;
 }
 
 function handle(exchange: Exchange): void {
@@ -96,13 +110,17 @@ function handle(exchange: Exchange): void {
     case 'stall':
       incoming.resume();
       return;
+    case 'meanwhile':
+      fault.happens();
+      forward(exchange);
+      return;
     default:
       forward(exchange);
   }
 }
 
 /** Passes a request on as it is: the Host header is signed, and servers check it as they got it. */
-function forward({ target, incoming, outgoing, fault }: Exchange): void {
+function forward({ target, incoming, outgoing, fault, onStatus }: Exchange): void {
   const upstream = startRequest(target + (incoming.url ?? '/'), {
     method: incoming.method ?? 'GET',
     headers: incoming.headers,
@@ -110,6 +128,7 @@ function forward({ target, incoming, outgoing, fault }: Exchange): void {
   });
   upstream.on('error', () => incoming.socket.destroy());
   upstream.on('response', (answer) => {
+    onStatus(answer.statusCode ?? 502);
     if (fault?.kind === 'loseAnswer') {
       answer.resume();
       answer.once('end', () => incoming.socket.resetAndDestroy());

@@ -105,7 +105,7 @@ export function runDigest(files: readonly { readonly path: string; readonly sha2
 }
 
 /** The same tensors in several files, in turn. */
-function splitWeights(bytes: Buffer, count: number): Buffer[] {
+export function splitWeights(bytes: Buffer, count: number): Buffer[] {
   if (count === 1) return [bytes];
   const { headerByteLength, tensors } = parseHeader(bytes, bytes.length);
   return Array.from({ length: count }, (_, file) => {

@@ -18,6 +18,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "INFO",
     # The engine runs in the process that asks, so that there is one less to end.
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     # Ranks share the cores of a small machine; one thread each adds up in one order.
@@ -152,13 +154,14 @@ def answer_of(output) -> dict:
 
 
 def run_engine(job: dict, timeout: float) -> dict:
-    with tempfile.TemporaryFile() as log:
+    # Sockets and meeting points of the ranks go with this folder.
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         engine = subprocess.Popen(
             [sys.executable, os.path.abspath(__file__), "--engine", json.dumps(job)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**os.environ, **ENVIRONMENT},
+            env={**os.environ, **ENVIRONMENT, "TMPDIR": folder},
             start_new_session=True,
         )
         try:
@@ -167,10 +170,12 @@ def run_engine(job: dict, timeout: float) -> dict:
             raise EngineFailed(f"it took over {timeout:.0f} s") from expired
         finally:
             end_session(engine)
+            log.seek(0)
+            text = log.read().decode(errors="replace")
+            free_shared_memory(text)
         if engine.returncode == 0:
             return json.loads(answer)
-        log.seek(0)
-        raise EngineFailed(first_failure(log.read().decode(errors="replace")))
+        raise EngineFailed(first_failure(text))
 
 
 def end_session(engine: subprocess.Popen) -> None:
@@ -187,6 +192,13 @@ def end_session(engine: subprocess.Popen) -> None:
     except ProcessLookupError:
         pass
     engine.wait()
+
+
+def free_shared_memory(log: str) -> None:
+    """Ranks on a CPU leave the buffers that they passed numbers through, named after their meeting point."""
+    for name in set(re.findall(r"\bvllm_dist_[0-9a-f]{32}\b", log)):
+        for buffer in Path("/dev/shm").glob(f"{name}*"):
+            buffer.unlink(missing_ok=True)
 
 
 def first_failure(log: str) -> str:

@@ -12,11 +12,11 @@ import { failure, live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 import { makeCheckpoints, type CheckpointName } from './checkpoints.js';
 import { completeShards, openFolder, prepareDir, processesIn, SHARD_PROCESS, type Prepared } from './setup.js';
-import { describeWithVllm, runScript } from './vllm-python.js';
+import { describeWithVllmInFull, runScript } from './vllm-python.js';
 
 const names = ['llama', 'llama-large', 'qwen3-moe'] as const satisfies readonly CheckpointName[];
 
-describeWithVllm('sharding with real vLLM', () => {
+describeWithVllmInFull('sharding with real vLLM', () => {
   let folder = '';
   let checkpoints: Readonly<Record<string, string>> = {};
 
@@ -58,7 +58,7 @@ describeWithVllm('sharding with real vLLM', () => {
     'an engine on a CPU saves shards that lack most weights, and they are refused',
     { timeout: 600_000 },
     async () => {
-      const { request, dependencies, root } = await dirOf(checkpoints['llama'] ?? '');
+      const { request, dependencies, root } = await dirOf(checkpoints['llama'] ?? '', { tensorParallelSize: 1 });
       const driver = fileURLToPath(new URL('engine_save.py', import.meta.url));
       const error = await failure(shardWithVllm(request, { ...dependencies, driver }, live()));
       expect(error).toMatchObject({ code: 'ShardsIncomplete', permanent: true });

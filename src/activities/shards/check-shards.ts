@@ -5,6 +5,7 @@ import { checkSource } from '../../shard/native/check-source.js';
 import { removePlans } from '../plan-objects.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
+  isPublished,
   openShards,
   openStep,
   openWeights,
@@ -13,6 +14,7 @@ import {
   type StepNeeds,
   type StepOptions,
 } from './step-context.js';
+import { isCheckOf, readWritten, requireWritten } from './written-shards.js';
 
 /**
  * Puts one weights file together again from the files of all ranks, as the store has them, and compares it. With the
@@ -30,7 +32,10 @@ export async function checkShards(
   const { number: file = 0 } = step;
   const { path, size, digest } = requireNumber(step, document.source.weights);
   const result = { files: 1, bytes: size };
-  if ((await readShardRecord(store, step, records.check(file), { signal })) !== undefined) return result;
+  const found = await readWritten(context, { signal });
+  if (isCheckOf(await readShardRecord(store, step, records.check(file), { signal }), found)) return result;
+  if (await isPublished(context, { signal })) return result;
+  const written = await requireWritten(context, found, { signal });
   const sources = await openWeights(needs, context, { signal });
   const shards = openShards(needs, context);
   let bytesDone = 0;
@@ -43,7 +48,8 @@ export async function checkShards(
     const known = digest?.algorithm === 'sha256' ? digest.hex : undefined;
     const check = { context: needs.engine.context, plan, file, sha256: known, sources, shards };
     const sha256 = await checkSource(check, { signal, onChecked });
-    await writeShardRecord(store, step, records.check(file), { files: [], checked: [{ path, sha256 }] });
+    const of = written.map(({ id }) => id);
+    await writeShardRecord(store, step, records.check(file), { files: [], checked: [{ path, sha256 }], of });
   } catch (error) {
     if (isPrefetchError(error, 'ShardMismatch')) await removePlans(store, step.dirKey, {});
     throw error;

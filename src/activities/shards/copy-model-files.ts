@@ -11,7 +11,14 @@ import { openObject } from '../../transfer/read-object.js';
 import { hashObject } from '../../transfer/verify-object.js';
 import { forEachAtOnce } from '../for-each-at-once.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
-import { openStep, refuseChanged, type StepContext, type StepNeeds, type StepOptions } from './step-context.js';
+import {
+  isPublished,
+  openStep,
+  refuseChanged,
+  type StepContext,
+  type StepNeeds,
+  type StepOptions,
+} from './step-context.js';
 import { areThere } from './write-part.js';
 
 const FILES_AT_ONCE = 8;
@@ -31,6 +38,7 @@ export async function copyModelFiles(
   const result = { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) };
   const before = await readShardRecord(store, step, records.modelFiles, { signal });
   if (before !== undefined && (await areThere(store, step, before, { signal }))) return result;
+  if (before === undefined && (await isPublished(context, { signal }))) return result;
   const copied: CopiedFile[] = [];
   await forEachAtOnce(FILES_AT_ONCE, files, signal, async (file, inner) => {
     copied.push(await copyFile(needs, context, file, inner));

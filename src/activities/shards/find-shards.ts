@@ -1,17 +1,21 @@
 import { canonicalJson } from '../../core/canonical-json.js';
-import type { Dir, PrefetchSpec } from '../../core/contract.js';
+import type { Dir, Manifest, PrefetchSpec } from '../../core/contract.js';
 import { shardedDirPrefix } from '../../core/layout.js';
-import type { Hub } from '../../hub/hub.js';
-import { readModelShape } from '../../shard/layout/model-shape.js';
+import type { ParsedShardConfig } from '../../core/schemas/input.js';
+import { readModelShape, type ModelShape } from '../../shard/layout/model-shape.js';
 import { checkFitsRanks } from '../../shard/layout/fits-ranks.js';
 import { findProfile } from '../../shard/layout/profiles.js';
 import { resolveDtype } from '../../shard/layout/target-dtype.js';
-import { CONFIG_PATH } from '../../shard/checkpoint/model-files.js';
+import { readConfig, requireWeights } from '../../shard/checkpoint/read-checkpoint.js';
+import type { ObjectStore } from '../../storage/object-store.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { dirOf, isIntact, isTrusted, listDir, readManifest } from '../published-dir.js';
-import { chooseEngine } from './choose-engine.js';
+import { listRepo } from '../survey.js';
+import { chooseEngine, type EngineChoice } from './choose-engine.js';
 
 type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken'>;
+/** A spec that asks for shards. */
+export type ShardingSpec = PrefetchSpec & { readonly shardConfig: ParsedShardConfig };
 
 /**
  * The Dir that the same request made before: it needs neither the Hub nor the Dir it was made of. Where there is none, a
@@ -22,9 +26,23 @@ export async function findShards(
   spec: PrefetchSpec,
   options: { readonly signal: AbortSignal }
 ): Promise<Dir | undefined> {
-  const store = await needs.openStore(spec.destination);
+  if (!asksForShards(spec)) return undefined;
+  const published = await findPublishedShards(await needs.openStore(spec.destination), spec, options);
+  if (published === undefined && spec.hubAnswered) await foreseeEngine(needs, spec, options);
+  return published?.dir;
+}
+
+export function asksForShards(spec: PrefetchSpec): spec is ShardingSpec {
+  return spec.shardConfig !== undefined;
+}
+
+/** The sharded Dir that the same request made before, whole and trusted. */
+export async function findPublishedShards(
+  store: ObjectStore,
+  spec: ShardingSpec,
+  options: { readonly signal: AbortSignal }
+): Promise<{ readonly dir: Dir; readonly manifest: Manifest } | undefined> {
   const { shardConfig } = spec;
-  if (shardConfig === undefined) return undefined;
   const prefix = shardedDirPrefix(spec.dirKey, shardConfig.args.tensorParallelSize);
   const parent = prefix.slice(0, prefix.lastIndexOf('/') + 1);
   for await (const folder of store.listFolders(parent, options)) {
@@ -35,47 +53,34 @@ export async function findShards(
     if (published === undefined || canonicalJson(request) !== canonicalJson(shardConfig)) continue;
     if (!isTrusted(spec, published.manifest)) continue;
     if (isIntact(published.manifest, await listDir(store, dirKey, options))) {
-      return dirOf(store, { dirKey, revision: spec.revision }, published);
+      return { dir: dirOf(store, { dirKey, revision: spec.revision }, published), manifest: published.manifest };
     }
   }
-  if (spec.hubAnswered) await refuseEarly(needs, spec, options);
   return undefined;
 }
 
-/** Judges config.json alone, as the Hub has it; what the headers say is judged when they are in the store. */
-async function refuseEarly(
+/**
+ * Which engine will shard, judged by the listing and config.json as the Hub has them; fails as `UnsupportedSharding` where
+ * it is sure to refuse. What the headers say is judged when they are in the store.
+ */
+export async function foreseeEngine(
   { hub, readToken }: Pick<Needs, 'hub' | 'readToken'>,
-  spec: PrefetchSpec,
-  options: { readonly signal: AbortSignal }
-): Promise<void> {
-  const { shardConfig } = spec;
-  if (shardConfig === undefined) return;
-  const { tensorParallelSize, vllmVersion, dtype } = shardConfig.args;
-  await chooseEngine(shardConfig, async () => {
+  spec: ShardingSpec,
+  { signal }: { readonly signal: AbortSignal }
+): Promise<Pick<EngineChoice<ModelShape>, 'engine' | 'reason'>> {
+  const { tensorParallelSize, vllmVersion, dtype } = spec.shardConfig.args;
+  return chooseEngine(spec.shardConfig, async () => {
     const token = await readToken(spec.hfTokenKey);
-    const config = await readConfig(hub, spec, { ...options, ...(token === undefined ? {} : { token }) });
-    if (config === undefined) return;
+    const options = { signal, ...(token === undefined ? {} : { token }) };
+    const files = await listRepo(hub, spec, options);
+    const config = await readConfig(files, ({ path, size }) =>
+      hub.read({ repo: spec.repo, commit: spec.commit, path, size }, options)
+    );
     const shape = readModelShape(config);
     findProfile(shape.architecture, vllmVersion);
     checkFitsRanks(shape, tensorParallelSize);
     resolveDtype(dtype, shape, []);
+    requireWeights(files, undefined);
+    return shape;
   });
-}
-
-/** Undefined where nothing can be told from it yet: then the planner tells it, from the store. */
-async function readConfig(
-  hub: Hub,
-  { repo, commit }: Pick<PrefetchSpec, 'repo' | 'commit'>,
-  options: { readonly signal: AbortSignal; readonly token?: string }
-): Promise<unknown> {
-  for await (const { path, size } of hub.listFiles(repo, commit, options)) {
-    if (path !== CONFIG_PATH) continue;
-    const bytes = await hub.read({ repo, commit, path, size }, options);
-    try {
-      return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
-    } catch {
-      return undefined;
-    }
-  }
-  return undefined;
 }

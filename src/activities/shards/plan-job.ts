@@ -1,5 +1,5 @@
 import { canonicalJson } from '../../core/canonical-json.js';
-import type { ShardEngine, ShardOutcome, ShardPlanSummary } from '../../core/contract.js';
+import type { ShardOutcome, ShardPlanSummary } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import { sha256Hex } from '../../core/identity.js';
 import { manifestKey, shardPlanKey } from '../../core/layout.js';
@@ -13,8 +13,8 @@ import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { forEachAtOnce } from '../for-each-at-once.js';
 import { encodeJson } from '../plan-objects.js';
-import { dirOf, isIntact, isTrusted, listDir, readManifest } from '../published-dir.js';
 import { chooseEngine, type EngineChoice } from './choose-engine.js';
+import { lookAtTarget } from './look-at-target.js';
 import type { ShardingJob } from './sharding-job.js';
 
 const UPLOADS_AT_ONCE = 8;
@@ -33,17 +33,12 @@ export async function planJob(
   job: ShardingJob,
   options: { readonly signal: AbortSignal }
 ): Promise<ShardOutcome> {
-  const { document, summary, layout } = await draftPlan(needs, job, options);
+  const draft = await draftPlan(needs, job, options);
+  const { document, summary, layout } = draft;
   const { dirKey, planId } = summary;
   const { store, named } = job.target;
-  const [published, objects] = await Promise.all([
-    readManifest(store, dirKey, options),
-    listDir(store, dirKey, options),
-  ]);
-  const intact = published !== undefined && isIntact(published.manifest, objects);
-  if (intact && isTrusted(job, published.manifest) && isOfPlan(document, published.manifest)) {
-    return { kind: 'hit', dir: dirOf(store, { dirKey, revision: job.model.revision }, published) };
-  }
+  const { dir, published, intact, objects } = await lookAtTarget(job, draft, options);
+  if (dir !== undefined) return { kind: 'hit', dir };
   if (named) refuseForeign({ document, layout, objects, place: `${store.root}${dirKey}` }, published?.manifest);
   await store.checkWritable({ ...options, bytes: summary.totalBytes });
   const planKey = shardPlanKey(dirKey, planId);
@@ -149,41 +144,6 @@ function summarise(
     totalBytes:
       perRank === undefined ? job.source.files.reduce((sum, { size }) => sum + size, 0) : perRank * tensorParallelSize,
   };
-}
-
-/** Whether a published Dir is what this plan would write. */
-function isOfPlan({ engine, request, dtype, profile, source }: ShardPlanDocument, { sharding }: Manifest): boolean {
-  if (sharding === undefined) return false;
-  const { maxFileSize, filePattern, tensorParallelSize, vllmVersion } = request.args;
-  const asked = {
-    engine,
-    maxFileSize,
-    filePattern,
-    tensorParallelSize,
-    ...layoutName(engine, { profile, vllmVersion }),
-  };
-  const found = { ...pick(sharding), ...layoutName(sharding.engine, sharding) };
-  if (canonicalJson(asked) !== canonicalJson(found) || (dtype !== 'auto' && dtype !== sharding.dtype)) return false;
-  const files = new Map(sharding.source.files.map((file) => [file.path, file]));
-  return (
-    files.size === source.weights.length &&
-    source.weights.every(({ path, size, etag, digest }) => {
-      const file = files.get(path);
-      if (file?.size !== size) return false;
-      return digest?.algorithm === 'sha256' ? file.sha256 === digest.hex : file.etag === etag;
-    })
-  );
-}
-
-function pick({ engine, maxFileSize, filePattern, tensorParallelSize }: NonNullable<Manifest['sharding']>) {
-  return { engine, maxFileSize, filePattern, tensorParallelSize };
-}
-
-function layoutName(
-  engine: ShardEngine,
-  { profile, vllmVersion }: { readonly profile?: string | undefined; readonly vllmVersion: string }
-) {
-  return engine === 'native' ? { profile } : { vllmVersion };
 }
 
 interface Place {

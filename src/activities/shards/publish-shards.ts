@@ -10,6 +10,7 @@ import { encodeJson, removePlans } from '../plan-objects.js';
 import { dirOf, isIntact, isUnchanged, listDir, readManifest } from '../published-dir.js';
 import { readShardRecord, records } from './shard-objects.js';
 import { openStep, type StepContext } from './step-context.js';
+import { isCheckOf, readWritten } from './written-shards.js';
 
 type Needs = Pick<ActivityDependencies, 'openStore' | 'tool'>;
 
@@ -44,22 +45,22 @@ export async function publishShards(
   return dirOf(store, { dirKey, revision }, { manifest, bytes });
 }
 
-/** Everything that was written and checked; a record that is missing means that a step was not done. */
-async function readAllRecords(
-  { store, step, layout, document }: StepContext,
-  options: { readonly signal: AbortSignal }
-): Promise<ShardRecord[]> {
-  const written =
-    document.engine === 'vllm' ? [records.vllm] : (layout?.parts.map(({ part }) => records.part(part)) ?? []);
-  const names = [records.modelFiles, ...written, ...document.source.weights.map((_, file) => records.check(file))];
-  const found = await Promise.all(names.map((name) => readShardRecord(store, step, name, options)));
-  return found.map((record, index) => {
-    if (record !== undefined) return record;
-    throw new PrefetchError(
-      'ObjectChanged',
-      `${names[index] ?? ''} of ${store.root}${step.dirKey} is not done. Run it again`
-    );
-  });
+/** Everything that was written and checked; a record that is missing, or of other files, means that a step is not done. */
+async function readAllRecords(context: StepContext, options: { readonly signal: AbortSignal }): Promise<ShardRecord[]> {
+  const { store, step, document } = context;
+  const read = (name: string) => readShardRecord(store, step, name, options);
+  const [modelFiles, written, checks] = await Promise.all([
+    read(records.modelFiles),
+    readWritten(context, options),
+    Promise.all(document.source.weights.map((_, file) => read(records.check(file)))),
+  ]);
+  const done = [modelFiles, ...written, ...checks.filter((check) => isCheckOf(check, written))];
+  const complete = done.filter((record) => record !== undefined);
+  if (complete.length === 1 + written.length + checks.length) return complete;
+  throw new PrefetchError(
+    'ObjectChanged',
+    `Not all of ${store.root}${step.dirKey} is written and checked. Run it again`
+  );
 }
 
 /** vLLM loads every file whose name fits its pattern: what an earlier attempt left must not be among them. */

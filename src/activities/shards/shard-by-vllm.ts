@@ -6,7 +6,7 @@ import { shardWithVllm } from '../../shard/vllm/shard-with-vllm.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { untieCopiedConfig } from './copy-model-files.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
-import { openStep, type StepContext, type StepOptions } from './step-context.js';
+import { isPublished, openStep, type StepContext, type StepOptions } from './step-context.js';
 import { areThere } from './write-part.js';
 
 type Needs = Pick<ActivityDependencies, 'openStore' | 'engine' | 'scratchFolder' | 'vllm'>;
@@ -21,6 +21,7 @@ export async function shardByVllm(
   const { store, source, document, layout } = context;
   const before = await readShardRecord(store, step, records.vllm, { signal });
   if (before !== undefined && (await areThere(store, step, before, { signal }))) return summarise(before.files);
+  if (before === undefined && (await isPublished(context, { signal }))) return { files: 0, bytes: 0 };
   const { weights, others, dirKey } = document.source;
   const shards = await shardWithVllm(
     {

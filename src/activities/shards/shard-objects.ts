@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { PrefetchError } from '../../core/errors.js';
 import { shardPlanKey, shardRecordKey } from '../../core/layout.js';
 import {
@@ -11,6 +12,7 @@ import { isDtype } from '../../safetensors/index.js';
 import { planShards, type ShardPlan } from '../../shard/plan-shards.js';
 import type { SourceFile } from '../../shard/layout/source-tensors.js';
 import type { ObjectStore, RequestOptions } from '../../storage/object-store.js';
+import { keepPlans } from '../kept-plans.js';
 import { encodeJson, readObject } from '../plan-objects.js';
 
 /** The plan that a step belongs to, and its layout where that is known. */
@@ -19,29 +21,16 @@ export interface LoadedPlan {
   readonly layout: ShardPlan | undefined;
 }
 
-const PLANS_KEPT = 4;
-const plans = new Map<string, Promise<LoadedPlan | undefined>>();
+const plans = keepPlans<LoadedPlan>();
 
-/** Many steps share one plan, and that of a mixture of experts has megabytes: the last few are kept. */
+/** The plan of a step, with the layout that follows from it; `ObjectChanged` when it is gone. */
 export async function loadShardPlan(
   store: ObjectStore,
   { dirKey, planId }: Pick<ShardStep, 'dirKey' | 'planId'>,
   options: RequestOptions
 ): Promise<LoadedPlan> {
-  const cacheKey = `${store.root}${dirKey}${planId}`;
-  // Without the caller's signal: others wait for the same plan.
-  const loading = plans.get(cacheKey) ?? readPlan(store, { dirKey, planId });
-  plans.delete(cacheKey);
-  plans.set(cacheKey, loading);
-  loading.catch(() => plans.delete(cacheKey));
-  for (const oldest of plans.keys()) {
-    if (plans.size <= PLANS_KEPT) break;
-    plans.delete(oldest);
-  }
-  const plan = await loading;
-  options.signal?.throwIfAborted();
+  const plan = await plans.get(`${store.root}${dirKey}${planId}`, () => readPlan(store, { dirKey, planId }), options);
   if (plan !== undefined) return plan;
-  plans.delete(cacheKey);
   throw new PrefetchError(
     'ObjectChanged',
     `The shard plan ${planId} of ${store.root}${dirKey} is gone: another run published or deleted this Dir. Run it again`
@@ -98,9 +87,10 @@ export async function writeShardRecord(
   store: ObjectStore,
   { dirKey, planId }: Pick<ShardStep, 'dirKey' | 'planId'>,
   name: string,
-  record: Omit<ShardRecord, 'version' | 'planId'>
+  record: Omit<ShardRecord, 'version' | 'planId' | 'id'>
 ): Promise<void> {
-  const bytes = encodeJson({ version: 1, planId, ...record } satisfies ShardRecord);
+  const id = randomBytes(8).toString('hex');
+  const bytes = encodeJson({ version: 1, planId, id, ...record } satisfies ShardRecord);
   // What is done is noted whatever happens to the run; the write is bounded by the store's own time-outs.
   await store.put(shardRecordKey(dirKey, planId, name), bytes, { contentType: 'application/json' });
 }

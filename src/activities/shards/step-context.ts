@@ -5,6 +5,7 @@ import { openRangeReader, type RangeReader } from '../../shard/native/source-fil
 import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
 import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
 import type { ActivityDependencies } from '../dependencies.js';
+import { isIntact, listDir, readManifest } from '../published-dir.js';
 import { loadShardPlan } from './shard-objects.js';
 
 export type StepNeeds = Pick<ActivityDependencies, 'openStore' | 'engine'>;
@@ -34,6 +35,16 @@ export async function openStep(
   const store = await openStore(step.destination);
   const { document, layout } = await loadShardPlan(store, step, options);
   return { step, document, layout, store, source: await openStore(document.source.root) };
+}
+
+/** Another run of the same plan may have published meanwhile: what it published must not be written again. */
+export async function isPublished(
+  { store, step }: StepContext,
+  options: { readonly signal: AbortSignal }
+): Promise<boolean> {
+  const published = await readManifest(store, step.dirKey, options);
+  if (published?.manifest.sharding?.planId !== step.planId) return false;
+  return isIntact(published.manifest, await listDir(store, step.dirKey, options));
 }
 
 /** The layout of a step that cannot be done without one. */

@@ -4,6 +4,7 @@ import { writePart } from '../../shard/native/write-part.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
+  isPublished,
   openStep,
   openWeights,
   requireLayout,
@@ -26,6 +27,7 @@ export async function shardPart(
   const bytes = part.size * plan.ranks;
   const before = await readShardRecord(store, step, name, { signal });
   if (before !== undefined && (await areThere(store, step, before, { signal }))) return { files: plan.ranks, bytes };
+  if (before === undefined && (await isPublished(context, { signal }))) return { files: plan.ranks, bytes };
 
   const sources = await openWeights(needs, context, { signal });
   let bytesDone = 0;

@@ -1,4 +1,4 @@
-import { dryRun, type DryRun } from '../../activities/dry-run.js';
+import { dryRun, type DryRun, type PlannedSharding } from '../../activities/dry-run.js';
 import { readSettings } from '../../config/environment.js';
 import { formatBytes } from '../../core/progress-text.js';
 import { createDependencies } from '../../worker-dependencies.js';
@@ -30,10 +30,16 @@ function planText(plan: DryRun): string {
     ['Commit', plan.commit],
     ['Dir', plan.dirPath],
     ['Published', plan.published === undefined ? 'no' : 'yes: nothing to do'],
+    ...(plan.sharding === undefined ? [] : [shardsRow(plan.sharding)]),
     ['Files', `${String(plan.fileCount)}, ${formatBytes(plan.totalBytes)}`],
     ['To fetch', formatBytes(plan.fetchBytes)],
     ['To copy', `${formatBytes(plan.copyBytes)} inside the store`],
     ['Verified', `${formatBytes(plan.verifiedBytes)} in the Dir already`],
   ];
   return rows.map(([name, value]) => `${name.padEnd(10)} ${value}`).join('\n');
+}
+
+function shardsRow({ tensorParallelSize, engine, reason, published }: PlannedSharding): [string, string] {
+  const state = published ? 'published' : 'not published';
+  return ['Shards', `tensor parallel ${String(tensorParallelSize)}, engine ${engine} (${reason}), ${state}`];
 }

@@ -59,7 +59,10 @@ export const shardConfigSchema = z.strictObject({
     trustRemoteCode: z.boolean().default(false),
     filePattern: z
       .string()
-      .regex(/^(?!.*[\\/])(?=.*\{rank\})(?=.*\{part\}).+\.safetensors$/, 'expected {rank} and {part} and .safetensors')
+      .regex(
+        /^(?=.*\{rank\})(?=.*\{part\})(?:[^{}\\/]|\{rank\}|\{part\})+\.safetensors$/,
+        'expected {rank} and {part}, no other braces or slashes, and .safetensors'
+      )
       .default('model-rank-{rank}-part-{part}.safetensors'),
     maxFileSize: z.number().int().min(1).default(5 * GiB).describe('Bytes of tensor data per file'),
     vllmVersion: z

@@ -51,6 +51,8 @@ export const shardPlanSchema = z.strictObject({
 export const shardRecordSchema = z.strictObject({
   version: z.literal(1),
   planId: z.string(),
+  /** Another one each time that it is written. */
+  id: hex(16),
   files: z.array(
     z.strictObject({
       path: z.string(),
@@ -61,6 +63,8 @@ export const shardRecordSchema = z.strictObject({
     })
   ),
   checked: z.array(z.strictObject({ path: z.string(), sha256: hex(64) })),
+  /** Of a check: the records of the files that it looked at. What was written anew since was not. */
+  of: z.array(hex(16)).optional(),
   /** What the vLLM engine says it was. */
   vllm: z
     .strictObject({ version: z.string(), dtype: z.string(), device: z.enum(['gpu', 'cpu']), untied: z.boolean() })

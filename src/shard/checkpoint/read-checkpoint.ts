@@ -48,19 +48,39 @@ export async function readCheckpoint(
   place: CheckpointPlace,
   options: { readonly signal: AbortSignal }
 ): Promise<Checkpoint> {
-  const config = asObject(await readJson(place, CONFIG_PATH, options), CONFIG_PATH);
-  if (config === undefined) throw unsupported('config', `There is no ${CONFIG_PATH} beside the weights`);
-  const index = await readJson(place, INDEX_PATH, options);
+  const read = (file: CheckpointFile) => readObject(place, file, options);
+  const config = await readConfig(place.files, read);
+  const index = await readJson(place.files, INDEX_PATH, read);
   const weightMap = index === undefined ? undefined : parseIndex(index).weightMap;
   const indexed = weightMap === undefined ? undefined : new Set(weightMap.values());
-  const files = weightsFiles(place.files, indexed);
-  if (indexed !== undefined) checkIndexed(indexed, files);
-  if (files.length === 0) {
-    throw unsupported('weights-format', 'There are no weights in the format safetensors at the top of the checkpoint');
-  }
+  if (indexed !== undefined) checkIndexed(indexed, weightsFiles(place.files, indexed));
+  const files = requireWeights(place.files, indexed);
   const weights = await readHeaders(place, files, options);
   if (weightMap !== undefined) checkWeightMap(weightMap, weights);
   return { config, weights, others: sideFiles(place.files) };
+}
+
+/** A file as a listing has it, wherever it lies. */
+export type ListedFile = Pick<CheckpointFile, 'path' | 'size'>;
+
+/** The parsed config.json among these files; `UnsupportedSharding` where there is none that could be read. */
+export async function readConfig<T extends ListedFile>(
+  files: readonly T[],
+  read: (file: T) => Promise<Uint8Array>
+): Promise<Readonly<Record<string, unknown>>> {
+  const config = asObject(await readJson(files, CONFIG_PATH, read), CONFIG_PATH);
+  if (config !== undefined) return config;
+  throw unsupported('config', `There is no ${CONFIG_PATH} beside the weights`);
+}
+
+/** The weights files among these; `UnsupportedSharding` where there are none in a format that can be sharded. */
+export function requireWeights<T extends ListedFile>(
+  files: readonly T[],
+  indexed: ReadonlySet<string> | undefined
+): T[] {
+  const weights = weightsFiles(files, indexed);
+  if (weights.length > 0) return weights;
+  throw unsupported('weights-format', 'There are no weights in the format safetensors at the top of the checkpoint');
 }
 
 function checkIndexed(indexed: ReadonlySet<string>, files: readonly CheckpointFile[]): void {
@@ -137,22 +157,31 @@ function noHeader({ path }: CheckpointFile): never {
   throw new PrefetchError('Internal', `${path} has no header`);
 }
 
-async function readJson(
-  { store, dirKey, files }: CheckpointPlace,
+async function readJson<T extends ListedFile>(
+  files: readonly T[],
   path: string,
-  options: { readonly signal: AbortSignal }
+  read: (file: T) => Promise<Uint8Array>
 ): Promise<unknown> {
   const file = files.find((each) => each.path === path);
   if (file === undefined) return undefined;
   if (file.size > MOST_JSON_BYTES)
     throw unsupported('config', `${path} has ${file.size} bytes, which no such file needs`);
-  const bytes = await store.get(`${dirKey}${path}`, options);
-  if (bytes === undefined) throw new PrefetchError('ObjectChanged', `${dirKey}${path} is gone. Run it again`);
+  const bytes = await read(file);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
   } catch {
     throw unsupported('config', `${path} is no JSON`);
   }
+}
+
+async function readObject(
+  { store, dirKey }: CheckpointPlace,
+  { path }: CheckpointFile,
+  options: { readonly signal: AbortSignal }
+): Promise<Uint8Array> {
+  const bytes = await store.get(`${dirKey}${path}`, options);
+  if (bytes === undefined) throw new PrefetchError('ObjectChanged', `${dirKey}${path} is gone. Run it again`);
+  return bytes;
 }
 
 function asObject(value: unknown, path: string): Readonly<Record<string, unknown>> | undefined {

@@ -7,6 +7,7 @@ import { runGroup, type TaskGroup } from '../../transfer/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { shardFileName, type PlannedPart, type ShardPlan } from '../plan-shards.js';
 import { fillWindow, type Filling } from './fill-window.js';
+import { limitSlabs, type LimitedSlabs } from './limit-slabs.js';
 import { divideMemory, type PartMemory } from './part-memory.js';
 import { createScratch } from './scratch.js';
 import type { RangeReader } from './source-files.js';
@@ -56,14 +57,37 @@ export async function writePart(writing: PartWriting, part: PlannedPart, options
     partChecksums: capabilities.partChecksums,
     ...options,
   });
-  const files: WrittenFile[] = [];
-  for (const [position, { path, open }] of uploads.entries()) {
-    const { receipts, hex } = streamed[position] ?? { receipts: [], hex: undefined };
-    const full = { store, upload: open.upload, source: { path, size: part.size }, receipts, hex };
-    const { info, hex: sha256 } = await finalise(full, { signal, policies: context.policies });
-    files.push({ path, size: part.size, sha256, etag: info.etag });
+  return finaliseAll(writing, part, { uploads, streamed, signal });
+}
+
+/** Side by side, for a store may take its time: S3 puts an object together, a disk takes what waits to be written. */
+async function finaliseAll(
+  { context, store }: PartWriting,
+  { size }: PlannedPart,
+  {
+    uploads,
+    streamed,
+    signal,
+  }: {
+    readonly uploads: readonly RankUpload[];
+    readonly streamed: readonly StreamedParts[];
+    readonly signal: AbortSignal;
   }
-  return files;
+): Promise<WrittenFile[]> {
+  const files = new Map<number, WrittenFile>();
+  const queue = uploads.values();
+  await runGroup(signal, (group) => {
+    const complete = async (): Promise<void> => {
+      for (const { rank, path, open } of queue) {
+        const { receipts, hex } = streamed[rank] ?? { receipts: [], hex: undefined };
+        const full = { store, upload: open.upload, source: { path, size }, receipts, hex };
+        const { info, hex: sha256 } = await finalise(full, { signal: group.signal, policies: context.policies });
+        files.set(rank, { path, size, sha256, etag: info.etag });
+      }
+    };
+    for (let lane = 0; lane < context.lanes; lane++) group.run(complete);
+  });
+  return uploads.flatMap(({ rank }) => files.get(rank) ?? []);
 }
 
 interface RankUpload {
@@ -133,7 +157,8 @@ async function streamRanks(
       }
       const slabBytes = Math.min(memory.partSize, part.size);
       const windows = missingWindows(planParts(part.size, memory.partSize), sinks);
-      const work: WindowWork = { part, uploads, sinks, windows, slabBytes, filling, group, context };
+      const slabs = limitSlabs(context.memory, memory.ranksAtOnce * memory.windowsAtOnce);
+      const work: WindowWork = { part, uploads, sinks, windows, slabs, slabBytes, filling, group };
       for (let lane = 0; lane < memory.windowsAtOnce; lane++) group.run(() => fillWindows(work));
     });
     return await Promise.all(sinks.map((sink) => sink.finish()));
@@ -159,18 +184,18 @@ interface WindowWork {
   readonly sinks: readonly PartSink[];
   /** Windows that no lane has taken yet, in file order. */
   readonly windows: MissingWindow[];
+  readonly slabs: LimitedSlabs;
   readonly slabBytes: number;
   readonly filling: Filling;
   readonly group: TaskGroup;
-  readonly context: TransferContext;
 }
 
 /** A lane takes memory first and a window second, so that the first window always has its memory and hashing moves on. */
 async function fillWindows(work: WindowWork): Promise<void> {
-  const { part, uploads, sinks, windows, slabBytes, filling, group, context } = work;
+  const { part, uploads, sinks, windows, slabBytes, filling, group } = work;
   const { signal } = group;
   while (windows.length > 0) {
-    const slabs = await context.memory.takeSlabs(uploads.length, slabBytes, { signal });
+    const slabs = await work.slabs.take(uploads.length, slabBytes, { signal });
     const window = windows.shift();
     const release = () => {
       for (const slab of slabs) slab.release();

@@ -32,8 +32,9 @@ export async function requireResources(
 ): Promise<void> {
   const { files, scratch, scratchFolder } = where;
   const keptBytes = await scratch.keptBytes();
-  const first = `${request.source.dirKey}${files[0]?.path ?? ''}`;
-  const sourceBytes = (await canLink(where.store, first, { folder: scratch.folder, signal })) ? 0 : sumOf(files);
+  const { store = where.store, dirKey } = request.source;
+  const first = `${dirKey}${files[0]?.path ?? ''}`;
+  const sourceBytes = (await canLink(store, first, { folder: scratch.folder, signal })) ? 0 : sumOf(files);
   const needs = {
     request,
     keptBytes,

@@ -153,7 +153,10 @@ describe('a Dir that is not what was verified any more', () => {
     expect(await failure(bring(source))).toEqual(problem('DirNotIntact', words));
   });
 
-  test('is noticed by the etag where no digest is known, also when it changes meanwhile', async () => {
+  test.each([
+    ['between being hashed and being fetched', 1],
+    ['while it is fetched', 2],
+  ])('is noticed where no digest is known, also when it changes %s', async (_when, read) => {
     const { source, store, files } = await remoteDir();
     const { path, size, etag } = files[0] ?? { path: '', size: 0, etag: '' };
     const withoutDigest = { ...source, files: [{ path, size, etag }] };
@@ -161,13 +164,15 @@ describe('a Dir that is not what was verified any more', () => {
     expect((await readFile(join(source.folder, path))).equals(weights)).toBe(true);
     await rm(join(source.folder, path));
     let reads = 0;
-    const other = bytesOf(weights.length);
-    store.faults.intercept = (request) => {
-      if (request.method === 'GET' && ++reads === 1)
-        setImmediate(() => store.objects.set('dir/model.safetensors', other));
-      return false;
+    store.faults.intercept = (request, response) => {
+      if (request.method !== 'GET' || ++reads !== read) return false;
+      // The answer is still the old one.
+      serveRange(weights, request, response);
+      store.objects.set('dir/model.safetensors', bytesOf(weights.length));
+      return true;
     };
     expect(await failure(bring(withoutDigest))).toMatchObject({ code: 'DirNotIntact' });
+    expect(reads).toBeGreaterThanOrEqual(read);
   });
 });
 

@@ -1,38 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { DriverEvent } from '../../../src/shard/vllm/driver-events.js';
-import { DRIVER, runDriver, type DriverJob } from '../../../src/shard/vllm/run-driver.js';
+import { runDriver, type DriverJob } from '../../../src/shard/vllm/run-driver.js';
 import { until } from '../../helpers/local-server.js';
-import { findPython } from '../../helpers/python.js';
 import { failure, live } from '../../helpers/transfer-setup.js';
-import { tmpFolder } from '../../helpers/tmp.js';
-import { fakeJob, isRunning, pidIn } from './fake-driver.js';
-
-const python = await findPython('the vLLM driver in Python');
-
-/** A job for the real driver, with packages called vllm and torch that do what this code says. */
-async function jobWith(vllm: string | undefined, change: Partial<DriverJob['request']> = {}): Promise<DriverJob> {
-  const packages = await tmpFolder();
-  const modules: Record<string, string> = {
-    'torch/__init__.py': `
-import os
-__version__ = "2.0"
-class cuda:
-    device_count = staticmethod(lambda: int(os.environ.get("VLLM_FAKE_GPUS", "0")))`,
-    ...(vllm === undefined ? {} : { 'vllm/__init__.py': `__version__ = "0.32.0"\n${vllm}` }),
-  };
-  for (const [path, text] of Object.entries(modules)) {
-    await mkdir(dirname(join(packages, path)), { recursive: true });
-    await writeFile(join(packages, path), text);
-  }
-  const job = await fakeJob('', { python: python ?? '', driver: DRIVER });
-  await mkdir(job.request.model);
-  return { ...job, environment: { ...job.environment, PYTHONPATH: packages }, request: { ...job.request, ...change } };
-}
+import { isRunning, pidIn } from './fake-driver.js';
+import { python, pythonJob, vllmModule } from './python-jobs.js';
 
 /** Code that writes down the pid of a child that lives for ever, and waits. */
 const withChild = (output: string) => `
@@ -42,7 +19,7 @@ open(${JSON.stringify(join(output, 'pid'))}, "w").write(str(child.pid))
 time.sleep(1000)`;
 
 async function busyJob(): Promise<DriverJob> {
-  const job = await jobWith('');
+  const job = await pythonJob(vllmModule());
   await writeFile(join(job.environment['PYTHONPATH'] ?? '', 'vllm/__init__.py'), withChild(job.request.output));
   return job;
 }
@@ -69,27 +46,31 @@ describe.skipIf(python === undefined)('the driver, before it comes to vLLM,', ()
     ['says that memory ran out', 'raise MemoryError()', {}, 'VllmFailed', 'ran out of memory'],
     ['says what broke', 'raise RuntimeError("it broke")', {}, 'VllmFailed', 'RuntimeError: it broke'],
   ])('%s', async (_what, vllm, change, code, words) => {
-    const error = await failure(runDriver(await jobWith(vllm, change), live()));
+    const error = await failure(
+      runDriver(await pythonJob(vllm === undefined ? {} : vllmModule(vllm), { request: change }), live())
+    );
     expect(error).toMatchObject({ code });
     expect(String(error)).toContain(words);
   });
 
   test('takes a patch release for the one that is asked for', async () => {
-    const error = await failure(runDriver(await jobWith('', { vllm_version: '0.32.9' }), live()));
+    const error = await failure(
+      runDriver(await pythonJob(vllmModule(), { request: { vllm_version: '0.32.9' } }), live())
+    );
     // It goes on, and finds that this is no vLLM.
     expect(error).toMatchObject({ code: 'VllmUnavailable' });
     expect(String(error)).toContain('vLLM 0.32.0 is not as it was when this was tried');
   });
 
   test('refuses to shard without a GPU with a version that this was not tried with', async () => {
-    const job = await jobWith('__version__ = "0.33.1"', { vllm_version: '0.33.0', device: 'cpu' });
+    const job = await pythonJob(vllmModule('', '0.33.1'), { request: { vllm_version: '0.33.0', device: 'cpu' } });
     const error = await failure(runDriver(job, live()));
     expect(error).toMatchObject({ code: 'VllmUnavailable' });
     expect(String(error)).toContain('tried with vLLM 0.32 only, and 0.33.1 is installed');
   });
 
   test('refuses a LoRA adapter', async () => {
-    const job = await jobWith('');
+    const job = await pythonJob(vllmModule());
     await writeFile(join(job.request.model, 'adapter_config.json'), '{}');
     const error = await failure(runDriver(job, live()));
     expect(error).toMatchObject({ code: 'UnsupportedSharding' });
@@ -97,12 +78,14 @@ describe.skipIf(python === undefined)('the driver, before it comes to vLLM,', ()
   });
 
   test('keeps what others print out of the protocol', async () => {
-    const job = await jobWith(`
+    const job = await pythonJob(
+      vllmModule(`
 import os, sys
 print("printed")
 os.write(1, b"written\\n")
 os.system("echo from a child")
-raise RuntimeError("end")`);
+raise RuntimeError("end")`)
+    );
     const events: DriverEvent[] = [];
     const error = await failure(runDriver(job, { ...live(), onEvent: (event) => events.push(event) }));
     expect(error).toMatchObject({ code: 'VllmFailed' });
@@ -112,10 +95,12 @@ raise RuntimeError("end")`);
   });
 
   test('sets the environment that asks nobody and tells nobody', async () => {
-    const job = await jobWith(`
+    const job = await pythonJob(
+      vllmModule(`
 import os
 open(os.environ["VLLM_FAKE_OUT"], "w").write(repr(sorted(os.environ)))
-raise RuntimeError`);
+raise RuntimeError`)
+    );
     const seen = join(job.folder, 'environment');
     await failure(runDriver({ ...job, environment: { ...job.environment, VLLM_FAKE_OUT: seen } }, live()));
     for (const name of ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE', 'VLLM_NO_USAGE_STATS', 'DO_NOT_TRACK']) {

@@ -116,6 +116,20 @@ describe('before any work', () => {
     expect(String(shards)).toContain(`disk for the model and its shards: ${String(2 ** 19)}.0Gi asked`);
   });
 
+  test('a Dir on the same disk takes no room, in a store of its own too; its shards do', async () => {
+    const { where, request } = await prepare();
+    const folder = await tmpFolder();
+    const store = await openStore(`file://${folder}/`);
+    await store.put('in/tokenizer.json', Buffer.from('{}'));
+    const files = [{ path: 'tokenizer.json', size: 2 ** 52, etag: 'x' }];
+    const source = { dirKey: 'in/', files, store };
+    await expect(requireResources({ ...request, source }, { ...where, files }, live())).resolves.toBeUndefined();
+    // The same file in a store that is elsewhere would have to be fetched.
+    const elsewhere = { dirKey: 'in/', files };
+    const error = await failure(requireResources({ ...request, source: elsewhere }, { ...where, files }, live()));
+    expect(error).toMatchObject({ code: 'InsufficientResources' });
+  });
+
   test('what killed processes left goes when its room is needed, and stays when it is not', async () => {
     const { where, request } = await prepare();
     const left = join(where.scratchFolder, 'shard-of-a-killed-process');

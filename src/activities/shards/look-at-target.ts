@@ -1,0 +1,69 @@
+import { canonicalJson } from '../../core/canonical-json.js';
+import type { Dir, ShardEngine, ShardPlanSummary } from '../../core/contract.js';
+import type { Manifest } from '../../core/schemas/manifest.js';
+import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import type { ObjectInfo } from '../../storage/object-store.js';
+import { dirOf, isIntact, isTrusted, listDir, readManifest, type PublishedDir } from '../published-dir.js';
+import type { ShardingJob } from './sharding-job.js';
+
+/** What lies where a plan writes to. */
+export interface Target {
+  /** The Dir that is there, where it is what the plan would write. */
+  readonly dir: Dir | undefined;
+  readonly published: PublishedDir | undefined;
+  readonly intact: boolean;
+  readonly objects: ReadonlyMap<string, ObjectInfo>;
+}
+
+/** Looks where a plan would write to, and writes nothing. */
+export async function lookAtTarget(
+  job: ShardingJob,
+  { document, summary }: { readonly document: ShardPlanDocument; readonly summary: Pick<ShardPlanSummary, 'dirKey'> },
+  options: { readonly signal: AbortSignal }
+): Promise<Target> {
+  const { store } = job.target;
+  const { dirKey } = summary;
+  const [published, objects] = await Promise.all([
+    readManifest(store, dirKey, options),
+    listDir(store, dirKey, options),
+  ]);
+  const intact = published !== undefined && isIntact(published.manifest, objects);
+  const isHit = intact && isTrusted(job, published.manifest) && isOfPlan(document, published.manifest);
+  const dir = isHit ? dirOf(store, { dirKey, revision: job.model.revision }, published) : undefined;
+  return { dir, published, intact, objects };
+}
+
+/** Whether a published Dir is what this plan would write. */
+function isOfPlan({ engine, request, dtype, profile, source }: ShardPlanDocument, { sharding }: Manifest): boolean {
+  if (sharding === undefined) return false;
+  const { maxFileSize, filePattern, tensorParallelSize, vllmVersion } = request.args;
+  const asked = {
+    engine,
+    maxFileSize,
+    filePattern,
+    tensorParallelSize,
+    ...layoutName(engine, { profile, vllmVersion }),
+  };
+  const found = { ...pick(sharding), ...layoutName(sharding.engine, sharding) };
+  if (canonicalJson(asked) !== canonicalJson(found) || (dtype !== 'auto' && dtype !== sharding.dtype)) return false;
+  const files = new Map(sharding.source.files.map((file) => [file.path, file]));
+  return (
+    files.size === source.weights.length &&
+    source.weights.every(({ path, size, etag, digest }) => {
+      const file = files.get(path);
+      if (file?.size !== size) return false;
+      return digest?.algorithm === 'sha256' ? file.sha256 === digest.hex : file.etag === etag;
+    })
+  );
+}
+
+function pick({ engine, maxFileSize, filePattern, tensorParallelSize }: NonNullable<Manifest['sharding']>) {
+  return { engine, maxFileSize, filePattern, tensorParallelSize };
+}
+
+function layoutName(
+  engine: ShardEngine,
+  { profile, vllmVersion }: { readonly profile?: string | undefined; readonly vllmVersion: string }
+) {
+  return engine === 'native' ? { profile } : { vllmVersion };
+}

@@ -1,0 +1,45 @@
+import { PrefetchError } from '../../core/errors.js';
+import type { ShardRecord } from '../../core/schemas/shard-plan.js';
+import { isUnchanged, listDir } from '../published-dir.js';
+import { readShardRecord, records } from './shard-objects.js';
+import type { StepContext } from './step-context.js';
+
+interface Options {
+  readonly signal: AbortSignal;
+}
+
+type Written = readonly (ShardRecord | undefined)[];
+
+/** What was written of all shards: a record for each part, or the one of vLLM; undefined where that is not done. */
+export async function readWritten(
+  { store, step, document, layout }: Pick<StepContext, 'store' | 'step' | 'document' | 'layout'>,
+  options: Options
+): Promise<Written> {
+  if (document.engine === 'vllm') return [await readShardRecord(store, step, records.vllm, options)];
+  const parts = layout?.parts ?? [];
+  const found = await Promise.all(parts.map(({ part }) => readShardRecord(store, step, records.part(part), options)));
+  // A part whose ranks are not all there is not written yet.
+  return found.map((record) => (record?.files.length === layout?.ranks ? record : undefined));
+}
+
+/** Whether a check looked at just these files, and not at those that were there before them. */
+export function isCheckOf(check: ShardRecord | undefined, written: Written): boolean {
+  return check?.of?.length === written.length && written.every((record, index) => record?.id === check.of?.[index]);
+}
+
+/** The records, when every file of theirs is there as it was written; `ObjectChanged` has the shards planned anew. */
+export async function requireWritten(
+  { store, step }: Pick<StepContext, 'store' | 'step'>,
+  written: Written,
+  options: Options
+): Promise<ShardRecord[]> {
+  const objects = await listDir(store, step.dirKey, options);
+  return written.map((record) => {
+    const wrong = record?.files.find((file) => !isUnchanged(objects, file));
+    if (record !== undefined && wrong === undefined) return record;
+    throw new PrefetchError(
+      'ObjectChanged',
+      `${wrong?.path ?? 'A part'} in ${store.root}${step.dirKey} is not there as it was written. Run it again`
+    );
+  });
+}
