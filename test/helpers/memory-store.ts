@@ -125,6 +125,7 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
       return stored(to);
     },
     createUpload: (key) => {
+      if (change.multipart === false) return Promise.reject(new PrefetchError('UnsupportedStore', 'no parts'));
       const id = randomUUID();
       uploads.set(id, { key, parts: new Map() });
       return Promise.resolve({ key, id });

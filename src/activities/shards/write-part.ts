@@ -1,6 +1,7 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import type { ShardRecord } from '../../core/schemas/shard-plan.js';
 import { writePart } from '../../shard/native/write-part.js';
+import { writePartByDisk } from '../../shard/native/write-part-by-disk.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
@@ -9,13 +10,13 @@ import {
   openWeights,
   requireLayout,
   requireNumber,
-  type StepNeeds,
   type StepOptions,
+  type WritingNeeds,
 } from './step-context.js';
 
 /** Writes one part of every rank, unless a record says that it was written and it is still there. */
 export async function shardPart(
-  needs: StepNeeds,
+  needs: WritingNeeds,
   step: ShardStep,
   { signal, onProgress }: StepOptions
 ): Promise<ShardStepResult> {
@@ -35,9 +36,14 @@ export async function shardPart(
     bytesDone += count;
     onProgress({ bytesDone, current: `part ${part.part + 1} of ${plan.parts.length} of ${plan.ranks} ranks` });
   };
+  const options = { signal, onStored };
   try {
-    const writing = { context: needs.engine.context, plan, sources, store, dirKey: step.dirKey, resume: true };
-    const files = await writePart(writing, part, { signal, onStored });
+    const { engine, scratchFolder } = needs;
+    const { dirKey, planId } = step;
+    const { multipart } = await store.capabilities({ signal });
+    const files = multipart
+      ? await writePart({ context: engine.context, plan, sources, store, dirKey, resume: true }, part, options)
+      : await writePartByDisk({ engine, plan, sources, store, dirKey, planId, scratchFolder }, part, options);
     await writeShardRecord(store, step, name, { files, checked: [] });
   } finally {
     await sources.close();
