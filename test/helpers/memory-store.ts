@@ -32,7 +32,8 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
   const faults: StoreFaults = {};
   const calls: string[] = [];
   const server = await startServer((request, response) => {
-    void answer(request, response);
+    // Who gives up in the middle of a body gets no answer.
+    answer(request, response).catch(() => response.destroy());
   });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -124,6 +125,7 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
       return stored(to);
     },
     createUpload: (key) => {
+      if (change.multipart === false) return Promise.reject(new PrefetchError('UnsupportedStore', 'no parts'));
       const id = randomUUID();
       uploads.set(id, { key, parts: new Map() });
       return Promise.resolve({ key, id });

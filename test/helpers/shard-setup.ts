@@ -38,10 +38,10 @@ export const live = new AbortController().signal;
 /** Puts a formula model into a store in memory; `split` cuts its tensors into several weights files. */
 export async function setUpShards(
   name: string,
-  { memoryBytes = 1_000_000, partSizeBytes = 65_536, split = 1 } = {}
+  { memoryBytes = 1_000_000, partSizeBytes = 65_536, split = 1, multipart = true } = {}
 ): Promise<ShardSetup> {
   const model = await formulaModel(name);
-  const store = await startMemoryStore();
+  const store = await startMemoryStore({ multipart });
   const engine = createEngine({ partSizeBytes, lanes: 4, memoryBytes, policies: quickPolicies });
   const files = splitWeights(formulaWeights(model), split).map((bytes, index) => {
     const key = `source/model-${String(index + 1)}.safetensors`;

@@ -6,7 +6,7 @@ import { live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 import { makeCheckpoints, type CheckpointName } from './checkpoints.js';
 import { completeShards, openFolder, prepareDir } from './setup.js';
-import { describeWithVllm, runScript } from './vllm-python.js';
+import { describeWithVllmInFull, runScript } from './vllm-python.js';
 
 interface Case {
   readonly name: CheckpointName;
@@ -34,7 +34,7 @@ const cases: readonly Case[] = [
   { name: 'phi3', ranks: 2, maxFileSize: big, dtype: 'auto' },
 ];
 
-describeWithVllm('without a GPU, every architecture is sharded into the bytes that vLLM saves and loads', () => {
+describeWithVllmInFull('without a GPU, every architecture is sharded into the bytes that vLLM saves and loads', () => {
   let folder = '';
   let checkpoints: Readonly<Record<string, string>> = {};
 

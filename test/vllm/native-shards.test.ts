@@ -10,7 +10,7 @@ import { live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 import { shardArgs } from '../shard/vllm/shard-args.js';
 import { makeCheckpoints, type CheckpointName } from './checkpoints.js';
-import { describeWithVllm, runScript } from './vllm-python.js';
+import { describeWithVllm, inFull, runScript } from './vllm-python.js';
 
 const names: readonly CheckpointName[] = [
   'llama',
@@ -45,7 +45,7 @@ describeWithVllm('shards of the native engine', () => {
   const original = (name: CheckpointName) => checkpoints[name] ?? '';
 
   describe.each(names)('%s', (name) => {
-    test.each([1, 2, 4])(
+    test.each(inFull ? [1, 2, 4] : [2])(
       'are what real vLLM saves and loads, bit for bit, at tensor parallel %i',
       { timeout: 300_000 },
       async (ranks) => {
@@ -62,7 +62,7 @@ describeWithVllm('shards of the native engine', () => {
       }
     );
 
-    test.each([1, 2])(
+    test.skipIf(!inFull).each([1, 2])(
       'give the tokens and logprobs of the original in the real engine, at tensor parallel %i',
       { timeout: 900_000 },
       async (ranks) => {
@@ -73,7 +73,7 @@ describeWithVllm('shards of the native engine', () => {
     );
   });
 
-  describe('that were damaged', () => {
+  describe.skipIf(!inFull)('that were damaged', () => {
     const damages: readonly [string, (sharded: string) => Promise<void>, number, RegExp][] = [
       ['a flipped bit', flipBit, 2, /its bytes come to/],
       [

@@ -7,11 +7,11 @@ import { live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 import { makeCheckpoints } from './checkpoints.js';
 import { completeShards, openFolder, prepareDir } from './setup.js';
-import { describeWithVllm, runScript } from './vllm-python.js';
+import { describeWithVllmInFull, runScript } from './vllm-python.js';
 
 const file = (rank: number) => `model-rank-${rank}-part-0.safetensors`;
 
-describeWithVllm('the oracles notice', () => {
+describeWithVllmInFull('the oracles notice', () => {
   let folder = '';
   let original = '';
   let sharded = '';

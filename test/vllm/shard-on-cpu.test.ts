@@ -12,11 +12,11 @@ import { failure, live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 import { makeCheckpoints, type CheckpointName } from './checkpoints.js';
 import { completeShards, openFolder, prepareDir, processesIn, SHARD_PROCESS, type Prepared } from './setup.js';
-import { describeWithVllm, runScript } from './vllm-python.js';
+import { describeWithVllmInFull, runScript } from './vllm-python.js';
 
 const names = ['llama', 'llama-large', 'qwen3-moe'] as const satisfies readonly CheckpointName[];
 
-describeWithVllm('sharding with real vLLM', () => {
+describeWithVllmInFull('sharding with real vLLM', () => {
   let folder = '';
   let checkpoints: Readonly<Record<string, string>> = {};
 

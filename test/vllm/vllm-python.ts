@@ -34,6 +34,15 @@ export function describeWithVllm(title: string, define: () => void): void {
   describe.skip(title, define);
 }
 
+/** The same for what takes a quarter of an hour: only where `npm run test:vllm` or a variable asks for it. */
+export function describeWithVllmInFull(title: string, define: () => void): void {
+  if (inFull) describe(title, define);
+  else describe.skip(title, define);
+}
+
+/** Whether somebody asked for vLLM, and not only has it. */
+export const inFull = found && given !== undefined;
+
 /** Runs a script of this folder with it; gives its exit status and what it printed, log and all. */
 export async function runScript(
   name: string,

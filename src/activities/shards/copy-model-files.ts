@@ -6,6 +6,7 @@ import type { RangeSource } from '../../hub/range-source.js';
 import { CONFIG_PATH, sideFiles } from '../../shard/checkpoint/model-files.js';
 import { untieEmbeddings } from '../../shard/checkpoint/untie-embeddings.js';
 import { hashBytes } from '../../transfer/content-hash.js';
+import { copyByDisk } from '../../shard/copy-by-disk.js';
 import { copyWithin } from '../../transfer/copy-within.js';
 import { openObject } from '../../transfer/read-object.js';
 import { hashObject } from '../../transfer/verify-object.js';
@@ -16,8 +17,8 @@ import {
   openStep,
   refuseChanged,
   type StepContext,
-  type StepNeeds,
   type StepOptions,
+  type WritingNeeds,
 } from './step-context.js';
 import { areThere } from './write-part.js';
 
@@ -28,7 +29,7 @@ type CopiedFile = ShardRecord['files'][number];
 
 /** Brings config, tokenizer and what else is no weight into the sharded Dir, each file verified. */
 export async function copyModelFiles(
-  needs: StepNeeds,
+  needs: WritingNeeds,
   step: ShardStep,
   { signal, onProgress }: StepOptions
 ): Promise<ShardStepResult> {
@@ -49,7 +50,7 @@ export async function copyModelFiles(
 }
 
 async function copyFile(
-  needs: StepNeeds,
+  needs: WritingNeeds,
   context: StepContext,
   file: OtherFile,
   signal: AbortSignal
@@ -107,10 +108,16 @@ async function writeConfig({ source, store }: StepContext, { from, to, signal }:
 }
 
 async function transfer(
-  { engine }: StepNeeds,
-  { source, store }: StepContext,
+  needs: WritingNeeds,
+  { source, store, step }: StepContext,
   { from, to, digest, size, signal }: Copying & { readonly digest: Digest; readonly size: number }
 ): Promise<{ readonly etag: string }> {
+  const { engine, scratchFolder } = needs;
+  const { multipart } = await store.capabilities({ signal });
+  if (!multipart && size > engine.partSizeBytes) {
+    const copy = { source, from, store, to, digest, size, engine, scratchFolder, planId: step.planId };
+    return copyByDisk(copy, { signal });
+  }
   const reader = openObject(source, { key: from, size }, { ...engine.policies.get, stallMs: engine.policies.stallMs });
   const asSource: RangeSource = {
     path: from,

@@ -40,9 +40,11 @@ export async function planJob(
   const { dir, published, intact, objects } = await lookAtTarget(job, draft, options);
   if (dir !== undefined) return { kind: 'hit', dir };
   if (named) refuseForeign({ document, layout, objects, place: `${store.root}${dirKey}` }, published?.manifest);
-  await store.checkWritable({ ...options, bytes: summary.totalBytes });
   const planKey = shardPlanKey(dirKey, planId);
-  if ((await store.head(planKey, options)) === undefined) {
+  const begun = (await store.head(planKey, options)) !== undefined;
+  // What an earlier attempt of this plan wrote has its room already.
+  await store.checkWritable({ ...options, bytes: summary.totalBytes - (begun ? bytesOfShards(objects) : 0) });
+  if (!begun) {
     // Parts that another plan left would pass for parts of this one.
     if (layout !== undefined) await giveUpUploads(store, dirKey, layout, options.signal);
     await store.put(planKey, encodeJson(document), { ...options, contentType: 'application/json' });
@@ -50,6 +52,11 @@ export async function planJob(
   // A good manifest stays while a forced run replaces its objects one by one by equal bytes.
   if (published !== undefined && !intact) await store.delete(manifestKey(dirKey), options);
   return { kind: 'shard', plan: summary };
+}
+
+function bytesOfShards(objects: ReadonlyMap<string, ObjectInfo>): number {
+  const shards = [...objects].filter(([path]) => path.endsWith('.safetensors'));
+  return shards.reduce((sum, [, { size }]) => sum + size, 0);
 }
 
 /** Reads the checkpoint's headers, chooses the engine and lays the shards out; writes nothing. */
@@ -155,7 +162,8 @@ interface Place {
 
 /** A folder that somebody named may hold anything; shards among other files would be loaded with them. */
 function refuseForeign({ document, layout, objects, place }: Place, published: Manifest | undefined): void {
-  if (published !== undefined && document.force === undefined) {
+  const isOurs = published?.sharding?.planId === document.planId;
+  if (published !== undefined && !isOurs && document.force === undefined) {
     throw new PrefetchError(
       'InvalidInput',
       `${place} holds another Dir already (${describeDir(published)}): choose another --to, or remove it`

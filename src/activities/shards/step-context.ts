@@ -10,6 +10,9 @@ import { loadShardPlan } from './shard-objects.js';
 
 export type StepNeeds = Pick<ActivityDependencies, 'openStore' | 'engine'>;
 
+/** Steps that write need local disk for stores that take no upload parts. */
+export type WritingNeeds = StepNeeds & Pick<ActivityDependencies, 'scratchFolder'>;
+
 export interface StepOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: ShardProgress) => void;

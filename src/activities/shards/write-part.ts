@@ -1,6 +1,7 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import type { ShardRecord } from '../../core/schemas/shard-plan.js';
 import { writePart, type WrittenFile } from '../../shard/native/write-part.js';
+import { writePartByDisk } from '../../shard/native/write-part-by-disk.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
@@ -9,13 +10,13 @@ import {
   openWeights,
   requireLayout,
   requireNumber,
-  type StepNeeds,
   type StepOptions,
+  type WritingNeeds,
 } from './step-context.js';
 
 /** Writes one part of every rank, but for files that a record says were written, and that are still there. */
 export async function shardPart(
-  needs: StepNeeds,
+  needs: WritingNeeds,
   step: ShardStep,
   { signal, onProgress }: StepOptions
 ): Promise<ShardStepResult> {
@@ -37,13 +38,19 @@ export async function shardPart(
     bytesDone += count;
     onProgress({ bytesDone, current: `part ${part.part + 1} of ${plan.parts.length} of ${plan.ranks} ranks` });
   };
+  const record = (files: readonly WrittenFile[]) =>
+    writeShardRecord(store, step, name, { files: [...files], checked: [] });
+  // Whoever is killed between two files, which may take minutes to complete, is not to write the first one again.
+  const options = { signal, onStored, onFinished: record };
   try {
-    const { context: engine } = needs.engine;
-    const writing = { context: engine, plan, sources, store, dirKey: step.dirKey, resume: true, finished };
-    // Whoever is killed between two files, which may take minutes to complete, is not to write the first one again.
-    const onFinished = (files: readonly WrittenFile[]) =>
-      writeShardRecord(store, step, name, { files: [...files], checked: [] });
-    await writePart(writing, part, { signal, onStored, onFinished });
+    const { engine, scratchFolder } = needs;
+    const { dirKey, planId } = step;
+    const { multipart } = await store.capabilities({ signal });
+    const to = { plan, sources, store, dirKey };
+    const files = multipart
+      ? await writePart({ ...to, context: engine.context, resume: true, finished }, part, options)
+      : await writePartByDisk({ ...to, engine, planId, scratchFolder }, part, options);
+    await record(files);
   } finally {
     await sources.close();
   }

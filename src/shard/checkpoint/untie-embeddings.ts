@@ -12,11 +12,16 @@ export function untieEmbeddings(config: Uint8Array): Uint8Array {
 }
 
 function isUntied(text: string): boolean {
-  const config: unknown = JSON.parse(text);
-  return (
-    typeof config === 'object' &&
-    config !== null &&
-    'tie_word_embeddings' in config &&
-    config.tie_word_embeddings === false
-  );
+  try {
+    const config: unknown = JSON.parse(text);
+    return (
+      typeof config === 'object' &&
+      config !== null &&
+      'tie_word_embeddings' in config &&
+      config.tie_word_embeddings === false
+    );
+  } catch {
+    // Python takes NaN and Infinity for JSON.
+    return false;
+  }
 }

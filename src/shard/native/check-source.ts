@@ -1,20 +1,17 @@
 import { PrefetchError } from '../../core/errors.js';
-import { MiB } from '../../core/units.js';
-import { createThreadHash, sharedBuffer } from '../../transfer/hash-thread.js';
-import { createOrderedHash, type OrderedHash } from '../../transfer/ordered-hash.js';
 import { runGroup } from '../../transfer/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { storedDtype } from '../layout/target-dtype.js';
 import type { SourceTensor } from '../layout/source-tensors.js';
 import { shardFileName, type ShardPlan } from '../plan-shards.js';
 import { castInPlace } from './cast.js';
+import { hashBlocks } from './hash-blocks.js';
 import type { RangeReader } from './source-files.js';
-import { sourceBlocks, type RankShare, type SourceBlock } from './source-blocks.js';
-import { findWhereabouts } from './whereabouts.js';
+import type { RankShare, SourceBlock } from './source-blocks.js';
 
 /** A weights file that the ranks have to give back. */
 export interface SourceCheck {
-  readonly context: Pick<TransferContext, 'memory' | 'lanes' | 'shardTurn'>;
+  readonly context: Pick<TransferContext, 'memory' | 'lanes'>;
   readonly plan: ShardPlan;
   /** Position in the plan's list of files. */
   readonly file: number;
@@ -31,10 +28,6 @@ export interface CheckOptions {
   readonly onChecked: (bytes: number) => void;
 }
 
-/** Big enough for requests to every rank, small beside the memory. */
-const BLOCK_BYTES = 8 * MiB;
-const MOST_LANES = 4;
-
 /**
  * Puts a weights file together again from the files of all ranks as the store has them now, and compares it: by the
  * Hub's own digest, where no element was cast, else with the source itself after the cast. Replicas and padding are
@@ -42,16 +35,11 @@ const MOST_LANES = 4;
  * @returns the SHA-256 of the weights file
  */
 export async function checkSource(check: SourceCheck, options: CheckOptions): Promise<string> {
-  const { context, sha256 } = check;
-  const giveBackTurn = await context.shardTurn.acquire(1, options);
-  try {
-    if (sha256 === undefined || isCast(check)) return await compareWithSource(check, options);
-    const got = await digestOfShards(check, options);
-    if (got !== sha256) throw await explain(check, { ...options, got, expected: sha256 });
-    return sha256;
-  } finally {
-    giveBackTurn();
-  }
+  const { sha256 } = check;
+  if (sha256 === undefined || isCast(check)) return compareWithSource(check, options);
+  const got = await digestOfShards(check, options);
+  if (got !== sha256) throw await explain(check, { ...options, got, expected: sha256 });
+  return sha256;
 }
 
 function isCast({ plan, file }: SourceCheck): boolean {
@@ -72,25 +60,38 @@ async function explain(
 }
 
 function digestOfShards(check: SourceCheck, options: CheckOptions): Promise<string> {
-  return hashBlocks(check, options, async ({ block, number, lane, ordered, signal }) => {
-    const bytes = lane.assembled.subarray(0, block.length);
-    if (block.tensor === undefined) await check.sources.read(check.file, block, bytes, { signal });
-    else await assemble(check, block, { ...lane, signal });
-    await ordered.add(number, bytes);
+  return hashBlocks(check, options, {
+    blocksPerSlab: 1,
+    layOut: ([assembled, shares]) => ({ assembled, shares }),
+    work: async ({ block, number, lane, ordered, signal }) => {
+      const bytes = lane.assembled.subarray(0, block.length);
+      if (block.tensor === undefined) await check.sources.read(check.file, block, bytes, { signal });
+      else await assemble(check, block, { ...lane, signal });
+      await ordered.add(number, bytes);
+    },
   });
 }
 
 async function compareWithSource(check: SourceCheck, options: CheckOptions): Promise<string> {
   const { plan, file, sources, sha256 } = check;
-  const got = await hashBlocks(check, options, async ({ block, number, lane, ordered, signal }) => {
-    const { tensor } = block;
-    const original = lane.original().subarray(0, block.end - block.begin);
-    await sources.read(file, block, original, { signal });
-    await ordered.add(number, original);
-    if (tensor === undefined) return;
-    await assemble(check, block, { ...lane, signal });
-    const cast = castInPlace(original, tensor.dtype, storedDtype(plan.dtype));
-    if (!isEqual(cast, lane.assembled.subarray(0, block.length))) throw mismatch(check, tensor, block);
+  const got = await hashBlocks(check, options, {
+    // The source itself may be twice as wide as what became of it.
+    blocksPerSlab: 2,
+    layOut: ([original, rest], blockBytes) => ({
+      original,
+      assembled: rest.subarray(0, blockBytes),
+      shares: rest.subarray(blockBytes),
+    }),
+    work: async ({ block, number, lane, ordered, signal }) => {
+      const { tensor } = block;
+      const original = lane.original.subarray(0, block.end - block.begin);
+      await sources.read(file, block, original, { signal });
+      await ordered.add(number, original);
+      if (tensor === undefined) return;
+      await assemble(check, block, { ...lane, signal });
+      const cast = castInPlace(original, tensor.dtype, storedDtype(plan.dtype));
+      if (!isEqual(cast, lane.assembled.subarray(0, block.length))) throw mismatch(check, tensor, block);
+    },
   });
   if (sha256 !== undefined && got !== sha256) throw sourceChanged(check, { got, expected: sha256 });
   return got;
@@ -108,70 +109,13 @@ function sourceChanged(
   );
 }
 
-interface Lane {
+interface Assembling {
   /** What the ranks give back. */
   readonly assembled: Buffer;
   /** Shares on their way to it, and replicas. */
   readonly shares: Buffer;
-  /** The source itself, which may be twice as wide; made when it is needed. */
-  readonly original: () => Buffer;
-}
-
-interface BlockWork {
-  readonly block: SourceBlock;
-  /** From 1, in file order. */
-  readonly number: number;
-  readonly lane: Lane;
-  readonly ordered: OrderedHash;
   readonly signal: AbortSignal;
 }
-
-/** Works on blocks side by side; the digest is of what the work adds, in file order. */
-async function hashBlocks(
-  { context, plan, file }: SourceCheck,
-  { signal, onChecked }: CheckOptions,
-  work: (block: BlockWork) => Promise<void>
-): Promise<string> {
-  const { budgetBytes } = context.memory;
-  const blockBytes = Math.min(BLOCK_BYTES, wholeElements(budgetBytes / 4));
-  const lanes = Math.max(1, Math.min(MOST_LANES, context.lanes, Math.floor(budgetBytes / (4 * blockBytes))));
-  const blocks = sourceBlocks(plan, file, { places: findWhereabouts(plan), blockBytes });
-  const hash = createThreadHash('sha256', plan.files[file]?.size ?? 0);
-  const giveBack = await context.memory.reserve(lanes * 4 * blockBytes, { signal });
-  try {
-    let number = 0;
-    await runGroup(signal, (group) => {
-      const ordered = createOrderedHash(hash, group);
-      const runLane = async () => {
-        const lane = createLane(blockBytes);
-        for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
-          await work({ block: next.value, number: ++number, lane, ordered, signal: group.signal });
-          onChecked(next.value.end - next.value.begin);
-        }
-      };
-      for (let lane = 0; lane < lanes; lane++) group.run(runLane);
-    });
-    return await hash.hex();
-  } finally {
-    hash.drop();
-    giveBack();
-  }
-}
-
-function createLane(blockBytes: number): Lane {
-  let original: Buffer | undefined;
-  return {
-    assembled: sharedBuffer(blockBytes),
-    shares: Buffer.allocUnsafeSlow(blockBytes),
-    original: () => (original ??= sharedBuffer(2 * blockBytes)),
-  };
-}
-
-function wholeElements(bytes: number): number {
-  return Math.floor(bytes / 1024) * 1024;
-}
-
-type Assembling = Lane & { readonly signal: AbortSignal };
 
 /** Reads every rank's share of a block and puts them in their places; replicas must be equal, padding must be zero. */
 async function assemble(check: SourceCheck, block: SourceBlock, lane: Assembling): Promise<void> {
@@ -183,7 +127,8 @@ async function assemble(check: SourceCheck, block: SourceBlock, lane: Assembling
     for (const replica of others) {
       await readShare(check, replica, shares, signal);
       if (!isEqual(assembled.subarray(0, block.length), shares.subarray(0, block.length))) {
-        throw mismatch(check, block.tensor, { shares: [replica] });
+        // Which of the two is right only the source could tell.
+        throw mismatch(check, block.tensor, { shares: [first, replica] });
       }
     }
   } else {

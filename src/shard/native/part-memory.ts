@@ -22,6 +22,7 @@ const MOST_WINDOWS = 4;
 const MOST_SCRATCH = 4;
 /** Enough for a fast request, small beside the memory of a window. */
 const MOST_READ = 4 * MiB;
+const READ_SHARE = 1 / 16;
 /** Parts below this are not worth their requests, where the store leaves the choice to us. */
 const LEAST_PART = 256 * KiB;
 
@@ -39,22 +40,27 @@ export function divideMemory(
   limits: Pick<StoreCapabilities, 'minPartSize' | 'maxPartSize' | 'maxParts'>
 ): PartMemory {
   const budget = Math.min(budgetBytes, MOST_BYTES);
-  const readBytes = wholeElements(Math.min(MOST_READ, budget / 16));
+  const readBytes = wholeElements(Math.min(MOST_READ, budget * READ_SHARE));
   const scratchCount = Math.min(lanes, MOST_SCRATCH);
   const forWindows = budget - scratchCount * readBytes;
   const fair = Math.max(LEAST_PART, forWindows / 2 / file.ranks);
   const partSize = choosePartSize(file.size, wholeElements(Math.min(wantedPart, fair)), limits);
   const held = Math.min(partSize, file.size);
   const ranksAtOnce = Math.min(file.ranks, Math.floor(forWindows / held));
-  if (ranksAtOnce === 0) {
-    throw new PrefetchError(
-      'InvalidInput',
-      `The store takes parts of ${partSize} bytes at least for a file of ${file.size}, and the memory for sharding is ` +
-        `${forWindows}: set MODEL_PREFETCH_MEMORY to ${partSize + scratchCount * readBytes} or more`
-    );
-  }
+  if (ranksAtOnce === 0) throw tooLittle({ held, forWindows, scratchCount });
   const windowsAtOnce = Math.min(MOST_WINDOWS, Math.floor(forWindows / (held * ranksAtOnce)));
   return { partSize, ranksAtOnce, windowsAtOnce, readBytes, scratchCount };
+}
+
+function tooLittle(parts: Record<'held' | 'forWindows' | 'scratchCount', number>): PrefetchError {
+  const { held, forWindows, scratchCount } = parts;
+  const enough = Math.ceil(held / (1 - scratchCount * READ_SHARE));
+  return new PrefetchError(
+    'InvalidInput',
+    `The store takes upload parts of ${held} bytes at least for a file of this size, and the memory for them is ` +
+      `${Math.floor(forWindows)}: ` +
+      (enough > MOST_BYTES ? 'choose a smaller maxFileSize' : `set MODEL_PREFETCH_MEMORY to ${enough} or more`)
+  );
 }
 
 /** Neither a window nor a read may end within an element. */

@@ -1,5 +1,5 @@
 import type { ObjectStore, PartDescription } from '../../storage/object-store.js';
-import { finalise } from '../../transfer/finalise.js';
+import { finalise, type FullUpload } from '../../transfer/finalise.js';
 import { createPartSink, type PartSink, type StreamedParts } from '../../transfer/part-sink.js';
 import { planParts } from '../../transfer/part-plan.js';
 import { startOver, takeUpUpload, type OpenUpload } from '../../transfer/take-up.js';
@@ -7,6 +7,7 @@ import { runGroup, type TaskGroup } from '../../transfer/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { shardFileName, type PlannedPart, type ShardPlan } from '../plan-shards.js';
 import { fillWindow, type Filling } from './fill-window.js';
+import { limitSlabs, type LimitedSlabs } from './limit-slabs.js';
 import { divideMemory, type PartMemory } from './part-memory.js';
 import { createScratch } from './scratch.js';
 import type { RangeReader } from './source-files.js';
@@ -38,7 +39,7 @@ export interface WrittenFile {
 export interface PartOptions {
   readonly signal: AbortSignal;
   readonly onStored: (bytes: number) => void;
-  /** Called after each file with all that are finished; the next one waits for it. */
+  /** Called after each file with all that are finished, one call at a time. */
   readonly onFinished?: (files: readonly WrittenFile[]) => Promise<void>;
 }
 
@@ -53,8 +54,8 @@ export async function writePart(writing: PartWriting, part: PlannedPart, options
     capabilities
   );
   const uploads = await openUploads(writing, part, { memory, signal });
-  const files = [...(writing.finished ?? [])];
-  options.onStored(files.reduce((sum, { size }) => sum + size, 0));
+  const finished = writing.finished ?? [];
+  options.onStored(finished.reduce((sum, { size }) => sum + size, 0));
   for (const upload of uploads) options.onStored(upload.open.held.reduce((sum, { size }) => sum + size, 0));
   const streamed = await streamAll(writing, part, {
     uploads,
@@ -62,13 +63,38 @@ export async function writePart(writing: PartWriting, part: PlannedPart, options
     partChecksums: capabilities.partChecksums,
     ...options,
   });
-  for (const [position, { path, open }] of uploads.entries()) {
+  const completions = uploads.map(({ path, open }, position) => {
     const { receipts, hex } = streamed[position] ?? { receipts: [], hex: undefined };
-    const full = { store, upload: open.upload, source: { path, size: part.size }, receipts, hex };
-    const { info, hex: sha256 } = await finalise(full, { signal, policies: context.policies });
-    files.push({ path, size: part.size, sha256, etag: info.etag });
-    await options.onFinished?.(files);
-  }
+    return { store, upload: open.upload, source: { path, size: part.size }, receipts, hex };
+  });
+  const files = await finaliseAll(context, { completions, finished }, options);
+  return Array.from({ length: plan.ranks }, (_, rank) => files.get(shardFileName(plan, rank, part.part))).filter(
+    (file) => file !== undefined
+  );
+}
+
+/** Side by side, for a store may take its time: S3 puts an object together, a disk takes what waits to be written. */
+async function finaliseAll(
+  { lanes, policies }: TransferContext,
+  { completions, finished }: { readonly completions: readonly FullUpload[]; readonly finished: readonly WrittenFile[] },
+  { signal, onFinished }: PartOptions
+): Promise<ReadonlyMap<string, WrittenFile>> {
+  const files = new Map(finished.map((file) => [file.path, file]));
+  const queue = completions.values();
+  let noted = Promise.resolve();
+  await runGroup(signal, (group) => {
+    const complete = async (): Promise<void> => {
+      for (const completion of queue) {
+        const { path, size } = completion.source;
+        const { info, hex: sha256 } = await finalise(completion, { signal: group.signal, policies });
+        files.set(path, { path, size, sha256, etag: info.etag });
+        // One note after the other, so that none is replaced by an older one.
+        noted = noted.then(() => onFinished?.([...files.values()]));
+        await noted;
+      }
+    };
+    for (let lane = 0; lane < lanes; lane++) group.run(complete);
+  });
   return files;
 }
 
@@ -141,7 +167,8 @@ async function streamRanks(
       }
       const slabBytes = Math.min(memory.partSize, part.size);
       const windows = missingWindows(planParts(part.size, memory.partSize), sinks);
-      const work: WindowWork = { part, uploads, sinks, windows, slabBytes, filling, group, context };
+      const slabs = limitSlabs(context.memory, memory.ranksAtOnce * memory.windowsAtOnce);
+      const work: WindowWork = { part, uploads, sinks, windows, slabs, slabBytes, filling, group };
       for (let lane = 0; lane < memory.windowsAtOnce; lane++) group.run(() => fillWindows(work));
     });
     return await Promise.all(sinks.map((sink) => sink.finish()));
@@ -167,18 +194,18 @@ interface WindowWork {
   readonly sinks: readonly PartSink[];
   /** Windows that no lane has taken yet, in file order. */
   readonly windows: MissingWindow[];
+  readonly slabs: LimitedSlabs;
   readonly slabBytes: number;
   readonly filling: Filling;
   readonly group: TaskGroup;
-  readonly context: TransferContext;
 }
 
 /** A lane takes memory first and a window second, so that the first window always has its memory and hashing moves on. */
 async function fillWindows(work: WindowWork): Promise<void> {
-  const { part, uploads, sinks, windows, slabBytes, filling, group, context } = work;
+  const { part, uploads, sinks, windows, slabBytes, filling, group } = work;
   const { signal } = group;
   while (windows.length > 0) {
-    const slabs = await context.memory.takeSlabs(uploads.length, slabBytes, { signal });
+    const slabs = await work.slabs.take(uploads.length, slabBytes, { signal });
     const window = windows.shift();
     const release = () => {
       for (const slab of slabs) slab.release();

@@ -19,6 +19,9 @@ export interface Scratch {
   release(): Promise<void>;
 }
 
+/** Whoever was killed is likely to come back for what it had fetched; after this time it is not. */
+export const LEFT_BEHIND_MS = 6 * 60 * 60_000;
+
 const PREFIX = 'shard-';
 const OUTPUT_PREFIX = 'output-';
 

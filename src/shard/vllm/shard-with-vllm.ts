@@ -7,12 +7,9 @@ import { materialiseSource } from './materialise-source.js';
 import { checkFilePattern } from './file-names.js';
 import { requireResources } from './require-resources.js';
 import { DRIVER, runDriver } from './run-driver.js';
-import { holdScratch, sweepScratch, type Scratch } from './scratch.js';
+import { holdScratch, LEFT_BEHIND_MS, sweepScratch, type Scratch } from './scratch.js';
 import { isSafetensors, sourceForVllm } from './source-for-vllm.js';
 import { uploadShards } from './upload-shards.js';
-
-// Whoever was killed is likely to come back for what it had fetched; after this time it is not.
-const LEFT_BEHIND_MS = 6 * 60 * 60_000;
 
 /**
  * Shards a Dir with vLLM in a child process: fetches the Dir to local disk, has vLLM write the shards, checks that they

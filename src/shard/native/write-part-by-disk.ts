@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { isPrefetchError, PrefetchError } from '../../core/errors.js';
+import type { ObjectStore } from '../../storage/object-store.js';
+import { openStore } from '../../storage/open-store.js';
+import type { TransferEngine } from '../../transfer/engine.js';
+import { runGroup } from '../../transfer/task-group.js';
+import { uploadFile } from '../../transfer/upload-file.js';
+import type { PlannedPart } from '../plan-shards.js';
+import { holdScratch, LEFT_BEHIND_MS, sweepScratch } from '../vllm/scratch.js';
+import { writePart, type PartOptions, type PartWriting, type WrittenFile } from './write-part.js';
+
+/** Where the parts of a plan are written by way of local disk. */
+export interface DiskWriting extends Omit<PartWriting, 'context' | 'resume'> {
+  readonly engine: TransferEngine;
+  readonly planId: string;
+  readonly scratchFolder: string;
+}
+
+/**
+ * Writes one part of every rank for a store that takes no upload parts: its files are written on local disk and sent with
+ * one request each. Nothing is left on the disk, and files that an earlier attempt sent are found again.
+ */
+export async function writePartByDisk(
+  writing: DiskWriting,
+  part: PlannedPart,
+  { signal, onStored }: PartOptions
+): Promise<WrittenFile[]> {
+  const { engine, plan, planId, scratchFolder } = writing;
+  const scratch = await holdScratch(scratchFolder, `${planId}-part-${part.part}`, { signal });
+  try {
+    await sweepScratch(scratchFolder, { olderThanMs: LEFT_BEHIND_MS, signal });
+    const disk = await openStore(pathToFileURL(scratch.output).href);
+    await requireRoom(disk, part.size * plan.ranks, { scratchFolder, signal });
+    const onDisk = { ...writing, context: engine.context, store: disk, dirKey: '', resume: false };
+    const files = await writePart(onDisk, part, { signal, onStored: () => undefined });
+    return await sendAll(writing, { files, folder: scratch.output }, { signal, onStored });
+  } finally {
+    await scratch.release();
+  }
+}
+
+async function requireRoom(
+  disk: ObjectStore,
+  bytes: number,
+  { scratchFolder, signal }: { readonly scratchFolder: string; readonly signal: AbortSignal }
+): Promise<void> {
+  try {
+    await disk.checkWritable({ bytes, signal });
+  } catch (error) {
+    if (!isPrefetchError(error, 'DiskFull')) throw error;
+    throw new PrefetchError(
+      'DiskFull',
+      `The store takes no upload parts, so that a part of all ranks, ${bytes} bytes, goes by way of ${scratchFolder}, which ` +
+        'has less: free some space, set MODEL_PREFETCH_SCRATCH to another disk, or choose a smaller maxFileSize',
+      { details: error.details }
+    );
+  }
+}
+
+async function sendAll(
+  { engine, store, dirKey }: DiskWriting,
+  { files, folder }: { readonly files: readonly WrittenFile[]; readonly folder: string },
+  { signal, onStored }: PartOptions
+): Promise<WrittenFile[]> {
+  const etags = new Map<string, string>();
+  const queue = files.values();
+  await runGroup(signal, (group) => {
+    const send = async (): Promise<void> => {
+      for (const { path, size, sha256: hex } of queue) {
+        const file = { path: join(folder, path), name: path, size, digest: { algorithm: 'sha256', hex } } as const;
+        const upload = { ...file, store, key: `${dirKey}${path}`, engine, trust: 'verify-existing' } as const;
+        etags.set(path, (await uploadFile(upload, { signal: group.signal })).etag);
+        onStored(size);
+      }
+    };
+    for (let lane = 0; lane < engine.context.lanes; lane++) group.run(send);
+  });
+  return files.map((file) => ({ ...file, etag: etags.get(file.path) ?? '' }));
+}

@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import { chooseEngine } from '../../../src/activities/shards/choose-engine.js';
+import { PrefetchError } from '../../../src/core/errors.js';
+import { unsupported } from '../../../src/shard/layout/unsupported.js';
+import { lateRefusal } from '../../helpers/refusal.js';
+import { failure } from '../../helpers/transfer-setup.js';
+import { requestOf } from './setup.js';
+
+const layOut = () => Promise.resolve('layout');
+const refuse = () => Promise.reject(unsupported('architecture', 'The architecture GPT2LMHeadModel is none of those'));
+
+describe('auto', () => {
+  test('is native where the layout is verified', async () => {
+    expect(await chooseEngine(requestOf({ engine: 'auto' }), layOut)).toEqual({
+      engine: 'native',
+      reason: 'auto: this layout is verified',
+      layout: 'layout',
+    });
+  });
+
+  test('is vLLM where it is not, and says why without telling a way out that it takes itself', async () => {
+    expect(await chooseEngine(requestOf({ engine: 'auto' }), refuse)).toEqual({
+      engine: 'vllm',
+      reason: 'auto: The architecture GPT2LMHeadModel is none of those',
+      layout: undefined,
+    });
+  });
+});
+
+describe('native', () => {
+  test('is taken where it was asked for', async () => {
+    expect(await chooseEngine(requestOf({ engine: 'native' }), layOut)).toEqual({
+      engine: 'native',
+      reason: 'engine native was asked for',
+      layout: 'layout',
+    });
+  });
+
+  test('fails with its own refusal', async () => {
+    const { code, reason, message } = await lateRefusal(chooseEngine(requestOf({ engine: 'native' }), refuse));
+    expect({ code, reason }).toEqual({ code: 'UnsupportedSharding', reason: 'architecture' });
+    expect(message).toMatch(/engine vllm \(or auto/);
+  });
+});
+
+describe('vllm', () => {
+  test('is taken where it was asked for, and knows the layout where there is one', async () => {
+    const asked = { engine: 'vllm', reason: 'engine vllm was asked for' };
+    expect(await chooseEngine(requestOf({ engine: 'vllm' }), layOut)).toEqual({ ...asked, layout: 'layout' });
+    expect(await chooseEngine(requestOf({ engine: 'vllm' }), refuse)).toEqual({ ...asked, layout: undefined });
+  });
+});
+
+test.each(['auto', 'native', 'vllm'] as const)('a failure that is no refusal is none of %s either', async (engine) => {
+  const error = new PrefetchError('InvalidSafetensors', 'model.safetensors: no JSON');
+  expect(await failure(chooseEngine(requestOf({ engine }), () => Promise.reject(error)))).toBe(error);
+});
+
+describe('other ways to split a model', () => {
+  test.each(['auto', 'native', 'vllm'] as const)('are refused by %s, before anything is read', async (engine) => {
+    for (const [args, what] of [
+      [{ pipelineParallelSize: 2 }, 'pipelineParallelSize 2'],
+      [{ enableExpertParallel: true }, 'enableExpertParallel'],
+    ] as const) {
+      const notAsked = () => Promise.reject(new Error('Nothing is to be laid out.'));
+      const { code, reason, message } = await lateRefusal(chooseEngine(requestOf({ engine, args }), notAsked));
+      expect({ code, reason }).toEqual({ code: 'UnsupportedSharding', reason: 'parallelism' });
+      expect(message).toContain(what);
+    }
+  });
+
+  test('may be named where they are not used', async () => {
+    const args = { pipelineParallelSize: 1, enableExpertParallel: false };
+    expect(await chooseEngine(requestOf({ args }), layOut)).toMatchObject({ engine: 'native' });
+  });
+});

@@ -1,0 +1,154 @@
+import { layoutFile, parseHeader, type Dtype, type TensorSpec } from '../../../src/safetensors/index.js';
+import { storedDtype } from '../../../src/shard/layout/target-dtype.js';
+import type { SourceFile, SourceTensor } from '../../../src/shard/layout/source-tensors.js';
+import type { Piece } from '../../../src/shard/layout/state-dict.js';
+import { castInPlace } from '../../../src/shard/native/cast.js';
+import type { RangeReader } from '../../../src/shard/native/source-files.js';
+import { planShards, type PlannedPart, type ShardingRequest, type ShardPlan } from '../../../src/shard/plan-shards.js';
+import { random } from '../../helpers/random.js';
+import { DEFAULT_PATTERN } from '../../helpers/shard-setup.js';
+import { tensorsOf } from '../layout/checkpoints.js';
+
+/** A whole checkpoint in memory. */
+export interface Checkpoint {
+  readonly config: object;
+  readonly files: readonly SourceFile[];
+  readonly weights: readonly Buffer[];
+}
+
+/** Random tensors that a config promises, in several files and of several data types, in turn. */
+export function randomCheckpoint(
+  config: object,
+  { seed = 1, split = 1, dtypes = ['BF16'] }: { seed?: number; split?: number; dtypes?: readonly Dtype[] } = {}
+): Checkpoint {
+  const numbers = random(seed);
+  const tensors = tensorsOf(config).map((tensor, index) => ({
+    ...tensor,
+    dtype: dtypes[index % dtypes.length] ?? 'BF16',
+  }));
+  const weights = Array.from({ length: split }, (_, file) =>
+    fileWith(
+      tensors.filter((_tensor, index) => index % split === file),
+      () => numbers.int(256)
+    )
+  );
+  const files = weights.map((bytes, file) => ({
+    path: `model-${String(file)}.safetensors`,
+    size: bytes.length,
+    header: parseHeader(bytes, bytes.length),
+  }));
+  return { config, files, weights };
+}
+
+function fileWith(tensors: readonly TensorSpec[], byte: () => number): Buffer {
+  const { headerBytes, dataByteLength } = layoutFile(tensors);
+  const data = Buffer.from(Uint8Array.from({ length: dataByteLength }, byte));
+  return Buffer.concat([headerBytes, data]);
+}
+
+export function planOf(
+  { config, files }: Checkpoint,
+  change: Partial<ShardingRequest> & { readonly ranks: number }
+): ShardPlan {
+  const rest = { dtype: 'bfloat16', vllmVersion: '0.32.0', filePattern: DEFAULT_PATTERN };
+  return planShards({ config, files, maxFileSize: Number.MAX_SAFE_INTEGER, ...rest, ...change });
+}
+
+/** A file of one rank, made element by element with everything in memory. */
+export function expectedFile(
+  plan: ShardPlan,
+  weights: readonly Buffer[],
+  { part, rank }: { readonly part: PlannedPart; readonly rank: number }
+): Buffer {
+  const bytes = Buffer.alloc(part.size);
+  bytes.set(part.headerBytes);
+  for (const { pieces, begin, end } of part.tensors) {
+    let position = begin;
+    for (const piece of pieces) {
+      const elements = piece.kind === 'ones' ? Buffer.of(0, 0, 0x80, 0x3f) : pieceOf(plan, weights, { piece, rank });
+      position += elements.copy(bytes, position);
+    }
+    if (position !== end) throw new Error('The pieces of a tensor are not as long as it is.');
+  }
+  return bytes;
+}
+
+function pieceOf(
+  plan: ShardPlan,
+  weights: readonly Buffer[],
+  { piece, rank }: { readonly piece: Exclude<Piece, { kind: 'ones' }>; readonly rank: number }
+): Buffer {
+  const source = plan.sources.get(piece.source);
+  if (source === undefined) throw new Error(piece.source);
+  const all = castTensor(plan, weights, source);
+  const bytes: number[] = [];
+  const take = (row: number, column: number) => {
+    const at = 2 * (row * piece.width + column);
+    bytes.push(all[at] ?? 0, all[at + 1] ?? 0);
+  };
+  if (piece.kind === 'columns') {
+    for (let row = 0; row < piece.rows; row++) {
+      for (let column = 0; column < piece.count; column++) take(row, rank * piece.count + column);
+    }
+  } else {
+    const first = piece.base + Math.floor(rank / piece.replicas) * piece.count;
+    for (let row = first; row < first + piece.count; row++) {
+      // What lies past the limit belongs to the next tensor of a fused one, or to nobody.
+      for (let column = 0; column < piece.width; column++) take(row < piece.limit ? row : Infinity, column);
+    }
+  }
+  return Buffer.from(bytes);
+}
+
+function castTensor(plan: ShardPlan, weights: readonly Buffer[], source: SourceTensor): Uint8Array {
+  const { file, position, begin, end, dtype } = source;
+  const bytes = Buffer.allocUnsafeSlow(end - begin);
+  weights[file]?.copy(bytes, 0, position, position + end - begin);
+  return castInPlace(bytes, dtype, storedDtype(plan.dtype));
+}
+
+/** Reads weights from memory and remembers the ranges; some answers come late, after those to later questions. */
+export function readerOf(weights: readonly Buffer[]): RangeReader & { readonly ranges: Range[] } {
+  const ranges: Range[] = [];
+  const reader = {
+    ranges,
+    bytesRead: 0,
+    read: async (file: number, { begin, end }: Omit<Range, 'file'>, into: Uint8Array) => {
+      if (begin === end) return;
+      ranges.push({ file, begin, end });
+      if (ranges.length % 3 === 0) await new Promise(setImmediate);
+      const found = weights[file]?.subarray(begin, end);
+      if (found?.length !== end - begin) throw new Error(`No bytes ${begin} to ${end} in file ${file}`);
+      into.set(found);
+      reader.bytesRead += found.length;
+    },
+    close: () => Promise.resolve(),
+  };
+  return reader;
+}
+
+export interface Range {
+  readonly file: number;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Ranges in order, those that follow each other as one; fails where two have a byte in common. */
+export function joinRanges(ranges: readonly Range[]): Range[] {
+  const joined: Range[] = [];
+  for (const range of [...ranges].sort((a, b) => a.file - b.file || a.begin - b.begin)) {
+    const last = joined.at(-1);
+    if (last === undefined || last.file !== range.file || last.end < range.begin) joined.push(range);
+    else if (last.end > range.begin) throw new Error(`File ${range.file} is read twice at ${range.begin}`);
+    else joined[joined.length - 1] = { ...last, end: range.end };
+  }
+  return joined;
+}
+
+/** Where the tensors of a plan's sources lie. */
+export function sourceRanges({ sources }: ShardPlan, isRead: (name: string) => boolean = () => true): Range[] {
+  const tensors = [...sources.values()].filter(({ name }) => isRead(name));
+  return joinRanges(
+    tensors.map(({ file, position, begin, end }) => ({ file, begin: position, end: position + end - begin }))
+  );
+}

@@ -1,0 +1,50 @@
+import { checkFrames } from '../../../src/shard/native/check-frames.js';
+import { checkSource } from '../../../src/shard/native/check-source.js';
+import type { ShardPlan } from '../../../src/shard/plan-shards.js';
+import { createEngine, type TransferEngine } from '../../../src/transfer/engine.js';
+import { sha256Of } from '../../helpers/test-source.js';
+import { live } from '../../helpers/transfer-setup.js';
+import { expectedFile, readerOf, type Checkpoint } from './bytes-in-memory.js';
+
+/** Right shards of a checkpoint in memory, and what checks them. */
+export interface CheckSetup {
+  readonly plan: ShardPlan;
+  readonly weights: readonly Buffer[];
+  /** Part after part, and rank after rank in each, as checks count them. */
+  readonly shards: Buffer[];
+  readonly engine: TransferEngine;
+  readonly readers: { readonly sources: ReturnType<typeof readerOf>; readonly shards: ReturnType<typeof readerOf> };
+  /** Checks everything, by the digests of the weights files or by their bytes; gives the digests. */
+  check(how: 'digest' | 'comparison'): Promise<string[]>;
+}
+
+export function setUpCheck(
+  { weights }: Checkpoint,
+  plan: ShardPlan,
+  { memoryBytes = 100_000 }: { memoryBytes?: number } = {}
+): CheckSetup {
+  const shards = plan.parts.flatMap((part) =>
+    Array.from({ length: plan.ranks }, (_, rank) => expectedFile(plan, weights, { part, rank }))
+  );
+  // As they are published: what happens to them afterwards changes no digest.
+  const digests = weights.map((bytes) => sha256Of(bytes).hex);
+  const engine = createEngine({ partSizeBytes: 1024, lanes: 4, memoryBytes });
+  const readers = { sources: readerOf(weights), shards: readerOf(shards) };
+  return {
+    plan,
+    weights,
+    shards,
+    engine,
+    readers,
+    check: async (how) => {
+      await checkFrames(plan, readers.shards, live());
+      const got: string[] = [];
+      for (const [file, digest] of digests.entries()) {
+        const sha256 = how === 'digest' ? digest : undefined;
+        const check = { context: engine.context, plan, file, sha256, ...readers };
+        got.push(await checkSource(check, { ...live(), onChecked: () => undefined }));
+      }
+      return got;
+    },
+  };
+}

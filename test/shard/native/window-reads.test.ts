@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest';
+import { planWindow, type Move, type Window, type WindowReads } from '../../../src/shard/native/window-reads.js';
+import { castLength } from '../../../src/shard/native/cast.js';
+import { planParts } from '../../../src/transfer/part-plan.js';
+import type { ShardPlan } from '../../../src/shard/plan-shards.js';
+import { random } from '../../helpers/random.js';
+import { llama, qwen2Moe } from '../layout/configs.js';
+import { planOf, randomCheckpoint } from './bytes-in-memory.js';
+
+const small = { ...llama, vocab_size: 70, num_key_value_heads: 2 };
+const experts = { ...qwen2Moe, vocab_size: 70, num_key_value_heads: 2 };
+
+/** How often each byte of each slab of a window is written. */
+function coverage({ ranks, begin, end }: Window, { reads, fills, zeros }: WindowReads): Uint8Array[] {
+  const slabs = ranks.map(() => new Uint8Array(end - begin));
+  const note = (slot: number, to: number, length: number) => {
+    const slab = slabs[slot];
+    if (slab === undefined || to < 0 || to + length > slab.length) throw new Error('A write past the slab');
+    for (let at = to; at < to + length; at++) slab[at] = (slab[at] ?? 0) + 1;
+  };
+  for (const { slots, to, bytes } of fills) for (const slot of slots) note(slot, to, bytes.length);
+  for (const { slot, to, length } of zeros) note(slot, to, length);
+  for (const read of reads) {
+    for (const move of read.moves) {
+      checkInside(move, castLength(read.end - read.begin, read.dtype));
+      if (move.kind === 'run') for (const slot of move.slots) note(slot, move.to, move.length);
+      else
+        move.ranks.forEach((_, slot) => {
+          note(slot, move.to, columnBytes(move));
+        });
+    }
+  }
+  return slabs;
+}
+
+function columnBytes({ rows, shareBytes, skip, lastShare }: Move & { kind: 'columns' }): number {
+  return (rows - 1) * shareBytes + lastShare - skip;
+}
+
+/** A move takes only what was read. */
+function checkInside(move: Move, length: number): void {
+  const needed = move.kind === 'run' ? move.from + move.length : move.from + move.rows * move.rowBytes;
+  if (needed > length) throw new Error('A move of more than was read');
+}
+
+function windowsOf(plan: ShardPlan, partSize: number, ranks: readonly number[]): Window[] {
+  return plan.parts.flatMap((part) =>
+    planParts(part.size, partSize).map(({ position, size }) => ({ part, begin: position, end: position + size, ranks }))
+  );
+}
+
+describe.each([
+  ['a dense model', small, ['BF16']],
+  ['a dense model that is cast', small, ['F32']],
+  ['experts of several data types', experts, ['BF16', 'F32', 'F16']],
+] as const)('the windows of %s', (_name, config, dtypes) => {
+  const checkpoint = randomCheckpoint(config, { dtypes });
+
+  test.each([1, 2, 4])('are written exactly once at each byte, for %i ranks', (ranks) => {
+    const numbers = random(ranks);
+    for (let round = 0; round < 8; round++) {
+      const maxFileSize = numbers.pick([Number.MAX_SAFE_INTEGER, 1 + numbers.int(60_000)]);
+      const plan = planOf(checkpoint, { ranks, maxFileSize });
+      const partSize = 8 * (1 + numbers.int(numbers.pick([20, 200, 4000])));
+      const readBytes = 8 * (1 + numbers.int(numbers.pick([8, 80, 2000])));
+      const all = Array.from({ length: ranks }, (_, rank) => rank);
+      const some = all.filter(() => numbers.int(2) === 0);
+      for (const window of windowsOf(plan, partSize, some.length === 0 ? all : some)) {
+        const planned = planWindow(plan, window, readBytes);
+        for (const slab of coverage(window, planned)) expect(slab.findIndex((times) => times !== 1)).toBe(-1);
+        expect(planned.reads.every(({ begin, end }) => end > begin && end - begin <= readBytes)).toBe(true);
+      }
+    }
+  });
+});
+
+describe('reads', () => {
+  const plan = planOf(randomCheckpoint(small), { ranks: 2 });
+  const whole = { ...wholePart(plan), ranks: [0, 1] };
+  const output = whole.part.tensors.find(({ name }) => name === 'model.layers.0.self_attn.o_proj.weight');
+
+  test('of a whole part are few where all fits into one', () => {
+    expect(planWindow(plan, whole, 2 ** 30).reads).toHaveLength(1);
+  });
+
+  test('that are big are not joined, for copies would cost more than requests', () => {
+    const { reads } = planWindow(plan, whole, 8192);
+    for (const { moves, begin, end } of reads) {
+      const [least, ...others] = moves.map(moveBytes).sort((a, b) => a - b);
+      if (others.length > 0) expect(least).toBeLessThan(8192);
+      expect(end - begin).toBeLessThanOrEqual(8192);
+    }
+    // Each of the bigger tensors goes straight to its place, by reads of the full size.
+    expect(reads.some(({ moves, begin, end }) => moves.length === 1 && end - begin === 8192)).toBe(true);
+  });
+
+  test('that replicas share go to all of them', () => {
+    const four = planOf(randomCheckpoint(small), { ranks: 4 });
+    const { reads } = planWindow(four, { ...wholePart(four), ranks: [0, 1, 2, 3] }, 64);
+    const slots = reads.flatMap(({ moves }) => moves.flatMap((move) => (move.kind === 'run' ? [move.slots] : [])));
+    // A norm is the same on every rank, a key/value head on two of four.
+    expect(slots).toContainEqual([0, 1, 2, 3]);
+    expect(slots).toContainEqual([0, 1]);
+    expect(slots).toContainEqual([2, 3]);
+  });
+
+  test('of a row that a border cuts are called the same by both windows', () => {
+    // Each rank has 32 of 64 elements of a row.
+    const border = (output?.begin ?? NaN) + 5 * 64 + 24;
+    const names = [
+      { ...whole, end: border },
+      { ...whole, begin: border },
+    ].map((window) => planWindow(plan, window, 1024).reads.flatMap(({ cutRow }) => cutRow ?? []));
+    expect(names).toEqual([['model.layers.0.self_attn.o_proj.weight#5'], ['model.layers.0.self_attn.o_proj.weight#5']]);
+  });
+
+  test('of rows at whose end a border lies need no name', () => {
+    const border = (output?.begin ?? NaN) + 5 * 64;
+    for (const window of [
+      { ...whole, end: border },
+      { ...whole, begin: border },
+    ]) {
+      expect(planWindow(plan, window, 1024).reads.flatMap(({ cutRow }) => cutRow ?? [])).toEqual([]);
+    }
+  });
+});
+
+function wholePart({ parts: [part] }: ShardPlan) {
+  if (part === undefined) throw new Error('There is no part.');
+  return { part, begin: 0, end: part.size };
+}
+
+function moveBytes(move: Move): number {
+  return move.kind === 'run' ? move.length : move.rows * move.rowBytes;
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { closeIdleSockets } from '../../../src/http/agents.js';
+import { writePart } from '../../../src/shard/native/write-part.js';
+import type { ShardPlan } from '../../../src/shard/plan-shards.js';
+import { OUT, setUpShards, type ShardChange, type ShardSetup } from '../../helpers/shard-setup.js';
+import { failure, live } from '../../helpers/transfer-setup.js';
+import { expectedFile } from './bytes-in-memory.js';
+
+/** Writes all parts at once, as activities of one process do, and looks at every byte. */
+async function writeAtOnce(
+  memory: { readonly memoryBytes: number; readonly partSizeBytes: number },
+  change: ShardChange,
+  name = 'llama-untied'
+): Promise<{ readonly plan: ShardPlan; readonly peakBytes: number; readonly bytesRead: number }> {
+  const setup = await setUpShards(name, memory);
+  try {
+    const plan = setup.plan(change);
+    const sources = setup.sources();
+    const writing = { context: setup.engine.context, plan, sources, store: setup.store, dirKey: OUT, resume: false };
+    const options = { ...live(), onStored: () => undefined };
+    const files = await Promise.all(plan.parts.map((part) => writePart(writing, part, options)));
+    files.forEach((ofPart, index) => {
+      const part = plan.parts[index];
+      if (part === undefined) throw new Error(String(index));
+      ofPart.forEach(({ path }, rank) => {
+        const expected = expectedFile(plan, weightsOf(setup), { part, rank });
+        expect(setup.shard(path).equals(expected)).toBe(true);
+      });
+    });
+    expect(setup.engine.memory.inUseBytes).toBe(0);
+    return { plan, peakBytes: setup.engine.memory.peakBytes, bytesRead: sources.bytesRead };
+  } finally {
+    closeIdleSockets();
+    await setup.close();
+  }
+}
+
+const weightsOf = ({ files, store }: ShardSetup) => files.map(({ key }) => store.objects.get(key) ?? Buffer.alloc(0));
+
+describe('memory', () => {
+  test.each([
+    [50_000, 8_192],
+    [200_000, 16_384],
+    [1_000_000, 65_536],
+  ])('of %i bytes is never used beyond its budget, whatever is written at once', async (memoryBytes, partSizeBytes) => {
+    for (const change of [
+      { ranks: 1 },
+      { ranks: 2, maxFileSize: 40_000 },
+      { ranks: 4, maxFileSize: 100_000 },
+      { ranks: 2, dtype: 'float16', maxFileSize: 40_000 },
+    ]) {
+      const { peakBytes } = await writeAtOnce({ memoryBytes, partSizeBytes }, change);
+      expect(peakBytes).toBeLessThanOrEqual(memoryBytes);
+      expect(peakBytes).toBeGreaterThan(0);
+    }
+  });
+
+  test('for one part is enough for many at once, which wait for their turn', async () => {
+    const { plan, peakBytes } = await writeAtOnce(
+      { memoryBytes: 12_000, partSizeBytes: 8_192 },
+      { ranks: 2, maxFileSize: 1 }
+    );
+    expect(plan.parts.length).toBeGreaterThan(20);
+    expect(peakBytes).toBeLessThanOrEqual(12_000);
+  });
+
+  test('may be far smaller than a tensor', async () => {
+    const { plan, peakBytes } = await writeAtOnce({ memoryBytes: 6_000, partSizeBytes: 4_096 }, { ranks: 1 });
+    const largest = Math.max(...plan.parts.flatMap(({ tensors }) => tensors.map(({ begin, end }) => end - begin)));
+    expect(largest).toBeGreaterThan(20 * peakBytes);
+  });
+
+  test('for fewer ranks than there are takes them in groups, which costs reading more than once', async () => {
+    const change = { ranks: 4 };
+    const roomy = await writeAtOnce({ memoryBytes: 1_000_000, partSizeBytes: 8_192 }, change);
+    const narrow = await writeAtOnce({ memoryBytes: 24_000, partSizeBytes: 8_192 }, change);
+    // Upload parts of two ranks, and buffers for reads, which count too.
+    expect(narrow.peakBytes).toBe(2 * 8_192 + 4 * 1_496);
+    expect(narrow.bytesRead).toBeGreaterThan(roomy.bytesRead);
+  });
+
+  test('that other transfers hold is waited for, and waiting can be given up', async () => {
+    const setup = await setUpShards('llama-untied', { memoryBytes: 100_000, partSizeBytes: 16_384 });
+    try {
+      const plan = setup.plan({ ranks: 2 });
+      const { context } = setup.engine;
+      const giveBack = await context.memory.reserve(90_000, live());
+      const sources = setup.sources();
+      const writing = { context, plan, sources, store: setup.store, dirKey: OUT, resume: true };
+      const [part] = plan.parts;
+      if (part === undefined) throw new Error('There is no part.');
+      const abort = new AbortController();
+      const first = failure(writePart(writing, part, { signal: abort.signal, onStored: () => undefined }));
+      const second = writePart(writing, part, { ...live(), onStored: () => undefined });
+      abort.abort(new Error('enough'));
+      expect(await first).toMatchObject({ message: 'enough' });
+      expect(sources.bytesRead).toBe(0);
+      giveBack();
+      expect(await second).toHaveLength(2);
+    } finally {
+      closeIdleSockets();
+      await setup.close();
+    }
+  });
+});

@@ -1,0 +1,248 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { closeIdleSockets } from '../../../src/http/agents.js';
+import type { RangeReader } from '../../../src/shard/native/source-files.js';
+import { writePart, type PartOptions, type WrittenFile } from '../../../src/shard/native/write-part.js';
+import type { ShardPlan } from '../../../src/shard/plan-shards.js';
+import { createEngine, type TransferEngine } from '../../../src/transfer/engine.js';
+import { OUT, setUpShards, type ShardSetup } from '../../helpers/shard-setup.js';
+import { sha256Of } from '../../helpers/test-source.js';
+import { failure, live, quickPolicies } from '../../helpers/transfer-setup.js';
+import { expectedFile } from './bytes-in-memory.js';
+
+const sizes = { partSizeBytes: 16_384, memoryBytes: 400_000 };
+const open: ShardSetup[] = [];
+
+afterEach(async () => {
+  closeIdleSockets();
+  for (const setup of open.splice(0)) {
+    expect(setup.engine.memory.inUseBytes).toBe(0);
+    await setup.close();
+  }
+});
+
+async function setUp(change: Parameters<typeof setUpShards>[1] = {}, name = 'llama-untied'): Promise<ShardSetup> {
+  const setup = await setUpShards(name, { ...sizes, ...change });
+  open.push(setup);
+  return setup;
+}
+
+/** Writes all parts of a plan one after the other, as a process that goes on with what it finds. */
+async function write(
+  setup: ShardSetup,
+  plan: ShardPlan,
+  change: Partial<PartOptions> & {
+    readonly resume?: boolean;
+    readonly engine?: TransferEngine;
+    readonly sources?: RangeReader;
+  } = {}
+): Promise<WrittenFile[]> {
+  const { resume = true, engine = setup.engine, sources = setup.sources(), ...options } = change;
+  const writing = { context: engine.context, plan, sources, store: setup.store, dirKey: OUT, resume };
+  const files: WrittenFile[] = [];
+  for (const part of plan.parts) {
+    files.push(...(await writePart(writing, part, { ...live(), onStored: () => undefined, ...options })));
+  }
+  return files;
+}
+
+/** Fails unless each file is there, is right to the last byte, and is what the writer said. */
+async function expectWritten(setup: ShardSetup, plan: ShardPlan, files: readonly WrittenFile[]): Promise<void> {
+  const weights = setup.files.map(({ key }) => setup.store.objects.get(key) ?? Buffer.alloc(0));
+  expect(files).toHaveLength(plan.ranks * plan.parts.length);
+  for (const [index, { path, size, sha256, etag }] of files.entries()) {
+    const rank = index % plan.ranks;
+    const part = plan.parts[(index - rank) / plan.ranks];
+    if (part === undefined) throw new Error(path);
+    const bytes = setup.shard(path);
+    expect(bytes.equals(expectedFile(plan, weights, { part, rank }))).toBe(true);
+    expect({ sha256, size }).toEqual({ sha256: sha256Of(bytes).hex, size: bytes.length });
+    expect(etag).toBe((await setup.store.head(`${OUT}${path}`))?.etag);
+  }
+}
+
+const shardsIn = ({ store }: ShardSetup) => [...store.objects.keys()].filter((key) => key.startsWith(OUT));
+const puts = ({ store }: ShardSetup) => store.calls.filter((call) => call.startsWith('PUT part')).length;
+const partsOf = (plan: ShardPlan) =>
+  plan.parts.reduce((sum, { size }) => sum + plan.ranks * Math.ceil(size / sizes.partSizeBytes), 0);
+
+const sourceBytes = ({ sources }: ShardPlan) =>
+  [...sources.values()].reduce((sum, { begin, end }) => sum + end - begin, 0);
+
+/** Begins to write and gives up at the n-th upload part, which never arrives. */
+async function cut(setup: ShardSetup, plan: ShardPlan, at: number): Promise<void> {
+  const abort = new AbortController();
+  let count = 0;
+  setup.store.faults.intercept = (_request, _response, name) => {
+    if (!name.startsWith('PUT part') || ++count < at) return false;
+    abort.abort(new Error('cut'));
+    return true;
+  };
+  expect(await failure(write(setup, plan, { signal: abort.signal }))).toMatchObject({ message: 'cut' });
+  expect(shardsIn(setup)).toEqual([]);
+  delete setup.store.faults.intercept;
+}
+
+describe('a part', () => {
+  test.each([
+    ['one rank', { ranks: 1 }],
+    ['several ranks', { ranks: 4 }],
+    ['several parts', { ranks: 2, maxFileSize: 40_000 }],
+    ['an empty part', { ranks: 2, maxFileSize: 1 }],
+    ['elements that are cast', { ranks: 2, dtype: 'float16' }],
+  ])('of %s is written, and each byte of the source is read once', async (_what, change) => {
+    for (const split of [1, 3]) {
+      const setup = await setUp({ split });
+      const plan = setup.plan(change);
+      const sources = setup.sources();
+      let stored = 0;
+      const onStored = (bytes: number) => {
+        stored += bytes;
+      };
+      const files = await write(setup, plan, { sources, onStored });
+      await expectWritten(setup, plan, files);
+      expect(sources.bytesRead).toBe(sourceBytes(plan));
+      expect(stored).toBe(files.reduce((sum, { size }) => sum + size, 0));
+      expect(setup.store.uploads.size).toBe(0);
+    }
+  });
+
+  test('is taken up by the upload parts that are missing, wherever it was cut', async () => {
+    for (const cutAt of [1, 2, 5, 9, 16]) {
+      const setup = await setUp();
+      const plan = setup.plan({ ranks: 2 });
+      await cut(setup, plan, cutAt);
+      const stored: number[] = [];
+      const engine = createEngine({ ...sizes, lanes: 4, policies: quickPolicies });
+      const files = await write(setup, plan, { engine, onStored: (bytes) => stored.push(bytes) });
+      // First it tells what each rank's upload holds; the last lanes before the cut may not have arrived.
+      const held = stored.splice(0, 2).reduce((sum, bytes) => sum + bytes / sizes.partSizeBytes, 0);
+      expect(held).toBeGreaterThanOrEqual(cutAt - 4);
+      expect(stored).toHaveLength(partsOf(plan) - held);
+      await expectWritten(setup, plan, files);
+    }
+  });
+
+  test('of which all bytes are in the store is made visible, and nothing is read for it', async () => {
+    const setup = await setUp();
+    const plan = setup.plan({ ranks: 2 });
+    setup.store.faults.completing = () => {
+      throw new Error('died');
+    };
+    await failure(write(setup, plan));
+    delete setup.store.faults.completing;
+    const sources = setup.sources();
+    await expectWritten(setup, plan, await write(setup, plan, { sources }));
+    expect(sources.bytesRead).toBe(0);
+  });
+
+  test('of which some ranks were visible already is written for these ranks again', async () => {
+    const setup = await setUp();
+    const plan = setup.plan({ ranks: 4 });
+    let completed = 0;
+    setup.store.faults.completing = (complete) => {
+      if (++completed > 2) throw new Error('died');
+      complete();
+    };
+    await failure(write(setup, plan));
+    expect(shardsIn(setup)).toHaveLength(2);
+    delete setup.store.faults.completing;
+    setup.store.calls.length = 0;
+    const files = await write(setup, plan);
+    expect(puts(setup)).toBe(partsOf(plan) / 2);
+    await expectWritten(setup, plan, files);
+  });
+
+  test('starts over where nobody may go on', async () => {
+    const setup = await setUp();
+    const plan = setup.plan({ ranks: 2 });
+    // Lanes are four, so that by then both ranks have parts in the store.
+    await cut(setup, plan, 9);
+    const stored: number[] = [];
+    const files = await write(setup, plan, { resume: false, onStored: (bytes) => stored.push(bytes) });
+    expect(stored.filter((bytes) => bytes > 0)).toHaveLength(partsOf(plan));
+    await expectWritten(setup, plan, files);
+    expect(setup.store.uploads.size).toBe(0);
+  });
+
+  test('gives up upload parts of another size, as another amount of memory leaves them', async () => {
+    const setup = await setUp();
+    const plan = setup.plan({ ranks: 2 });
+    // Lanes are four, so that by then both ranks have parts in the store.
+    await cut(setup, plan, 9);
+    const engine = createEngine({ partSizeBytes: 8_192, memoryBytes: 400_000, lanes: 4, policies: quickPolicies });
+    const files = await write(setup, plan, { engine });
+    await expectWritten(setup, plan, files);
+    expect(setup.store.uploads.size).toBe(0);
+  });
+});
+
+describe('a failure', () => {
+  test('to send one part ends everything, and leaves nothing visible', async () => {
+    const setup = await setUp();
+    const plan = setup.plan({ ranks: 4 });
+    let asked = 0;
+    setup.store.faults.intercept = (_request, response, name) => {
+      if (name !== 'PUT part 3') return false;
+      asked++;
+      response.writeHead(500).end();
+      return true;
+    };
+    expect(await failure(write(setup, plan))).toMatchObject({ code: 'StoreUnavailable', details: { status: 500 } });
+    expect(asked).toBeGreaterThanOrEqual(quickPolicies.put.tries);
+    expect(shardsIn(setup)).toEqual([]);
+    const { getLanes, putLanes, memory, shardTurn } = setup.engine.context;
+    expect([getLanes.inUse, putLanes.inUse, memory.inUseBytes, shardTurn.inUse]).toEqual([0, 0, 0, 0]);
+    delete setup.store.faults.intercept;
+    await expectWritten(setup, plan, await write(setup, plan));
+  });
+
+  test.each([
+    [
+      'answers 500',
+      (response: { writeHead(status: number): { end(): void } }) => {
+        response.writeHead(500).end();
+      },
+    ],
+    [
+      'cuts the connection',
+      (response: { destroy(): void }) => {
+        response.destroy();
+      },
+    ],
+  ])('of a source that %s once is made good, and one that goes on is told', async (_what, fail) => {
+    for (const times of [1, Infinity]) {
+      const setup = await setUp();
+      const plan = setup.plan({ ranks: 2 });
+      let failures = 0;
+      setup.store.faults.intercept = (_request, response, name) => {
+        if (!name.startsWith('GET source/') || ++failures > times) return false;
+        fail(response);
+        return true;
+      };
+      const writing = write(setup, plan);
+      if (times === 1) await expectWritten(setup, plan, await writing);
+      else {
+        expect(await failure(writing)).toMatchObject({
+          code: 'StoreUnavailable',
+          message: expect.stringContaining('source/model-1.safetensors') as string,
+        });
+        expect(shardsIn(setup)).toEqual([]);
+      }
+    }
+  });
+
+  test.each([
+    ['is shorter than it was', 'StoreUnavailable', (bytes: Buffer) => bytes.subarray(0, bytes.length - 2)],
+    ['is longer than it was', 'StoreUnavailable', (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(2)])],
+    ['is gone', 'ObjectNotFound', () => undefined],
+  ])('of a source that %s ends everything', async (_what, code, change) => {
+    const setup = await setUp();
+    const { objects } = setup.store;
+    const [key, bytes] = [...objects].find(([each]) => each.startsWith('source/')) ?? ['', Buffer.alloc(0)];
+    const changed = change(bytes);
+    if (changed === undefined) objects.delete(key);
+    else objects.set(key, changed);
+    expect(await failure(write(setup, setup.plan({ ranks: 2 })))).toMatchObject({ code });
+    expect(shardsIn(setup)).toEqual([]);
+  });
+});
