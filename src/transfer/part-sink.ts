@@ -74,7 +74,10 @@ export function createPartSink(options: PartSinkOptions): PartSink {
       if (hash !== undefined) use(() => hash.add(part.partNumber, bytes));
       use(() => storePart(part, bytes));
     },
-    finish: async () => ({ receipts: inOrder(open.parts, receipts), hex: await hash?.hex() }),
+    finish: async () => {
+      await sender.settle();
+      return { receipts: inOrder(open.parts, receipts), hex: await hash?.hex() };
+    },
     close: async () => {
       running?.drop();
       await sender.close();

@@ -1,14 +1,16 @@
-import { open, type FileHandle } from 'node:fs/promises';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { putBytes, type PutAnswer } from '../http/put-bytes.js';
 import { retryAfterMs } from '../http/retry-after.js';
 import type { HttpTarget, ObjectStore, PartDescription, Receipt, Upload } from '../storage/object-store.js';
+import { openPartFiles } from './part-files.js';
 import { withRetries, type RetryPolicy } from './retries.js';
 
 /** Brings parts of one upload into the store. */
 export interface PartSender {
   /** The bytes are not looked at afterwards, also when it fails. */
   send(part: PartDescription, bytes: Uint8Array, options: { readonly signal: AbortSignal }): Promise<Receipt>;
+  /** After the last part: done when the store holds them all for good, as far as it tells; fails as `send` does. */
+  settle(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -18,7 +20,10 @@ export function createPartSender(
   upload: Upload,
   policy: RetryPolicy & { readonly stallMs: number }
 ): PartSender {
-  const handles = new Map<string, Promise<FileHandle>>();
+  const files = openPartFiles();
+  const asFailure = (error: unknown): never => {
+    throw writeFailure(error, `${upload.key} in ${store.root}`);
+  };
 
   async function sendOnce(part: PartDescription, bytes: Uint8Array, signal: AbortSignal): Promise<Receipt> {
     const target = await store.partTarget(upload, part, { signal });
@@ -26,15 +31,7 @@ export function createPartSender(
       const etag = await putPart(target, bytes, { signal, stallMs: policy.stallMs, key: upload.key });
       return store.confirmPart(upload, part, etag, { signal });
     }
-    const opened = handles.get(target.path) ?? open(target.path, 'r+');
-    handles.set(target.path, opened);
-    try {
-      await writeAll(await opened, bytes, target.position);
-    } catch (error) {
-      handles.delete(target.path);
-      await opened.then(closeQuietly, () => undefined);
-      throw writeFailure(error, `${upload.key} in ${store.root}`);
-    }
+    await files.write(target.path, bytes, target.position).catch(asFailure);
     return store.confirmPart(upload, part, undefined, { signal });
   }
 
@@ -46,15 +43,9 @@ export function createPartSender(
         throw refusedForGood(error);
       }
     },
-    async close() {
-      for (const opened of handles.values()) await opened.then(closeQuietly, () => undefined);
-    },
+    settle: () => files.settle().catch(asFailure),
+    close: () => files.close(),
   };
-}
-
-async function closeQuietly(handle: FileHandle): Promise<void> {
-  // The store syncs what was written; a failure to close says nothing about the bytes.
-  await handle.close().catch(() => undefined);
 }
 
 /** A signature that ended is refused once; who is refused with fresh ones too may not write. */
@@ -98,13 +89,6 @@ export function etagOf(answer: PutAnswer, key: string): string {
 
   function fail(as: 'UploadNotFound' | 'BucketNotFound' | 'StoreUnavailable'): never {
     throw new PrefetchError(as, message, options);
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
-    written += bytesWritten;
   }
 }
 

@@ -55,7 +55,7 @@ export async function writePart(writing: PartWriting, part: PlannedPart, options
   );
   const uploads = await openUploads(writing, part, { memory, signal });
   const finished = writing.finished ?? [];
-  options.onStored(finished.reduce((sum, { size }) => sum + size, 0));
+  for (const { size } of finished) options.onStored(size);
   for (const upload of uploads) options.onStored(upload.open.held.reduce((sum, { size }) => sum + size, 0));
   const streamed = await streamAll(writing, part, {
     uploads,
