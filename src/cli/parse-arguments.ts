@@ -69,10 +69,12 @@ function declareProgram(version: string, take: Take): Command {
 }
 
 function declare(program: Command, name: CommandName, output: OutputFormat = 'text'): Command {
+  // Whoever shows the help breaks its lines, as wide as the terminal is.
+  const [summary = '', ...details] = SUMMARIES[name].split('\n');
   return program
     .command(name.split(' ').at(-1) ?? name)
-    .summary(SUMMARIES[name].split('\n')[0] ?? '')
-    .description(SUMMARIES[name])
+    .summary(summary)
+    .description(details.length === 0 ? summary : `${summary}\n\n${details.join(' ')}`)
     .addHelpText('after', `\n${EXAMPLES[name]}`)
     .addOption(
       new Option('--output <format>', 'Form of the result on stdout').choices(['text', 'json']).default(output)
