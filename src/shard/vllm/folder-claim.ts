@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PrefetchError } from '../../core/errors.js';
-import { withFileErrors } from '../../storage/local/file-errors.js';
+import { isSystemError, withFileErrors } from '../../storage/local/file-errors.js';
 
 /** This process works in a folder, until it stops or dies. */
 export interface FolderClaim {
@@ -25,18 +25,29 @@ const TRIES = 20;
 export async function claimFolder(folder: string): Promise<FolderClaim> {
   const file = join(folder, claimName(await placeOf(), process.pid));
   for (let tries = 0; ; tries++) {
-    // It may have been swept since the last try.
-    await withFileErrors({ action: 'make', path: folder }, async () => {
-      await mkdir(folder, { recursive: true });
-      await writeFile(file, '');
-    });
+    // Whoever had it may take it away at any moment, with the claims of those who wait for it.
+    const written = await writeClaim(folder, file);
     const others = await liveClaims(folder, file);
-    if (others.length === 0) return keepAlive(file);
+    if (written && others.length === 0 && (await isThere(file))) return keepAlive(file);
     await rm(file, { force: true });
     // Two may be trying at this very moment: whoever comes back first finds the folder free.
     if (tries === TRIES) throw taken(folder, others);
     await delay(5 + Math.random() * 45);
   }
+}
+
+/** False when the folder went between being made and being written to. */
+async function writeClaim(folder: string, file: string): Promise<boolean> {
+  return withFileErrors({ action: 'make', path: folder }, async () => {
+    await mkdir(folder, { recursive: true });
+    try {
+      await writeFile(file, '');
+      return true;
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return false;
+      throw error;
+    }
+  });
 }
 
 /** When a process last claimed this folder, in milliseconds since the epoch. */
@@ -105,6 +116,10 @@ function exists(pid: number): boolean {
   }
 }
 
+async function isThere(path: string): Promise<boolean> {
+  return (await modified(path)) > 0;
+}
+
 async function modified(path: string): Promise<number> {
   return stat(path).then(
     ({ mtimeMs }) => mtimeMs,
@@ -113,9 +128,9 @@ async function modified(path: string): Promise<number> {
 }
 
 function taken(folder: string, [other]: readonly Claim[]): PrefetchError {
-  return new PrefetchError(
-    'InsufficientResources',
-    `${folder} is in use by the process ${String(other?.pid)} (${String(other?.place)}): it works on the same plan`,
-    { details: { folder } }
-  );
+  const why =
+    other === undefined
+      ? 'is taken away again and again: other processes work on the same plan'
+      : `is in use by the process ${String(other.pid)} (${other.place}): it works on the same plan`;
+  return new PrefetchError('InsufficientResources', `${folder} ${why}`, { details: { folder } });
 }

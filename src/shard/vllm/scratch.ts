@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { withFileErrors } from '../../storage/local/file-errors.js';
 import { createKeyTurns } from '../../transfer/key-turns.js';
@@ -24,6 +24,8 @@ export const LEFT_BEHIND_MS = 6 * 60 * 60_000;
 
 const PREFIX = 'shard-';
 const OUTPUT_PREFIX = 'output-';
+// Of these nobody wants anything any more.
+const REMOVED_PREFIX = 'removed-';
 
 // An attempt that was given up may still be ending in this process: the next one waits for it.
 const turns = createKeyTurns();
@@ -48,8 +50,12 @@ export async function sweepScratch(
   scratchFolder: string,
   { olderThanMs, signal }: { readonly olderThanMs: number; readonly signal: AbortSignal }
 ): Promise<void> {
-  const names = (await readdir(scratchFolder)).filter((name) => name.startsWith(PREFIX));
-  for (const folder of names.map((name) => join(scratchFolder, name))) {
+  const names = await readdir(scratchFolder);
+  for (const name of names.filter((name) => name.startsWith(REMOVED_PREFIX))) {
+    signal.throwIfAborted();
+    await removeAll(join(scratchFolder, name));
+  }
+  for (const folder of names.filter((name) => name.startsWith(PREFIX)).map((name) => join(scratchFolder, name))) {
     signal.throwIfAborted();
     if (users.has(folder) || Date.now() - (await lastClaimed(folder)) < olderThanMs) continue;
     try {
@@ -73,8 +79,7 @@ async function holdFolder(folder: string, { signal }: { readonly signal: AbortSi
     if (!held) return;
     held = false;
     claim?.stop();
-    // What cannot be removed now is swept later; the job's own outcome is not to be lost over it.
-    if (claim !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
+    if (claim !== undefined) await remove(folder);
     giveBack?.();
     leave(folder);
   };
@@ -88,6 +93,24 @@ async function holdFolder(folder: string, { signal }: { readonly signal: AbortSi
     await release();
     throw error;
   }
+}
+
+/**
+ * Under another name first, claims and all: files go one by one, and whoever saw no claim any more would take the folder
+ * and lose what it puts there.
+ */
+async function remove(folder: string): Promise<void> {
+  const removed = join(dirname(folder), `${REMOVED_PREFIX}${randomUUID()}`);
+  await rename(folder, removed).then(
+    () => removeAll(removed),
+    // What cannot be removed now is swept later; the job's own outcome is not to be lost over it.
+    () => undefined
+  );
+}
+
+/** As far as it can: another process may be at it too. */
+async function removeAll(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
 }
 
 function leave(folder: string): void {

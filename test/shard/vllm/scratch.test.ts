@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, renameSync } from 'node:fs';
 import { access, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { holdScratch, sweepScratch } from '../../../src/shard/vllm/scratch.js';
 import { failure, live } from '../../helpers/transfer-setup.js';
@@ -31,6 +33,12 @@ async function heldFolder(root: string, planId = 'plan') {
   onTestFinished(() => scratch.release());
   const claim = (await readdir(scratch.folder)).find((name) => name.startsWith('claim.')) ?? '';
   return { scratch, claim };
+}
+
+/** Looks for a moment without letting anything else of this thread run. */
+function appears(path: string): boolean {
+  for (const until = Date.now() + 20; Date.now() < until;) if (existsSync(path)) return true;
+  return false;
 }
 
 /** A folder as a process leaves it that was killed a while ago. */
@@ -112,6 +120,36 @@ describe('the folder of a plan', () => {
     await expect(next).rejects.toThrow('given up');
   });
 
+  test('keeps its claim until it is gone: nobody else takes it while its files are being removed', async () => {
+    const root = await tmpFolder();
+    const { scratch } = await heldFolder(root);
+    await Promise.all(Array.from({ length: 2000 }, (_, n) => writeFile(join(scratch.source, String(n)), 'x')));
+    const released = new AbortController();
+    const releasing = scratch.release().then(() => {
+      released.abort();
+    });
+    const seen = new Set<string>();
+    while (!released.signal.aborted) {
+      const names = await readdir(scratch.folder).catch(() => undefined);
+      if (names !== undefined) seen.add(names.some((name) => name.startsWith('claim.')) ? 'claimed' : 'free to take');
+    }
+    await releasing;
+    expect(seen).not.toContain('free to take');
+    expect(await readdir(root)).toEqual([]);
+  });
+
+  test('is claimed again when its last user takes it away at that very moment', async () => {
+    const root = await tmpFolder();
+    const folder = join(root, 'shard-plan');
+    const holding = holdScratch(root, 'plan', live());
+    // The folder is made by another thread while this one looks, so that its claim cannot be there yet.
+    while (!appears(folder)) await setImmediate();
+    renameSync(folder, join(root, 'gone'));
+    const scratch = await holding;
+    expect(await readdir(folder)).toContainEqual(expect.stringMatching(/^claim\./));
+    await scratch.release();
+  });
+
   test('is no path that a plan id could choose', async () => {
     await expect(holdScratch(await tmpFolder(), '../elsewhere', live())).rejects.toThrow('Internal');
   });
@@ -135,6 +173,14 @@ describe('sweeping', () => {
     const foreign = await leftBehind(root, 'downloads', 2 * hour);
     await sweepScratch(root, { olderThanMs: hour, ...live() });
     expect(await Promise.all([old, young, foreign].map(there))).toEqual([false, true, true]);
+  });
+
+  test('removes what a process that was killed had begun to remove', async () => {
+    const root = await tmpFolder();
+    const half = await leftBehind(root, 'removed-8c5c0a5e', 0);
+    await writeFile(join(half, 'claim.other-host-pid_4026531836_.17'), '');
+    await sweepScratch(root, { olderThanMs: hour, ...live() });
+    expect(await there(half)).toBe(false);
   });
 
   test('removes younger ones too when their room is needed', async () => {
