@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -10,7 +10,18 @@ export async function tmpFolder(): Promise<string> {
   return folder;
 }
 
-/** The same for a whole file: make it in `beforeAll`, hand it to `removeFolder` in `afterAll`. */
+/** One on another disk than the others, in shared memory; undefined where there is no second file system. */
+export async function tmpFolderElsewhere(): Promise<string | undefined> {
+  try {
+    const folder = await mkdtemp('/dev/shm/model-prefetch-test-');
+    onTestFinished(() => removeFolder(folder));
+    return (await stat(folder)).dev === (await stat(tmpdir())).dev ? undefined : folder;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A folder for a whole file of tests: make it in `beforeAll`, hand it to `removeFolder` in `afterAll`. */
 export async function createTmpFolder(): Promise<string> {
   // macOS links /tmp to /private/tmp; a real path compares equal to what the code under test reports.
   return mkdtemp(join(await realpath(tmpdir()), 'model-prefetch-test-'));

@@ -16,17 +16,19 @@ export interface LocalCopy {
  * Links a file, or copies it where that cannot be: to another disk, or a file of another user. A link takes no room, and it
  * goes on naming the bytes that are checked now, even when the store puts another file in their place. It is only read:
  * writing to it would change the store.
+ * @returns whether a part of it is what a killed process had copied
  */
 export async function linkOrCopy(
   copy: LocalCopy,
   options: { readonly signal: AbortSignal; readonly onBytes: (bytes: number) => void }
-): Promise<void> {
-  await withFileErrors({ action: 'write', path: copy.to, neededBytes: copy.size }, async () => {
+): Promise<{ readonly resumed: boolean }> {
+  return withFileErrors({ action: 'write', path: copy.to, neededBytes: copy.size }, async () => {
     try {
       await link(copy.from, copy.to);
+      return { resumed: false };
     } catch (error) {
       if (!isSystemError(error, 'EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error;
-      await copyRest(copy, options);
+      return copyRest(copy, options);
     }
   });
 }
@@ -35,13 +37,14 @@ export async function linkOrCopy(
 async function copyRest(
   { from, to, size }: LocalCopy,
   { signal, onBytes }: { readonly signal: AbortSignal; readonly onBytes: (bytes: number) => void }
-): Promise<void> {
+): Promise<{ readonly resumed: boolean }> {
   const partial = `${to}.part`;
   const before = await stat(partial).then(
     (found) => found.size,
     () => 0
   );
-  let done = before <= size ? before : 0;
+  const resumed = before > 0 && before <= size;
+  let done = resumed ? before : 0;
   const count = new Transform({
     transform(chunk: Buffer, _encoding, pass) {
       done += chunk.length;
@@ -50,7 +53,7 @@ async function copyRest(
     },
   });
   const highWaterMark = MiB;
-  const writing = done === 0 ? { flags: 'w' } : { flags: 'r+', start: done };
+  const writing = resumed ? { flags: 'r+', start: done } : { flags: 'w' };
   try {
     await pipeline(
       createReadStream(from, { start: done, highWaterMark }),
@@ -64,4 +67,5 @@ async function copyRest(
     throw error;
   }
   await rename(partial, to);
+  return { resumed };
 }

@@ -1,27 +1,18 @@
-import { access, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { access, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { linkOrCopy } from '../../../src/shard/vllm/link-or-copy.js';
-import { createTmpFolder, removeFolder, tmpFolder } from '../../helpers/tmp.js';
+import { tmpFolder, tmpFolderElsewhere } from '../../helpers/tmp.js';
 import { bytesOf, failure, live } from '../../helpers/transfer-setup.js';
 
 const bytes = bytesOf(3_000_000);
-const open: string[] = [];
-afterEach(() => Promise.all(open.splice(0).map(removeFolder)));
 
-/** A file on another disk than that of temporary folders: shared memory, where there is some. */
+/** A file on another disk than that of temporary folders, where there is one. */
 async function elsewhere(): Promise<string | undefined> {
-  const folder = join('/dev/shm', `model-prefetch-test-${String(process.pid)}`);
-  try {
-    await mkdir(folder, { recursive: true });
-    open.push(folder);
-    await writeFile(join(folder, 'file'), bytes);
-    const there = await createTmpFolder();
-    open.push(there);
-    return (await stat(folder)).dev === (await stat(there)).dev ? undefined : join(folder, 'file');
-  } catch {
-    return undefined;
-  }
+  const folder = await tmpFolderElsewhere();
+  if (folder === undefined) return undefined;
+  await writeFile(join(folder, 'file'), bytes);
+  return join(folder, 'file');
 }
 
 describe('a file on another disk', () => {

@@ -9,7 +9,7 @@ import { serveRange } from '../../helpers/local-server.js';
 import type { MemoryStore } from '../../helpers/memory-store.js';
 import { gitSha1Of, sha256Of } from '../../helpers/test-source.js';
 import { bytesOf, failure, live, setUpTransfers } from '../../helpers/transfer-setup.js';
-import { tmpFolder } from '../../helpers/tmp.js';
+import { tmpFolder, tmpFolderElsewhere } from '../../helpers/tmp.js';
 
 const setup = setUpTransfers();
 afterEach(() => setup.end());
@@ -44,9 +44,9 @@ async function etagOf(store: SourceToMaterialise['store'], path: string): Promis
   return (await store.head(`dir/${path}`))?.etag ?? '';
 }
 
-/** The same in a folder of this machine; the store and the scratch share a disk. */
-async function localDir(): Promise<Prepared & { readonly root: string }> {
-  const root = await tmpFolder();
+/** The same in a folder of this machine, by default on the disk of the scratch. */
+async function localDir(root?: string): Promise<Prepared & { readonly root: string }> {
+  root ??= await tmpFolder();
   const store = await openStore(pathToFileURL(`${root}/`).href);
   await store.put('dir/model.safetensors', weights);
   const etag = await etagOf(store, 'model.safetensors');
@@ -201,6 +201,23 @@ describe('from a store on the same disk', () => {
     await truncate(join(root, 'dir/model.safetensors'), 1000);
     expect(await failure(bring(source))).toEqual(problem('DirNotIntact', 'it has 1000 bytes'));
     expect((await stat(join(root, 'dir/model.safetensors'))).size).toBe(1000);
+  });
+});
+
+describe('from a store on another disk', () => {
+  test('what a power failure made of a copy is copied anew, and the store is not blamed', async ({ skip }) => {
+    const { source } = await localDir((await tmpFolderElsewhere()) ?? skip('there is no second file system'));
+    const path = join(source.folder, 'model.safetensors');
+    await writeFile(`${path}.part`, Buffer.alloc(600_000));
+    await bring(source);
+    expect((await readFile(path)).equals(weights)).toBe(true);
+  });
+
+  test('a damaged file is refused, whatever was copied of it before', async ({ skip }) => {
+    const { source, root } = await localDir((await tmpFolderElsewhere()) ?? skip('there is no second file system'));
+    await writeFile(join(root, 'dir/model.safetensors'), bytesOf(weights.length));
+    await writeFile(join(source.folder, 'model.safetensors.part'), weights.subarray(0, 1000));
+    expect(await failure(bring(source))).toEqual(problem('DirNotIntact', 'digest'));
   });
 });
 
