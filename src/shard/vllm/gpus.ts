@@ -38,13 +38,16 @@ export async function listGpus(
   return visible === undefined ? names : names?.slice(0, visible.split(',').filter((id) => id.trim() !== '').length);
 }
 
-/** How many of these are of the model asked for: "A100" is in "NVIDIA A100-SXM4-80GB". */
+/**
+ * How many of these are of the model asked for: "A100-80GB" is an "NVIDIA A100-SXM4-80GB". Words count as a whole, for an
+ * L40S is no L4, and an RTX A1000 no A100.
+ */
 export function countMatching(names: readonly string[], model: string | undefined): number {
   if (model === undefined) return names.length;
-  const wanted = comparable(model);
-  return names.filter((name) => comparable(name).includes(wanted)).length;
+  const wanted = wordsOf(model);
+  return names.map(wordsOf).filter((words) => wanted.every((word) => words.includes(word))).length;
 }
 
-function comparable(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+function wordsOf(name: string): string[] {
+  return name.toLowerCase().match(/[a-z0-9]+/g) ?? [];
 }

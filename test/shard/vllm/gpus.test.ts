@@ -48,11 +48,22 @@ describe('GPUs of this host', () => {
 test.each([
   ['A100', 1],
   ['a100', 1],
-  ['A100-80GB', 0],
+  ['A100-80GB', 1],
+  ['A100-40GB', 0],
+  ['A10', 0],
+  ['H10', 0],
   ['H100', 1],
   ['H100 PCIe', 1],
   ['L4', 0],
   [undefined, 2],
 ])('of an A100 and an H100, model %s matches %d', (model, count) => {
   expect(countMatching(['NVIDIA A100-SXM4-80GB', 'NVIDIA H100 PCIe'], model)).toBe(count);
+});
+
+test.each([
+  ['L4', 'NVIDIA L40S'],
+  ['A100', 'NVIDIA RTX A1000'],
+  ['A10', 'NVIDIA A10G'],
+])('%s is not part of the name %s', (model, name) => {
+  expect(countMatching([name], model)).toBe(0);
 });
