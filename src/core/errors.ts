@@ -1,3 +1,5 @@
+import { withoutControls } from './control-characters.js';
+
 /**
  * Every failure this package reports, by a code that never changes.
  * `permanent` means that trying again cannot help: a person or another input has to.
@@ -71,6 +73,7 @@ export interface PrefetchErrorOptions {
 
 /**
  * The one error class of this package. `message` starts with the code, so that it stays in every log and history.
+ * It has no control characters but line breaks: names of tensors and the like stand in it, and go to terminals.
  * Neither `message` nor `details` ever hold a token or a signed URL: whoever throws takes care of that.
  */
 export class PrefetchError extends Error {
@@ -80,7 +83,7 @@ export class PrefetchError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, text: string, options: PrefetchErrorOptions = {}) {
-    super(`${code}: ${text}`, options.cause === undefined ? undefined : { cause: options.cause });
+    super(`${code}: ${withoutControls(text)}`, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.details = options.details ?? {};
     this.retryAfterMs = options.retryAfterMs;

@@ -10,6 +10,10 @@ test('the message starts with the code, so that every log and history has it', (
   expect(error.retryAfterMs).toBe(5);
 });
 
+test('the message has line breaks of ours, and no other control characters', () => {
+  expect(new PrefetchError('Internal', 'It said:\n\u001b[2Jlast').message).toBe('Internal: It said:\n\ufffd[2Jlast');
+});
+
 test('a cause is kept, and none is made up', () => {
   const cause = new Error('below');
   expect(new PrefetchError('Internal', 'above', { cause }).cause).toBe(cause);

@@ -1,3 +1,4 @@
+import { oneLine } from '../../core/control-characters.js';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import type { ShardEngine } from '../../core/contract.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
@@ -29,7 +30,7 @@ async function layOutIfVerified<T>(layOut: () => Promise<T>): Promise<{ layout?:
     if (!isPrefetchError(error, 'UnsupportedSharding')) throw error;
     // The way out that a refusal ends with is the one that is taken here.
     const refusal = error.message.replace(/^UnsupportedSharding: /, '').replace(/\. The native engine shards.*$/s, '');
-    return { refusal };
+    return { refusal: oneLine(refusal) };
   }
 }
 

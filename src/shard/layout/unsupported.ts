@@ -1,3 +1,4 @@
+import { oneLine } from '../../core/control-characters.js';
 import { PrefetchError, type ErrorDetails } from '../../core/errors.js';
 
 /** Why the native engine leaves a model alone: `details.reason` of an `UnsupportedSharding` error. These words never change. */
@@ -20,7 +21,7 @@ export type UnsupportedReason =
 export function unsupported(reason: UnsupportedReason, text: string, details: ErrorDetails = {}): PrefetchError {
   return new PrefetchError(
     'UnsupportedSharding',
-    `${text}. The native engine shards verified cases only; engine vllm (or auto, which falls back to it) can take others`,
+    `${oneLine(text)}. The native engine shards verified cases only; engine vllm (or auto, which falls back to it) can take others`,
     { details: { reason, ...details } }
   );
 }

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { oneLine } from '../../core/control-characters.js';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import { compareWithExpected } from './compare-with-expected.js';
@@ -112,7 +113,7 @@ function holdsBothEmbeddings(files: readonly ShardFile[]): boolean {
 }
 
 function incomplete(problems: readonly string[], cause?: unknown): PrefetchError {
-  const shown = problems.slice(0, SHOWN);
+  const shown = problems.slice(0, SHOWN).map(oneLine);
   const rest = problems.length > SHOWN ? [`and ${problems.length - SHOWN} more`] : [];
   return new PrefetchError(
     'ShardsIncomplete',

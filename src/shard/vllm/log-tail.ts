@@ -1,3 +1,5 @@
+import { oneLine } from '../../core/control-characters.js';
+
 const MAX_LINES = 100;
 const MAX_LINE_LENGTH = 500;
 
@@ -31,9 +33,12 @@ export function createLogTail(): LogTail {
   };
 }
 
-/** A line as it may stand in an error: no user of a URL, no query (it may be signed), nothing that looks like a token. */
+/**
+ * Text as one line of an error: no control character, no user of a URL, no query (it may be signed), nothing that looks
+ * like a token.
+ */
 export function withoutSecrets(line: string): string {
-  return line
+  return oneLine(line)
     .replaceAll(/\/\/[^/\s@]+@/g, '//')
     .replaceAll(/(https?:\/\/[^\s?"']+)\?[^\s"')]*/g, '$1')
     .replaceAll(/\bhf_[A-Za-z0-9]{8,}/g, 'hf_…')

@@ -27,6 +27,12 @@ describe('auto', () => {
   });
 });
 
+test('a reason is one line that may be shown, whatever the config calls its architecture', async () => {
+  const refuseStrange = () => Promise.reject(unsupported('architecture', 'The architecture X\nok \u001b[2J is none'));
+  const { reason } = await chooseEngine(requestOf({ engine: 'auto' }), refuseStrange);
+  expect(reason).toBe('auto: The architecture X ok \ufffd[2J is none');
+});
+
 describe('native', () => {
   test('is taken where it was asked for', async () => {
     expect(await chooseEngine(requestOf({ engine: 'native' }), layOut)).toEqual({

@@ -95,6 +95,13 @@ describe('files that are not those of every rank:', () => {
   });
 });
 
+test('a name that would forge a line of the failure, or reach a terminal, stays in its line', async () => {
+  const strange = tensor('x\nCode: forged\u001b[2J', [64, 16]);
+  const parts = { [name(0, 1)]: [strange], [name(1, 1)]: [strange] };
+  const output = { ...two([...llamaRank, strange]), ...parts };
+  expect(await incomplete({ source, output })).toContain('x Code: forged\ufffd[2J is in several parts');
+});
+
 describe('a file that is damaged', () => {
   test.each([
     ['cut off', (bytes: Uint8Array) => bytes.subarray(0, -1)],

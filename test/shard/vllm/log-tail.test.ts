@@ -34,6 +34,7 @@ describe('the end of a log', () => {
 
 describe('a line that may be shown', () => {
   test.each([
+    ['\u001b[31mhf_abcdef\u001b[0mghijklmnop\u001b]0;x', 'hf_…\ufffd]0;x'],
     ['GET https://user:secret@host/path', 'GET https://host/path'],
     ['GET https://cdn/file?X-Amz-Signature=abc&x=1 failed', 'GET https://cdn/file failed'],
     ['token hf_abcdefghijklmnop rejected', 'token hf_… rejected'],
