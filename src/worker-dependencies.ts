@@ -39,6 +39,7 @@ export function createDependencies(
     scratchFolder: settings.scratchFolder,
     vllm: {
       python: settings.python,
+      silenceMs: settings.vllmSilenceMs,
       environment: inheritedEnvironment(),
       ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
     },

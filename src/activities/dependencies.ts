@@ -17,6 +17,6 @@ export interface ActivityDependencies {
   /** Local disk for the download half of `download-upload`, and for what vLLM reads and writes. */
   readonly scratchFolder: string;
   /** The vLLM of this host. */
-  readonly vllm: Pick<VllmDependencies, 'python' | 'gpu' | 'environment'>;
+  readonly vllm: Pick<VllmDependencies, 'python' | 'gpu' | 'environment' | 'silenceMs'>;
   readonly tool: { readonly name: string; readonly version: string };
 }

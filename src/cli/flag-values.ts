@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../config/duration.js';
 
 /** Value of a flag that may be given more than once. */
 export function collect(value: string, previous: readonly string[] | undefined): string[] {
@@ -23,18 +24,11 @@ export function plainRelease(value: string): string {
   return value.replace(/^v(?=\d)/, '');
 }
 
-const UNIT_MS = new Map([
-  ['s', 1000],
-  ['m', 60_000],
-  ['h', 3_600_000],
-]);
-
 /** Value of a flag that takes a duration; in milliseconds. */
 export function durationMs(value: string): number {
-  const [, count, unit] = /^([1-9]\d{0,5})([smh])$/.exec(value) ?? [];
-  const unitMs = UNIT_MS.get(unit ?? '');
-  if (unitMs === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 10m or 2h.');
-  return Number(count) * unitMs;
+  const ms = parseDuration(value);
+  if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 10m or 2h.');
+  return ms;
 }
 
 type Compact<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

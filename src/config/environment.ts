@@ -6,6 +6,7 @@ import { withTrailingSlash } from '../core/identity.js';
 import { DEFAULT_TASK_QUEUE } from '../core/queues.js';
 import { GiB, MiB } from '../core/units.js';
 import { parseByteSize } from './byte-size.js';
+import { parseDuration } from './duration.js';
 
 /** Everything that the environment decides, read once. Secrets are not in it: they are read by name when needed. */
 export interface Settings {
@@ -35,11 +36,15 @@ export interface Settings {
   readonly scratchFolder: string;
   /** The Python interpreter that has vLLM. */
   readonly python: string;
+  /** How long vLLM may say nothing new before it is taken for hung. */
+  readonly vllmSilenceMs: number;
   /** Names of secrets that an input may ask for; `*` stands for any characters. */
   readonly tokenKeys: readonly string[];
   /** Folders with one file per secret. */
   readonly secretsFolders: readonly string[];
 }
+
+const MINUTE_MS = 60_000;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -74,6 +79,10 @@ export function readSettings(environment: Environment = process.env): Settings {
     }),
     scratchFolder: environment['MODEL_PREFETCH_SCRATCH'] || join(cacheFolder, 'scratch'),
     python: environment['MODEL_PREFETCH_PYTHON'] || 'python3',
+    vllmSilenceMs: duration(environment, 'MODEL_PREFETCH_VLLM_SILENCE', {
+      fallback: 30 * MINUTE_MS,
+      max: 24 * 60 * MINUTE_MS,
+    }),
     tokenKeys: list(environment['MODEL_PREFETCH_TOKEN_KEYS'] ?? 'HF_TOKEN,HF_TOKEN_*'),
     secretsFolders: ['/run/secrets', ...list(environment['MODEL_PREFETCH_SECRETS_DIR'])],
   };
@@ -135,6 +144,16 @@ function count(environment: Environment, name: string, bounds: { fallback: numbe
     throw invalid(name, `a whole number from 1 to ${String(bounds.max)}`);
   }
   return number;
+}
+
+function duration(environment: Environment, name: string, bounds: { fallback: number; max: number }): number {
+  const value = environment[name];
+  if (!value) return bounds.fallback;
+  const ms = parseDuration(value);
+  if (ms === undefined || ms > bounds.max) {
+    throw invalid(name, `a duration of at most ${String(bounds.max / MINUTE_MS / 60)}h, such as "30m"`);
+  }
+  return ms;
 }
 
 function flag(environment: Environment, name: string): boolean {

@@ -30,6 +30,7 @@ describe('readSettings', () => {
       partSizeBytes: 8 * 1024 * 1024,
       transferMode: 'stream',
       fileStoreIsShared: false,
+      vllmSilenceMs: 30 * 60_000,
       tokenKeys: ['HF_TOKEN', 'HF_TOKEN_*'],
     });
   });
@@ -53,6 +54,8 @@ describe('readSettings', () => {
     ['MODEL_PREFETCH_MEMORY', '1KiB'],
     ['MODEL_PREFETCH_TRANSFER', 'carrier-pigeon'],
     ['MODEL_PREFETCH_SHARED_FILES', 'maybe'],
+    ['MODEL_PREFETCH_VLLM_SILENCE', '30'],
+    ['MODEL_PREFETCH_VLLM_SILENCE', '25h'],
     ['MODEL_PREFETCH_ALLOWED_ROOTS', 's3://fine,nope'],
   ])('refuses %s=%s by naming the variable, without its value', (name, value) => {
     const error = failure(() => readSettings({ ...HOME, [name]: value }));

@@ -59,6 +59,16 @@ export function endedEarly(
   });
 }
 
+/** The failure of a driver that lives and does not get on. */
+export function fellSilent(silenceMs: number, { log }: Pick<Circumstances, 'log'>): PrefetchError {
+  return new PrefetchError(
+    'VllmFailed',
+    `vLLM was ended, for it hung: for ${String(Math.round(silenceMs / 1000))} s nothing new came from its log, and no byte more was loaded or saved. ` +
+      `Where it is only slow, give it longer (MODEL_PREFETCH_VLLM_SILENCE)${tail(log)}`,
+    { details: { kind: 'silent' } }
+  );
+}
+
 /** The failure of an interpreter that cannot be started at all. */
 export function notStarted(error: unknown, job: DriverJob): PrefetchError {
   const system = error instanceof Error && 'code' in error ? String(error.code) : 'no code';

@@ -47,6 +47,8 @@ export interface VllmDependencies {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The driver to start; default: the one in this package. */
   readonly driver?: string;
+  /** How long vLLM may say nothing new before it is taken for hung; default 30 min. */
+  readonly silenceMs?: number;
   /** How long processes that were asked to end may take; default 20 s. */
   readonly graceMs?: number;
 }

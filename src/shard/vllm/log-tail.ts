@@ -10,13 +10,15 @@ export interface LogTail {
   lines(count?: number): readonly string[];
 }
 
-/** Keeps the end of a log in bounded memory, however much is written and however long its lines are. */
-export function createLogTail(): LogTail {
+/** Keeps the end of a log in bounded memory, however much is written and however long its lines are; `onLine` hears each. */
+export function createLogTail(onLine: (line: string) => void = () => undefined): LogTail {
   const kept: string[] = [];
   let open = '';
   const keep = (line: string) => {
     if (line.trim() === '') return;
-    kept.push(withoutSecrets(line.slice(0, MAX_LINE_LENGTH)));
+    const shown = withoutSecrets(line.slice(0, MAX_LINE_LENGTH));
+    kept.push(shown);
+    onLine(shown);
     if (kept.length > MAX_LINES) kept.shift();
   };
   return {

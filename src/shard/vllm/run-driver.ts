@@ -4,15 +4,18 @@ import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DriverDone, DriverEvent } from './driver-events.js';
-import { driverFailure, endedEarly, notStarted } from './driver-failures.js';
+import { driverFailure, endedEarly, fellSilent, notStarted } from './driver-failures.js';
 import { endGroup } from './end-group.js';
 import { createLogTail } from './log-tail.js';
+import { watchNews } from './news-watch.js';
 import { readEvents } from './read-events.js';
 
 /** The driver of this package, beside `src` and `dist`. */
 export const DRIVER = fileURLToPath(new URL('../../../python/model_prefetch_shard.py', import.meta.url));
 
 const GRACE_MS = 20_000;
+// Loading says how far it is, and so does saving; compiling kernels is silent for minutes.
+const SILENCE_MS = 30 * 60_000;
 const DRAIN_MS = 2_000;
 
 /** The request as the driver reads it, so the names are Python's. */
@@ -40,6 +43,8 @@ export interface DriverJob {
   readonly folder: string;
   /** How long processes that were asked to end may take. */
   readonly graceMs?: number;
+  /** How long it may say nothing new before it is taken for hung. */
+  readonly silenceMs?: number;
 }
 
 interface DriverOptions {
@@ -53,9 +58,12 @@ export async function runDriver(
   { signal, onEvent = () => undefined }: DriverOptions
 ): Promise<DriverDone> {
   signal.throwIfAborted();
-  const { graceMs = GRACE_MS } = job;
+  const { graceMs = GRACE_MS, silenceMs = SILENCE_MS } = job;
   const { child, pid } = await start(job);
-  const log = createLogTail();
+  const news = watchNews(silenceMs);
+  const log = createLogTail((line) => {
+    news.heard(line);
+  });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log.add(text);
   });
@@ -66,6 +74,7 @@ export async function runDriver(
   const heard = new AbortController();
   const events = readEvents(child.stdout, (event) => {
     spoke = true;
+    news.heard(JSON.stringify(event));
     if (event.event === 'error') throw driverFailure(event, { job, log });
     onEvent(event);
     if (event.event !== 'done') return;
@@ -79,16 +88,18 @@ export async function runDriver(
   try {
     // The input stays open: when this process dies, in whatever way, the driver sees it end.
     child.stdin.write(`${JSON.stringify(job.request)}\n`);
-    await Promise.race([exited, aborted(signal), aborted(heard.signal)]);
+    await Promise.race([exited, aborted(signal), aborted(heard.signal), aborted(news.signal)]);
     // One that is done gets time to put its things away.
     if (done !== undefined) await Promise.race([exited, aborted(signal), delay(graceMs, undefined, { ref: false })]);
   } finally {
+    news.stop();
     await endGroup(pid, graceMs);
     // What is in the pipes yet is read; a process that left the group may hold them open for ever.
     await Promise.race([Promise.all([closed, settled(events)]), delay(DRAIN_MS)]);
     for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.destroy();
   }
   signal.throwIfAborted();
+  if (news.signal.aborted) throw fellSilent(silenceMs, { log });
   await events;
   if (done !== undefined) return done;
   throw endedEarly({ code: child.exitCode, signal: child.signalCode }, { job, log, spoke });

@@ -53,7 +53,14 @@ export async function shardWithVllm(
 
 async function runVllm(
   { args, dtype }: VllmShardRequest,
-  { python, driver = DRIVER, environment, scratch, graceMs }: VllmDependencies & { readonly scratch: Scratch },
+  {
+    python,
+    driver = DRIVER,
+    environment,
+    scratch,
+    graceMs,
+    silenceMs,
+  }: VllmDependencies & { readonly scratch: Scratch },
   { signal, onProgress, weights }: Required<VllmOptions> & { readonly weights: number }
 ): Promise<DriverDone> {
   return runDriver(
@@ -63,6 +70,7 @@ async function runVllm(
       environment: driverEnvironment(environment, { hubHome: join(scratch.folder, 'hub') }),
       folder: scratch.folder,
       ...(graceMs === undefined ? {} : { graceMs }),
+      ...(silenceMs === undefined ? {} : { silenceMs }),
       request: {
         model: scratch.source,
         output: scratch.output,

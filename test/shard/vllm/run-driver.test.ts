@@ -113,6 +113,38 @@ describe('a driver that ends without being done', () => {
   });
 });
 
+describe('a driver that hangs', () => {
+  const progress = "say({ event: 'progress', phase: 'load', rank: 0, ranks: 2, bytes: BYTES });";
+
+  test('is ended with all that it started, though it says again and again where it stands', async () => {
+    const job = await fakeJob(
+      `startChild("process.on('SIGTERM', () => {})");
+       for (let n = 0; ; n++) {
+         ${progress.replace('BYTES', '7')}
+         console.error('WARNING 08-21 12:34:' + String(n).padStart(2, '0') + ' [shm_broadcast.py:466] still waiting');
+         await delay(20);
+       }`,
+      { silenceMs: 1000 }
+    );
+    const error = await failure(runDriver(job, live()));
+    expect(error).toEqual(failed('VllmFailed', 'MODEL_PREFETCH_VLLM_SILENCE'));
+    expect(error).toEqual(failed('VllmFailed', 'still waiting'));
+    expect(error).toMatchObject({ permanent: false });
+    expect([pidIn(job), pidIn(job, 'driver-pid')].filter(isRunning)).toEqual([]);
+  });
+
+  test.each([
+    ['bytes', progress.replace('BYTES', 'n')],
+    ['lines of a log', "console.error('layer ' + n);"],
+    ['states of a progress bar', "process.stderr.write('\\r' + n + '% Completed | [00:10<01:20, 9.0s/it]');"],
+  ])('is told from one of which new %s are heard', async (_what, say) => {
+    const job = await fakeJob(`for (let n = 0; n < 40; n++) { ${say} await delay(50); } say(done);`, {
+      silenceMs: 1000,
+    });
+    expect(await runDriver(job, live())).toMatchObject({ event: 'done' });
+  });
+});
+
 describe('an interpreter that is none', () => {
   test.each([
     ['/nowhere/python3', 'ENOENT'],
