@@ -15,6 +15,8 @@ type Where = Pick<VllmDependencies, 'store' | 'gpu' | 'environment' | 'scratchFo
   readonly scratch: Scratch;
 };
 
+const GPUS = 'GPUs';
+
 /** One thing that this host lacks. */
 export interface Shortage {
   readonly what: string;
@@ -80,7 +82,9 @@ export function shortages({ request, keptBytes, neededBytes, gpus }: Needs, host
   if (args.device === 'cpu') return found;
   const wanted = asked.gpu ?? (args.device === 'gpu' ? String(args.tensorParallelSize) : undefined);
   if (wanted !== undefined && !hasGpus(gpus, parseGpuSpec(wanted))) {
-    found.push({ what: 'GPUs', asked: wanted, there: describeGpus(gpus), flag: '--gpu' });
+    // Without that request the number is that of the ranks, and not every command has the flag.
+    const flag = asked.gpu === undefined ? {} : { flag: '--gpu' };
+    found.push({ what: GPUS, asked: wanted, there: describeGpus(gpus), ...flag });
   }
   return found;
 }
@@ -132,6 +136,9 @@ function insufficient(found: readonly Shortage[], scratchFolder: string): Prefet
   const repair = [
     'run it on a bigger worker',
     ...(flags.length > 0 ? [`ask for less (${flags.join(', ')})`] : []),
+    ...(found.some(({ what, flag }) => what === GPUS && flag === undefined)
+      ? ['shard into as many ranks as it has GPUs (--tensor-parallel-size), or on its CPU (device: cpu, --device cpu)']
+      : []),
     ...(found.some(({ what }) => what.startsWith('disk'))
       ? [`free some disk at ${scratchFolder} (MODEL_PREFETCH_SCRATCH)`]
       : []),

@@ -2,6 +2,7 @@ import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { requireResources, shortages, type Needs } from '../../../src/shard/vllm/require-resources.js';
+import type { VllmShardRequest } from '../../../src/shard/vllm/job.js';
 import type { Host } from '../../../src/shard/vllm/host.js';
 import { holdScratch } from '../../../src/shard/vllm/scratch.js';
 import { openStore } from '../../../src/storage/index.js';
@@ -103,6 +104,21 @@ describe('before any work', () => {
     expect(String(error)).toMatch(
       /CPU cores: 100000 asked, [\d.]+ there; memory: 1000Ti asked, [\d.]+Gi there\. .*ask for less \(--cpu, --mem\)/
     );
+  });
+
+  test('GPUs that only the number of ranks asks for are not asked for with a flag that sharding has not', async () => {
+    const { where, request } = await prepare();
+    const PATH = await tmpFolder();
+    const onGpus = { ...request, args: shardArgs({ tensorParallelSize: 4, device: 'gpu' }) };
+    const refusalOf = async (asked: VllmShardRequest) =>
+      String(await failure(requireResources(asked, { ...where, environment: { PATH }, files: [] }, live())));
+    const byRanks = await refusalOf(onGpus);
+    expect(byRanks).toContain('GPUs: 4 asked, none there');
+    expect(byRanks).toMatch(/--tensor-parallel-size.*device: cpu/);
+    expect(byRanks).not.toContain('--gpu');
+    const byResources = await refusalOf({ ...onGpus, resources: { gpu: 'A100:4' } });
+    expect(byResources).toContain('ask for less (--gpu)');
+    expect(byResources).not.toContain('--tensor-parallel-size');
   });
 
   test('a model that does not fit on the disk is refused, and so is one whose shards do not', async () => {
