@@ -2,6 +2,7 @@ import { oneLine } from '../../core/control-characters.js';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import type { ShardEngine } from '../../core/contract.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
+import { parseVllmVersion } from '../../shard/layout/vllm-version.js';
 
 /** Which engine shards, why, and the layout of the native engine where it knows the model. */
 export interface EngineChoice<T> {
@@ -17,9 +18,11 @@ export async function chooseEngine<T>(
 ): Promise<EngineChoice<T>> {
   refuseOtherParallelism(args);
   if (engine === 'native') return { engine, reason: 'engine native was asked for', layout: await layOut() };
+  if (engine === 'vllm') refuseUnreleased(args);
   const { layout, refusal } = await layOutIfVerified(layOut);
   if (engine === 'vllm') return { engine, reason: 'engine vllm was asked for', layout };
   if (layout !== undefined) return { engine: 'native', reason: 'auto: this layout is verified', layout };
+  refuseUnreleased(args, refusal);
   return { engine: 'vllm', reason: `auto: ${refusal}`, layout };
 }
 
@@ -32,6 +35,17 @@ async function layOutIfVerified<T>(layOut: () => Promise<T>): Promise<{ layout?:
     const refusal = error.message.replace(/^UnsupportedSharding: /, '').replace(/\. The native engine shards.*$/s, '');
     return { refusal: oneLine(refusal) };
   }
+}
+
+/** An installed vLLM is compared by its release: a commit of main is one that no installation could be. */
+function refuseUnreleased({ vllmVersion }: ParsedShardConfig['args'], why?: string): void {
+  if (parseVllmVersion(vllmVersion) !== undefined) return;
+  throw new PrefetchError(
+    'UnsupportedSharding',
+    `${why === undefined ? '' : `${why}, and `}engine vllm shards for releases only, not for ${vllmVersion}. ` +
+      'Set vllmVersion (--vllm-version) to the release that the worker has, such as 0.32.0',
+    { details: { reason: 'vllm-version' } }
+  );
 }
 
 /** vLLM's shards are by tensor parallel rank alone: stages and experts of several ranks would have one file name. */

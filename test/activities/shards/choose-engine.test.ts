@@ -62,6 +62,27 @@ test.each(['auto', 'native', 'vllm'] as const)('a failure that is no refusal is 
   expect(await failure(chooseEngine(requestOf({ engine }), () => Promise.reject(error)))).toBe(error);
 });
 
+describe('a commit of vLLM in the place of a release', () => {
+  const args = { vllmVersion: 'main-ae25628995' };
+
+  test('is refused by vllm before anything is read: no installation could be it', async () => {
+    const notAsked = () => Promise.reject(new Error('Nothing is to be laid out.'));
+    const refusal = await lateRefusal(chooseEngine(requestOf({ engine: 'vllm', args }), notAsked));
+    expect(refusal).toMatchObject({ code: 'UnsupportedSharding', reason: 'vllm-version' });
+    expect(refusal.message).toMatch(/main-ae25628995.*--vllm-version/);
+  });
+
+  test('is refused by auto where vLLM would have to shard, with both reasons', async () => {
+    const refusal = await lateRefusal(chooseEngine(requestOf({ engine: 'auto', args }), refuse));
+    expect(refusal).toMatchObject({ code: 'UnsupportedSharding', reason: 'vllm-version' });
+    expect(refusal.message).toMatch(/GPT2LMHeadModel is none of those, and engine vllm .*--vllm-version/);
+  });
+
+  test.each(['auto', 'native'] as const)("is none of vLLM's business where %s knows the layout", async (engine) => {
+    expect(await chooseEngine(requestOf({ engine, args }), layOut)).toMatchObject({ engine: 'native' });
+  });
+});
+
 describe('other ways to split a model', () => {
   test.each(['auto', 'native', 'vllm'] as const)('are refused by %s, before anything is read', async (engine) => {
     for (const [args, what] of [
