@@ -1,6 +1,3 @@
-import { Context } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
-import { isPrefetchError } from '../../core/errors.js';
 import type { ShardActivities, ShardProgress, ShardStepResult } from '../../core/contract.js';
 import { adapt } from '../adapt.js';
 import type { ActivityDependencies } from '../dependencies.js';
@@ -14,6 +11,7 @@ import { planJob } from './plan-job.js';
 import { publishShards } from './publish-shards.js';
 import { jobOfRun } from './sharding-job.js';
 import type { StepOptions } from './step-context.js';
+import { withVllmTries } from './vllm-tries.js';
 import { shardPart } from './write-part.js';
 
 type LightShardActivities = Pick<ShardActivities, 'findShards' | 'planShards' | 'publishShards'>;
@@ -49,22 +47,8 @@ export function createNativeShardActivities(dependencies: ActivityDependencies):
 export function createVllmActivities(dependencies: ActivityDependencies): Pick<ShardActivities, 'shardWithVllm'> {
   return {
     shardWithVllm: (step) =>
-      inStep(async (options) => {
-        try {
-          return await shardByVllm(dependencies, step, options);
-        } catch (error) {
-          throw Context.current().info.attempt < VLLM_TRIES ? error : forGood(error);
-        }
-      }),
+      adapt((signal) => withVllmTries(signal, (options) => shardByVllm(dependencies, step, options))),
   };
-}
-
-/** What vLLM fails on may pass, as a lost GPU does; what it fails on again and again would only keep a GPU busy. */
-const VLLM_TRIES = 3;
-
-function forGood(error: unknown): unknown {
-  if (!isPrefetchError(error, 'VllmFailed')) return error;
-  return ApplicationFailure.nonRetryable(error.message, error.code, error.details);
 }
 
 function inStep(work: (options: StepOptions) => Promise<ShardStepResult>): Promise<ShardStepResult> {
