@@ -12,6 +12,7 @@ import { createDependencies, type WorkerDependencies } from './worker-dependenci
 import type { Settings } from './config/environment.js';
 import { PrefetchError } from './core/errors.js';
 import { taskQueue, type Role } from './core/queues.js';
+import { checkGpuIsServed } from './worker-roles.js';
 import { workflowSource } from './workflow-source.js';
 
 export { readSettings, type Settings } from './config/environment.js';
@@ -49,6 +50,7 @@ const DEFAULT_ROLES: readonly Role[] = ['main', 'transfer', 'wait', 'shard'];
 /** Makes one Temporal worker per role, all over one connection, one transfer engine and one memory budget. */
 export async function createWorkers(options: CreateWorkersOptions): Promise<PrefetchWorkers> {
   const roles = checkRoles(options.roles ?? DEFAULT_ROLES);
+  checkGpuIsServed(roles, options.gpu);
   const dependencies = createDependencies(options.settings, {
     embedded: options.embedded === true,
     tool: readTool(),

@@ -18,6 +18,8 @@ describe('model-prefetch, before anything starts', () => {
     [['hf-model', 'org/m'], { TEMPORAL_CONFIG_FILE: '/absent.toml' }, 'TEMPORAL_CONFIG_FILE'],
     [['hf-model', 'org/m', '--store', '/models'], { TEMPORAL_ADDRESS: '127.0.0.1:1' }, '--raw-data-path'],
     [['worker', '--gpu', 'many'], {}, '--gpu'],
+    [['worker', '--gpu', 'A100:4'], {}, '--roles: expected gpu'],
+    [['worker', '--gpu', 'A100:4', '--roles', 'main,shard'], {}, '--roles: expected gpu'],
     [['dev-hub', '/absent-folder'], {}, '/absent-folder'],
   ])('ends %j (%j) with code 2, an empty stdout and InvalidInput on one line', async (args, env, text) => {
     const home = join(await tmpFolder(), 'home');
