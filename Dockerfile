@@ -26,8 +26,8 @@ COPY python python
 COPY --from=build /app/schemas schemas
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
-# 2000:0 is the user "vllm" that the base image has, with a home for the caches of vLLM and PyTorch. A new volume takes
-# its owner and its mode from the folder it is mounted on.
+# 2000:0 is the user "vllm" that the base image has. A new volume takes its owner and its mode from the folder it is
+# mounted on.
 RUN ln -s /app/dist/cli/main.js /usr/local/bin/model-prefetch \
   && install --directory --owner=2000 --group=0 --mode=0770 /scratch
 VOLUME /scratch

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkShards } from './check-shards.js';
 import { driverEnvironment } from './driver-environment.js';
@@ -63,11 +64,14 @@ async function runVllm(
   }: VllmDependencies & { readonly scratch: Scratch },
   { signal, onProgress, weights }: Required<VllmOptions> & { readonly weights: number }
 ): Promise<DriverDone> {
+  // Below the folder of this job: what the model's code leaves there goes with it.
+  const home = join(scratch.folder, 'home');
+  await mkdir(home, { recursive: true });
   return runDriver(
     {
       python,
       driver,
-      environment: driverEnvironment(environment, { hubHome: join(scratch.folder, 'hub') }),
+      environment: driverEnvironment(environment, { home }),
       folder: scratch.folder,
       ...(graceMs === undefined ? {} : { graceMs }),
       ...(silenceMs === undefined ? {} : { silenceMs }),

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { driverEnvironment } from '../../../src/shard/vllm/driver-environment.js';
 
+const own = { HOME: '/scratch/home', HF_HOME: '/scratch/home/hub', PYTHONUSERBASE: '/home/me/.local' };
+
 test('libraries, devices and settings of vLLM are passed on', () => {
   const passed = {
     PATH: '/bin',
-    HOME: '/home/me',
     LD_LIBRARY_PATH: '/lib',
     CUDA_VISIBLE_DEVICES: '0,1',
     NVIDIA_VISIBLE_DEVICES: 'all',
@@ -15,11 +16,13 @@ test('libraries, devices and settings of vLLM are passed on', () => {
     LC_ALL: 'C.UTF-8',
     TMPDIR: '/tmp',
   };
-  expect(driverEnvironment(passed, { hubHome: '/scratch/hub' })).toEqual({ ...passed, HF_HOME: '/scratch/hub' });
+  expect(driverEnvironment({ ...passed, HOME: '/home/me' }, { home: '/scratch/home' })).toEqual({ ...passed, ...own });
 });
 
 test('no secret and nothing that nobody asked for is passed on', () => {
   const kept = {
+    HOME: '/home/me',
+    XDG_CONFIG_HOME: '/home/me/.config',
     HF_TOKEN: 'hf_x',
     HF_HOME: '/home/me/.cache/huggingface',
     HUGGING_FACE_HUB_TOKEN: 'hf_x',
@@ -37,5 +40,11 @@ test('no secret and nothing that nobody asked for is passed on', () => {
     MY_PASSWORD: 'x',
     LANG: undefined,
   };
-  expect(driverEnvironment(kept, { hubHome: '/scratch/hub' })).toEqual({ HF_HOME: '/scratch/hub' });
+  expect(driverEnvironment(kept, { home: '/scratch/home' })).toEqual(own);
+});
+
+test('packages of the user are found where they are, though his home is not passed on', () => {
+  expect(driverEnvironment({ PYTHONUSERBASE: '/opt/mine' }, { home: '/h' })).toMatchObject({
+    PYTHONUSERBASE: '/opt/mine',
+  });
 });

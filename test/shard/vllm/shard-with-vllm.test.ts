@@ -99,9 +99,10 @@ describe('sharding a Dir', () => {
   });
 
   test('gives vLLM the files that it loads and no others, a folder for the shards, and no secret', async () => {
-    const { request, dependencies } = await prepare(`
+    const { request, dependencies, scratchFolder } = await prepare(`
       const { readdirSync } = await import('node:fs');
-      const seen = { given: readdirSync(request.model).sort(), empty: readdirSync(request.output), env: Object.keys(process.env), request };
+      const seen = { given: readdirSync(request.model).sort(), empty: readdirSync(request.output), env: Object.keys(process.env), request,
+        homes: [process.env.HOME, process.env.HF_HOME], home: readdirSync(process.env.HOME) };
       say({ event: 'error', kind: 'model', message: JSON.stringify(seen) });
       await forever();`);
     const args = shardArgs({ dtype: 'auto', maxModelLen: 100, trustRemoteCode: true, device: 'cpu', maxFileSize: 77 });
@@ -109,7 +110,9 @@ describe('sharding a Dir', () => {
     const seen = JSON.parse(/\{.*\}/s.exec(String(error))?.[0] ?? '') as Record<string, unknown>;
     expect(seen['given']).toEqual(['config.json', 'model.safetensors']);
     expect(seen['empty']).toEqual(['driver-pid']);
-    expect((seen['env'] as string[]).sort()).toEqual(['HF_HOME', 'PATH']);
+    expect((seen['env'] as string[]).sort()).toEqual(['HF_HOME', 'HOME', 'PATH', 'PYTHONUSERBASE']);
+    const home = join(scratchFolder, 'shard-0123456789abcdef', 'home');
+    expect(seen).toMatchObject({ homes: [home, join(home, 'hub')], home: [] });
     expect(seen['request']).toMatchObject({
       tensor_parallel_size: 2,
       dtype: 'float16',
