@@ -47,6 +47,20 @@ afterAll(async () => {
   await removeFolder(folder);
 });
 
+test('no link of the docs leads out of the package', async () => {
+  const docs = files.filter((path) => path.startsWith('docs/') && path.endsWith('.md'));
+  const broken: string[] = [];
+  for (const path of docs) {
+    for (const [, target = ''] of (await readFile(join(installed, path), 'utf8')).matchAll(/\]\(([^)#\s]+)/g)) {
+      const place = join(dirname(path), target);
+      const found = files.some((file) => file === place || file.startsWith(`${place.replace(/\/$/, '')}/`));
+      if (!/^[a-z]+:/.test(target) && !found) broken.push(`${path}: ${target}`);
+    }
+  }
+  expect(docs.length).toBeGreaterThan(5);
+  expect(broken).toEqual([]);
+});
+
 test('the tarball has the build, the schemas, the tools, the driver of vLLM, the docs and nothing else', () => {
   const expected =
     /^(?:dist\/.+\.(?:js|d\.ts|js\.map|json)|schemas\/[a-z-]+\.json|tools\/.+|python\/[a-z_]+\.py|docs\/.+|(?:README|CHANGELOG)\.md|LICENSE|package\.json)$/;
