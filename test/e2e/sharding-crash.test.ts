@@ -73,7 +73,8 @@ describeWithS3('sharding that is killed or cancelled', () => {
       const { proxy, ...site } = await openSite('completing');
       const isSecond: Rule = (request) => isComplete(request) && request.path.includes('model-rank-1');
       proxy.inject({ match: isSecond, fault: { kind: 'stall' }, times: Number.POSITIVE_INFINITY });
-      const { dir } = await site.killAndGoOn(() => unanswered(proxy, isSecond).length > 0);
+      const isTime = () => unanswered(proxy, isSecond).length > 0 && stored(proxy, isRecord).length > 0;
+      const { dir } = await site.killAndGoOn(isTime);
       expect(stored(proxy, isPart)).toHaveLength(PARTS);
       expect(stored(proxy, isComplete)).toHaveLength(2);
       await expectRight(dir);
@@ -177,6 +178,8 @@ type Journal = Pick<S3FaultProxy, 'seen'>;
 const isShard: Rule = ({ path }) => path.includes('.vllm-tp2-') && path.endsWith('.safetensors');
 const isPart: Rule = (request) => request.method === 'PUT' && isShard(request) && request.query.has('partNumber');
 const isComplete: Rule = (request) => request.method === 'POST' && isShard(request) && request.query.has('uploadId');
+/** What is noted of a part. */
+const isRecord: Rule = ({ method, path }) => method === 'PUT' && path.endsWith('/part-0.json');
 const isRead: Rule = (request) => request.method === 'GET' && isShard(request) && !request.query.has('uploadId');
 const isRemoval: Rule = ({ method, path }) => method === 'DELETE' && path.includes('.vllm-tp2-');
 
