@@ -6,6 +6,8 @@ import { parseStoreUrl } from '../storage/store-url.js';
 
 /** The URL of a folder that an argument names: a URL of a store, or a path on this machine. */
 export function readDirUrl(argument: string, value: string): string {
+  // A path that is empty would name the folder that the command was started in.
+  if (value === '') throw new PrefetchError('InvalidInput', `${argument}: expected a URL or a path, got nothing`);
   const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(value) ? value : pathToFileURL(resolve(value)).href;
   try {
     parseStoreUrl(url);

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { PrefetchError } from '../core/errors.js';
 import { ROLES, type Role } from '../core/queues.js';
-import { compact, durationMs, plainRelease, portNumber, wholeNumber } from './flag-values.js';
+import { compact, durationMs, portNumber, releaseOfVllm, wholeNumber } from './flag-values.js';
 import { EXAMPLES, SUMMARIES, type CommandName } from './help-texts.js';
 import { addInputFlags, hasInputFlags, readInputFlags, type InputFlags } from './input-flags.js';
 import type { CommonOptions, Invocation, OutputFormat, ShardOptions, TargetOptions } from './invocation.js';
@@ -72,12 +72,18 @@ function declare(program: Command, name: CommandName, output: OutputFormat = 'te
   return program
     .command(name.split(' ').at(-1) ?? name)
     .summary(SUMMARIES[name].split('\n')[0] ?? '')
-    .description(SUMMARIES[name])
+    .description(asParagraph(SUMMARIES[name]))
     .addHelpText('after', `\n${EXAMPLES[name]}`)
     .addOption(
       new Option('--output <format>', 'Form of the result on stdout').choices(['text', 'json']).default(output)
     )
     .option('--verbose', 'Add stack traces and the log of the Temporal SDK on stderr', false);
+}
+
+/** The first line, and what follows as one text, which the help wraps at the width of the terminal. */
+function asParagraph(summary: string): string {
+  const [first = '', ...rest] = summary.split('\n');
+  return rest.length === 0 ? first : `${first}\n${rest.join(' ')}`;
 }
 
 function declareHfModel(program: Command, take: Take): void {
@@ -136,7 +142,7 @@ function declareShard(program: Command, take: Take): void {
     // What follows "plan" belongs to it.
     .enablePositionalOptions()
     .option('--to <url>', 'The new Dir: s3://bucket/folder, file:///folder, or a path; required')
-    .option('--force <number>', 'Write it anew, whatever is there', wholeNumber)
+    .option('--force <number>', 'A new number writes all shards anew, and trusts none that are there', wholeNumber)
     .action((dir: string, flags: Flags<ShardFlags & { to?: string; force?: number }>) => {
       if (flags.to === undefined) throw missing('--to <url>');
       take({
@@ -159,9 +165,9 @@ function declareVerify(program: Command, take: Take): void {
   declare(program, 'verify')
     .argument('<DIR>', 'A published Dir: a URL, or a path')
     .option('--deep', 'Read every byte and compare its digest', false)
-    .option('--tensor-parallel-size <ranks>', 'What vLLM is to be started with', wholeNumber)
-    .option('--dtype <type>', 'What vLLM is to be started with')
-    .option('--vllm-version <release>', 'The vLLM that is to load it', plainRelease)
+    .option('--tensor-parallel-size <ranks>', 'Ranks that vLLM is to be started with', wholeNumber)
+    .option('--dtype <type>', 'Data type that vLLM is to be started with')
+    .option('--vllm-version <release>', 'Release of the vLLM that is to load it', releaseOfVllm)
     .action(
       (
         dir: string,

@@ -53,6 +53,18 @@ describe('progressLine', () => {
     expect(progressLine({ progress: empty, bytesPerSecond: undefined })).toContain('(100 %)');
   });
 
+  it('says once which engine shards, and why', () => {
+    const sharding = { engine: 'vllm', reason: 'auto: so', tensorParallelSize: 2, dtype: 'auto' } as const;
+    const written: string[] = [];
+    const display = lineDisplay({ write: (text: string) => written.push(text) > 0 });
+    for (const [atMs, phase] of (['transfer', 'shard', 'check'] as const).entries()) {
+      const told = phase === 'transfer' ? {} : { sharding };
+      display.update({ progress: { ...transfer, ...told, phase }, bytesPerSecond: undefined }, atMs);
+    }
+    expect(written.filter((line) => line.startsWith('Engine'))).toEqual(['Engine vllm (auto: so)\n']);
+    expect(written.findIndex((line) => line.startsWith('Engine'))).toBe(1);
+  });
+
   it('says why it waits', () => {
     const waiting = { activity: 'planPrefetch', attempt: 3, message: 'RateLimited: slow down' };
     expect(progressLine({ progress: { ...transfer, waiting }, bytesPerSecond: undefined })).toContain(

@@ -67,7 +67,7 @@ function refuseBroken(
   objects: ReadonlyMap<string, ObjectInfo>
 ): void {
   if (format !== 'huggingface') {
-    throw new PrefetchError('InvalidInput', `${root} is sharded already: give the Dir that it was made of`);
+    throw new PrefetchError('InvalidInput', `DIR: ${root} is sharded already: give the Dir that it was made of`);
   }
   const wrong = files.filter((file) => !isUnchanged(objects, file)).map(({ path }) => path);
   if (wrong.length === 0) return;
@@ -83,5 +83,9 @@ function refuseUnreadable({ root }: ObjectStore, objects: ReadonlyMap<string, Ob
   if (objects.has(manifestKey(''))) {
     throw new PrefetchError('DirNotIntact', `${root} has a manifest that this version cannot read`);
   }
-  if (objects.size === 0) throw new PrefetchError('InvalidInput', `${root} is empty, or is not there`);
+  if (objects.size === 0)
+    throw new PrefetchError(
+      'InvalidInput',
+      `DIR: ${root} holds no files: expected a Dir, or a folder with a checkpoint`
+    );
 }

@@ -1,4 +1,6 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
+import { isPrefetchError, PrefetchError } from '../../core/errors.js';
+import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
 import type { VllmProgress } from '../../shard/vllm/job.js';
@@ -23,22 +25,24 @@ export async function shardByVllm(
   if (before !== undefined && (await areThere(store, step, before, { signal }))) return summarise(before.files);
   if (before === undefined && (await isPublished(context, { signal }))) return { files: 0, bytes: 0 };
   const { weights, others, dirKey } = document.source;
-  const shards = await shardWithVllm(
-    {
-      planId: step.planId,
-      dirKey: step.dirKey,
-      source: { store: source, dirKey, files: [...weights.map(asFile), ...others.map(asFile)] },
-      args: document.request.args,
-      ...(layout === undefined ? {} : { dtype: layout.dtype, expected: expectedFiles(layout) }),
-      ...(document.resources === undefined ? {} : { resources: document.resources }),
-    },
-    { store, engine: needs.engine, scratchFolder: needs.scratchFolder, ...needs.vllm },
-    {
-      signal,
-      onProgress: (progress) => {
-        onProgress({ bytesDone: progress.bytesDone, current: describe(progress) });
+  const shards = await whyVllm(document, () =>
+    shardWithVllm(
+      {
+        planId: step.planId,
+        dirKey: step.dirKey,
+        source: { store: source, dirKey, files: [...weights.map(asFile), ...others.map(asFile)] },
+        args: document.request.args,
+        ...(layout === undefined ? {} : { dtype: layout.dtype, expected: expectedFiles(layout) }),
+        ...(document.resources === undefined ? {} : { resources: document.resources }),
       },
-    }
+      { store, engine: needs.engine, scratchFolder: needs.scratchFolder, ...needs.vllm },
+      {
+        signal,
+        onProgress: (progress) => {
+          onProgress({ bytesDone: progress.bytesDone, current: describe(progress) });
+        },
+      }
+    )
   );
   if (shards.untied && !document.headDiffers) await untieCopiedConfig(context, { signal });
   const { files, vllmVersion: version, dtype, device } = shards;
@@ -48,6 +52,28 @@ export async function shardByVllm(
     vllm: { version, dtype, device, untied: shards.untied },
   });
   return summarise(files);
+}
+
+/** Who asked for no engine may not know why vLLM is needed where there is none. */
+async function whyVllm<T>(
+  { reason, request }: Pick<ShardPlanDocument, 'reason' | 'request'>,
+  work: () => Promise<T>
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (request.engine !== 'auto' || !isPrefetchError(error, 'VllmUnavailable')) throw error;
+    const text = error.message.replace(/^VllmUnavailable: /, '');
+    const why = reason.replace(/^auto: /, '');
+    throw new PrefetchError(
+      error.code,
+      `Engine native does not shard this (${why}), and vLLM cannot be used: ${text}`,
+      {
+        details: error.details,
+        cause: error,
+      }
+    );
+  }
 }
 
 function summarise(files: readonly { readonly size: number }[]): ShardStepResult {

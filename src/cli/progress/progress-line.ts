@@ -21,6 +21,11 @@ export function progressPhase(phase: LiveProgress['phase']): string {
   return PHASES[phase];
 }
 
+/** Who shards and why, to be told once: what only one of the engines needs may be missing. */
+export function engineLine({ sharding, cacheHit }: LiveProgress): string | undefined {
+  return sharding === undefined || cacheHit ? undefined : `Engine ${sharding.engine} (${sharding.reason})`;
+}
+
 /** One line for people: phase, and how far the bytes and files are. */
 export function progressLine(moment: Moment): string {
   const { progress } = moment;

@@ -22,6 +22,7 @@ export function shardProgress(display: ProgressDisplay): (moment: ShardMoment) =
       filesDone: 0,
       bytesDone,
       cacheHit: false,
+      ...(plan === undefined ? {} : { sharding: plan }),
       ...(current === undefined ? {} : { current }),
     };
     display.update({ progress, bytesPerSecond: meter.add(nowMs, bytesDone) }, nowMs);

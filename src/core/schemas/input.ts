@@ -50,6 +50,10 @@ export const metadataSchema = z.strictObject({
 
 const tensorParallelSize = z.number().int().min(1).max(1024);
 
+export const vllmVersionSchema = z
+  .string()
+  .regex(/^(?:\d{1,4}\.\d{1,4}\.\d{1,4}|main-[0-9a-f]{10})$/, 'expected a release such as "0.32.0"');
+
 export const shardConfigSchema = z.strictObject({
   engine: z.enum(['vllm', 'native', 'auto']).default('auto'),
   args: z.strictObject({
@@ -65,9 +69,7 @@ export const shardConfigSchema = z.strictObject({
       )
       .default('model-rank-{rank}-part-{part}.safetensors'),
     maxFileSize: z.number().int().min(1).default(5 * GiB).describe('Bytes of tensor data per file'),
-    vllmVersion: z
-      .string()
-      .regex(/^(?:\d{1,4}\.\d{1,4}\.\d{1,4}|main-[0-9a-f]{10})$/, 'expected a release such as "0.32.0"')
+    vllmVersion: vllmVersionSchema
       .default(NEWEST_VERIFIED_VLLM)
       .describe('Release of the vLLM that will load the shards'),
     device: z.enum(['gpu', 'cpu']).optional().describe('Where engine vllm runs; default: on GPUs where there are any'),
