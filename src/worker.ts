@@ -25,7 +25,7 @@ export interface CreateWorkersOptions {
   readonly settings: Settings;
   /** Which queues this process serves. @default every role but 'gpu' */
   readonly roles?: readonly Role[];
-  /** GPUs of this host, MODEL:COUNT; needed for the role 'gpu'. */
+  /** GPUs of this host, MODEL:COUNT, for the role 'gpu'. @default none: the queue of runs that name no GPU */
   readonly gpu?: string;
   /** The one process of one user on one machine: it may write anywhere, files too, and stops at once. */
   readonly embedded?: boolean;
