@@ -69,21 +69,17 @@ function declareProgram(version: string, take: Take): Command {
 }
 
 function declare(program: Command, name: CommandName, output: OutputFormat = 'text'): Command {
+  // Whoever shows the help breaks its lines, as wide as the terminal is.
+  const [summary = '', ...details] = SUMMARIES[name].split('\n');
   return program
     .command(name.split(' ').at(-1) ?? name)
-    .summary(SUMMARIES[name].split('\n')[0] ?? '')
-    .description(asParagraph(SUMMARIES[name]))
+    .summary(summary)
+    .description(details.length === 0 ? summary : `${summary}\n\n${details.join(' ')}`)
     .addHelpText('after', `\n${EXAMPLES[name]}`)
     .addOption(
       new Option('--output <format>', 'Form of the result on stdout').choices(['text', 'json']).default(output)
     )
     .option('--verbose', 'Add stack traces and the log of the Temporal SDK on stderr', false);
-}
-
-/** The first line, and what follows as one text, which the help wraps at the width of the terminal. */
-function asParagraph(summary: string): string {
-  const [first = '', ...rest] = summary.split('\n');
-  return rest.length === 0 ? first : `${first}\n${rest.join(' ')}`;
 }
 
 function declareHfModel(program: Command, take: Take): void {
