@@ -1,13 +1,17 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import type { ActivityDependencies } from '../../../src/activities/dependencies.js';
+import { checkShards } from '../../../src/activities/shards/check-shards.js';
 import { jobOfFolders } from '../../../src/activities/shards/local-job.js';
 import { planJob } from '../../../src/activities/shards/plan-job.js';
+import { publishShards } from '../../../src/activities/shards/publish-shards.js';
 import { shardInProcess } from '../../../src/activities/shards/shard-in-process.js';
 import type { ShardingJob } from '../../../src/activities/shards/sharding-job.js';
-import type { Dir, Manifest, ShardPlanSummary, ShardStep } from '../../../src/core/contract.js';
+import type { Dir, Manifest, ShardPlanSummary, ShardStep, ShardStepResult } from '../../../src/core/contract.js';
 import { manifestKey } from '../../../src/core/layout.js';
 import { shardConfigSchema, type ParsedShardConfig, type ShardConfig } from '../../../src/core/schemas/input.js';
 import { manifestSchema } from '../../../src/core/schemas/manifest.js';
@@ -15,8 +19,10 @@ import type { ObjectStore } from '../../../src/storage/object-store.js';
 import { openStore } from '../../../src/storage/open-store.js';
 import { createEngine } from '../../../src/transfer/engine.js';
 import { writeFormulaModel, type FormulaModel } from '../../helpers/formula-models.js';
+import { formulaCommit } from '../../helpers/shard-repos.js';
 import { tmpFolder } from '../../helpers/tmp.js';
 import { live, quickPolicies } from '../../helpers/transfer-setup.js';
+import { watched, type Moments } from './watched-store.js';
 
 /** A checkpoint in a folder, a folder for its shards, and what the steps need. */
 export interface JobSetup {
@@ -25,10 +31,15 @@ export interface JobSetup {
   readonly source: string;
   readonly target: string;
   readonly store: ObjectStore;
+  /** What the store of the shards is asked for. */
+  readonly moments: Moments;
   readonly dependencies: ActivityDependencies;
   job(change?: JobChange): Promise<ShardingJob>;
   plan(change?: JobChange): Promise<{ readonly summary: ShardPlanSummary; readonly step: ShardStep }>;
   run(change?: JobChange & { readonly signal?: AbortSignal }): Promise<{ readonly dir: Dir; readonly hit: boolean }>;
+  /** The two last steps of a run by themselves. */
+  check(step: ShardStep, file?: number): Promise<ShardStepResult>;
+  publish(step: ShardStep): Promise<Dir>;
   manifest(): Promise<Manifest>;
 }
 
@@ -61,13 +72,16 @@ export async function setUpJob(
     opened.set(url, store);
     return store;
   };
-  const store = await open(root(folder));
+  const moments: Moments = { calls: [] };
+  const store = watched(await openStore(root(folder)), moments);
+  opened.set(store.root, Promise.resolve(store));
   const dependencies = dependenciesOf({ openStore: open, partSizeBytes, scratchFolder: join(folder, 'scratch') });
   const setup: JobSetup = {
     model,
     source,
     target: join(folder, FOLDER),
     store,
+    moments,
     dependencies,
     job: async ({ force, store: into = store, folder: name = FOLDER, ...request } = {}) =>
       jobOfFolders(
@@ -88,6 +102,9 @@ export async function setUpJob(
     },
     run: async ({ signal = live().signal, ...change } = {}) =>
       shardInProcess(dependencies, await setup.job(change), { signal, onMoment: () => undefined }),
+    check: (step, number = 0) =>
+      checkShards(dependencies, { ...step, number }, { ...live(), onProgress: () => undefined }),
+    publish: (step) => publishShards(dependencies, step, { ...live(), revision: 'local', now: new Date() }),
     manifest: async () =>
       manifestSchema.parse(JSON.parse(await readFile(join(setup.target, '.prefetch/manifest.json'), 'utf8'))),
   };
@@ -176,9 +193,25 @@ export async function putFile(folder: string, path: string, content: string | Ui
   await writeFile(join(folder, path), content);
 }
 
-/** Changes one bit of a file in place, as a bad disk does it. */
+/** Changes one bit of a file, counted from its end where `at` is negative, as a bad disk does it: the etag stays. */
 export async function flipBit(path: string, at: number): Promise<void> {
+  const times = join(await tmpFolder(), 'times');
+  await writeFile(times, '');
   const bytes = await readFile(path);
-  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  const position = at < 0 ? bytes.length + at : at;
+  bytes.writeUInt8(bytes.readUInt8(position) ^ 1, position);
+  // Times in JavaScript are coarser than those of a file.
+  const copyTimes = (from: string, to: string) => promisify(execFile)('touch', ['-r', from, to]);
+  await copyTimes(path, times);
   await writeFile(path, bytes);
+  await copyTimes(times, path);
+}
+
+/** The folder with the checkpoint holds this one instead, of several weights files with an index. */
+export async function splitCheckpoint({ source }: JobSetup, name = 'llama-untied'): Promise<void> {
+  const { files } = await formulaCommit(name, { split: 2 });
+  await rm(source, { recursive: true });
+  for (const [path, file] of Object.entries(files)) {
+    if ('bytes' in file) await putFile(source, path, file.bytes);
+  }
 }
