@@ -10,6 +10,7 @@ import { jobOfFolders } from '../../../src/activities/shards/local-job.js';
 import { planJob } from '../../../src/activities/shards/plan-job.js';
 import { publishShards } from '../../../src/activities/shards/publish-shards.js';
 import { shardInProcess } from '../../../src/activities/shards/shard-in-process.js';
+import { shardPart } from '../../../src/activities/shards/write-part.js';
 import type { ShardingJob } from '../../../src/activities/shards/sharding-job.js';
 import type { Dir, Manifest, ShardPlanSummary, ShardStep, ShardStepResult } from '../../../src/core/contract.js';
 import { manifestKey } from '../../../src/core/layout.js';
@@ -37,7 +38,8 @@ export interface JobSetup {
   job(change?: JobChange): Promise<ShardingJob>;
   plan(change?: JobChange): Promise<{ readonly summary: ShardPlanSummary; readonly step: ShardStep }>;
   run(change?: JobChange & { readonly signal?: AbortSignal }): Promise<{ readonly dir: Dir; readonly hit: boolean }>;
-  /** The two last steps of a run by themselves. */
+  /** Steps of a run by themselves. */
+  write(step: ShardStep, part?: number): Promise<ShardStepResult>;
   check(step: ShardStep, file?: number): Promise<ShardStepResult>;
   publish(step: ShardStep): Promise<Dir>;
   manifest(): Promise<Manifest>;
@@ -102,6 +104,8 @@ export async function setUpJob(
     },
     run: async ({ signal = live().signal, ...change } = {}) =>
       shardInProcess(dependencies, await setup.job(change), { signal, onMoment: () => undefined }),
+    write: (step, number = 0) =>
+      shardPart(dependencies, { ...step, number }, { ...live(), onProgress: () => undefined }),
     check: (step, number = 0) =>
       checkShards(dependencies, { ...step, number }, { ...live(), onProgress: () => undefined }),
     publish: (step) => publishShards(dependencies, step, { ...live(), revision: 'local', now: new Date() }),
