@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { ActivityDependencies } from '../../../src/activities/dependencies.js';
 import { checkShards } from '../../../src/activities/shards/check-shards.js';
+import { copyModelFiles } from '../../../src/activities/shards/copy-model-files.js';
 import { jobOfFolders } from '../../../src/activities/shards/local-job.js';
 import { planJob } from '../../../src/activities/shards/plan-job.js';
 import { publishShards } from '../../../src/activities/shards/publish-shards.js';
@@ -19,6 +19,7 @@ import { manifestSchema } from '../../../src/core/schemas/manifest.js';
 import type { ObjectStore } from '../../../src/storage/object-store.js';
 import { openStore } from '../../../src/storage/open-store.js';
 import { createEngine } from '../../../src/transfer/engine.js';
+import { sha256 } from '../../helpers/dir-content.js';
 import { writeFormulaModel, type FormulaModel } from '../../helpers/formula-models.js';
 import { formulaCommit } from '../../helpers/shard-repos.js';
 import { tmpFolder } from '../../helpers/tmp.js';
@@ -39,6 +40,7 @@ export interface JobSetup {
   plan(change?: JobChange): Promise<{ readonly summary: ShardPlanSummary; readonly step: ShardStep }>;
   run(change?: JobChange & { readonly signal?: AbortSignal }): Promise<{ readonly dir: Dir; readonly hit: boolean }>;
   /** Steps of a run by themselves. */
+  copy(step: ShardStep): Promise<ShardStepResult>;
   write(step: ShardStep, part?: number): Promise<ShardStepResult>;
   check(step: ShardStep, file?: number): Promise<ShardStepResult>;
   publish(step: ShardStep): Promise<Dir>;
@@ -104,6 +106,7 @@ export async function setUpJob(
     },
     run: async ({ signal = live().signal, ...change } = {}) =>
       shardInProcess(dependencies, await setup.job(change), { signal, onMoment: () => undefined }),
+    copy: (step) => copyModelFiles(dependencies, step, { ...live(), onProgress: () => undefined }),
     write: (step, number = 0) =>
       shardPart(dependencies, { ...step, number }, { ...live(), onProgress: () => undefined }),
     check: (step, number = 0) =>
@@ -158,7 +161,7 @@ export async function publishAsDir(folder: string): Promise<void> {
   const store = await openStore(root(folder));
   const files: Manifest['files'] = [];
   for await (const { key, size, etag } of store.list('')) {
-    files.push({ path: key, size, etag, sha256: digestOf(await readFile(join(folder, key))) });
+    files.push({ path: key, size, etag, sha256: sha256(await readFile(join(folder, key))) });
   }
   const manifest: Manifest = {
     version: 1,
@@ -175,10 +178,6 @@ export async function publishAsDir(folder: string): Promise<void> {
     files,
   };
   await store.put(manifestKey(''), Buffer.from(JSON.stringify(manifest)));
-}
-
-export function digestOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** All files of a folder by their path, without those of the store. */
