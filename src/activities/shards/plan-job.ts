@@ -2,7 +2,7 @@ import { canonicalJson } from '../../core/canonical-json.js';
 import type { ShardOutcome, ShardPlanSummary } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import { sha256Hex } from '../../core/identity.js';
-import { manifestKey, shardPlanKey } from '../../core/layout.js';
+import { manifestKey, planPrefix, shardPlanKey } from '../../core/layout.js';
 import type { Manifest } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import { headDiffers } from '../../shard/checkpoint/head-differs.js';
@@ -14,7 +14,7 @@ import type { ActivityDependencies } from '../dependencies.js';
 import { forEachAtOnce } from '../for-each-at-once.js';
 import { encodeJson } from '../plan-objects.js';
 import { chooseEngine, type EngineChoice } from './choose-engine.js';
-import { lookAtTarget } from './look-at-target.js';
+import { lookAtTarget, type Target } from './look-at-target.js';
 import type { ShardingJob } from './sharding-job.js';
 
 const UPLOADS_AT_ONCE = 8;
@@ -38,7 +38,10 @@ export async function planJob(
   const { dirKey, planId } = summary;
   const { store, named } = job.target;
   const { dir, published, intact, objects } = await lookAtTarget(job, draft, options);
-  if (dir !== undefined) return { kind: 'hit', dir };
+  if (dir !== undefined) {
+    await removeOwnPlan(store, dirKey, { objects, published, signal: options.signal });
+    return { kind: 'hit', dir };
+  }
   if (named) refuseForeign({ document, layout, objects, place: `${store.root}${dirKey}` }, published?.manifest);
   const planKey = shardPlanKey(dirKey, planId);
   const begun = (await store.head(planKey, options)) !== undefined;
@@ -52,6 +55,16 @@ export async function planJob(
   // A good manifest stays while a forced run replaces its objects one by one by equal bytes.
   if (published !== undefined && !intact) await store.delete(manifestKey(dirKey), options);
   return { kind: 'shard', plan: summary };
+}
+
+/** Whoever published a Dir may have died before its plan was removed; plans of others are in use. */
+async function removeOwnPlan(
+  store: ObjectStore,
+  dirKey: string,
+  { objects, published, signal }: Pick<Target, 'objects' | 'published'> & { readonly signal: AbortSignal }
+): Promise<void> {
+  const prefix = planPrefix('', published?.manifest.sharding?.planId ?? '');
+  for (const path of objects.keys()) if (path.startsWith(prefix)) await store.delete(`${dirKey}${path}`, { signal });
 }
 
 function bytesOfShards(objects: ReadonlyMap<string, ObjectInfo>): number {
