@@ -65,6 +65,14 @@ describe('progressLine', () => {
     expect(written.findIndex((line) => line.startsWith('Engine'))).toBe(1);
   });
 
+  it('tells what is done to shards, which are not counted', () => {
+    const progress: LiveProgress = { ...transfer, phase: 'shard', fileCount: 0, current: 'vLLM loads rank 1 of 2' };
+    expect(progressLine({ progress, bytesPerSecond: undefined })).toBe(
+      'Sharding: 1.0 MiB of 4.0 MiB (25 %), vLLM loads rank 1 of 2'
+    );
+    expect(progressLine({ progress: { ...progress, phase: 'publish' }, bytesPerSecond: undefined })).toBe('Publishing');
+  });
+
   it('says why it waits', () => {
     const waiting = { activity: 'planPrefetch', attempt: 3, message: 'RateLimited: slow down' };
     expect(progressLine({ progress: { ...transfer, waiting }, bytesPerSecond: undefined })).toContain(

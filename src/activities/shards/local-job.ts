@@ -9,7 +9,7 @@ import { asCheckpointFile, type ShardingJob } from './sharding-job.js';
 export interface NamedFolders {
   /** The store whose root is the Dir or the folder with the checkpoint. */
   readonly source: ObjectStore;
-  /** The store that holds the folder for the shards, and the folder's name under its root. */
+  /** The store that holds the folder for the shards, and the folder's name under its root: empty for the root itself. */
   readonly target: { readonly store: ObjectStore; readonly folder: string };
   readonly request: ParsedShardConfig;
   readonly force?: number;
@@ -20,6 +20,7 @@ export async function jobOfFolders(
   { source, target, request, force }: NamedFolders,
   options: { readonly signal: AbortSignal }
 ): Promise<ShardingJob> {
+  const dirKey = target.folder === '' ? '' : `${target.folder}/`;
   const [objects, published] = await Promise.all([listDir(source, '', options), readManifest(source, '', options)]);
   if (published !== undefined) refuseBroken(source, published.manifest, objects);
   else refuseUnreadable(source, objects);
@@ -31,7 +32,7 @@ export async function jobOfFolders(
       dirKey: '',
       files: manifest?.files.map(asCheckpointFile) ?? plainFiles(objects),
     },
-    target: { store: target.store, dirKey: () => `${target.folder}/`, named: true },
+    target: { store: target.store, dirKey: () => dirKey, named: true },
     request,
     ...(force === undefined ? {} : { force }),
   };

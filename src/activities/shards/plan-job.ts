@@ -42,9 +42,10 @@ export async function planJob(
     await removeOwnPlan(store, dirKey, { objects, published, signal: options.signal });
     return { kind: 'hit', dir };
   }
-  if (named) refuseForeign({ document, layout, objects, place: `${store.root}${dirKey}` }, published?.manifest);
   const planKey = shardPlanKey(dirKey, planId);
   const begun = (await store.head(planKey, options)) !== undefined;
+  const place = `${store.root}${dirKey}`;
+  if (named) refuseForeign({ document, layout, objects, place, begun }, published?.manifest);
   // What an earlier attempt of this plan wrote has its room already.
   await store.checkWritable({ ...options, bytes: summary.totalBytes - (begun ? bytesOfShards(objects) : 0) });
   if (!begun) {
@@ -99,7 +100,7 @@ type Choice = EngineChoice<{
 }>;
 
 function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): ShardPlanDocument {
-  const { source, request, model, force, metadata, resources } = job;
+  const { source, request, model, force, metadata } = job;
   const content = {
     version: 1,
     engine,
@@ -131,10 +132,9 @@ function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): Sha
     model,
     ...(force === undefined ? {} : { force }),
     ...(metadata === undefined ? {} : { metadata }),
-    ...(resources === undefined ? {} : { resources }),
   } as const;
   // Equal bytes have an equal plan, so that any later run goes on with it.
-  const decides = { ...content, reason: undefined, model: undefined, metadata: undefined, resources: undefined };
+  const decides = { ...content, reason: undefined, model: undefined, metadata: undefined };
   return { ...content, planId: sha256Hex(canonicalJson(decides)).slice(0, 16) };
 }
 
@@ -171,17 +171,21 @@ interface Place {
   readonly layout: ShardPlan | undefined;
   readonly objects: ReadonlyMap<string, ObjectInfo>;
   readonly place: string;
+  /** Whether an attempt of this plan was here before. */
+  readonly begun: boolean;
 }
 
 /** A folder that somebody named may hold anything; shards among other files would be loaded with them. */
-function refuseForeign({ document, layout, objects, place }: Place, published: Manifest | undefined): void {
+function refuseForeign({ document, layout, objects, place, begun }: Place, published: Manifest | undefined): void {
   const isOurs = published?.sharding?.planId === document.planId;
   if (published !== undefined && !isOurs && document.force === undefined) {
     throw new PrefetchError(
       'InvalidInput',
-      `${place} holds another Dir already (${describeDir(published)}): choose another --to, or remove it`
+      `${place} holds another Dir already (${describeDir(published)}): choose another --to, or write it anew with --force`
     );
   }
+  // How many parts vLLM writes is not known before; what is too many is removed before the Dir is published.
+  if (layout === undefined && begun) return;
   const ours = new Set([
     ...(layout === undefined ? [] : layout.parts.flatMap(({ part }) => fileNames(layout, part))),
     ...sideFiles(document.source.others).map(({ path }) => path),

@@ -138,6 +138,9 @@ function describeSharding({ document, layout, source }: StepContext, done: reado
         const sha256 = checked.get(path);
         return { path, size, etag, ...(sha256 === undefined ? {} : { sha256 }) };
       }),
+      others: document.source.others.map(({ path, size, etag, digest }) => {
+        return { path, size, etag, ...(digest === undefined ? {} : { [digest.algorithm]: digest.hex }) };
+      }),
     },
   };
 }
@@ -145,7 +148,9 @@ function describeSharding({ document, layout, source }: StepContext, done: reado
 /** A checkpoint that no Hub knows is named by its content: a digest over the digests of its weights. */
 function contentId({ source }: ShardPlanDocument, checked: ReadonlyMap<string, string>): string {
   const hash = createHash('sha256');
-  for (const { path } of source.weights) hash.update(`${checked.get(path) ?? ''}  ${path}\n`);
+  // Without a layout nobody knows which files are weights, nor read them: the store's word for their bytes has to do.
+  const files = source.weights.length > 0 ? source.weights : source.others;
+  for (const { path, etag, digest } of files) hash.update(`${checked.get(path) ?? digest?.hex ?? etag}  ${path}\n`);
   return hash.digest('hex').slice(0, 40);
 }
 

@@ -22,7 +22,14 @@ export async function shardByVllm(
   const context = await openStep(needs, step, { signal });
   const { store, source, document, layout } = context;
   const before = await readShardRecord(store, step, records.vllm, { signal });
-  if (before !== undefined && (await areThere(store, step, before, { signal }))) return summarise(before.files);
+  const untie = async (untied = false) => {
+    if (untied && !document.headDiffers) await untieCopiedConfig(context, { signal });
+  };
+  if (before !== undefined && (await areThere(store, step, before, { signal }))) {
+    // The config may have been copied once more since.
+    await untie(before.vllm?.untied);
+    return summarise(before.files);
+  }
   if (before === undefined && (await isPublished(context, { signal }))) return { files: 0, bytes: 0 };
   const { weights, others, dirKey } = document.source;
   const shards = await whyVllm(document, () =>
@@ -33,7 +40,7 @@ export async function shardByVllm(
         source: { store: source, dirKey, files: [...weights.map(asFile), ...others.map(asFile)] },
         args: document.request.args,
         ...(layout === undefined ? {} : { dtype: layout.dtype, expected: expectedFiles(layout) }),
-        ...(document.resources === undefined ? {} : { resources: document.resources }),
+        ...(step.resources === undefined ? {} : { resources: step.resources }),
       },
       { store, engine: needs.engine, scratchFolder: needs.scratchFolder, ...needs.vllm },
       {
@@ -44,7 +51,7 @@ export async function shardByVllm(
       }
     )
   );
-  if (shards.untied && !document.headDiffers) await untieCopiedConfig(context, { signal });
+  await untie(shards.untied);
   const { files, vllmVersion: version, dtype, device } = shards;
   await writeShardRecord(store, step, records.vllm, {
     files: [...files],

@@ -26,7 +26,6 @@ export interface ShardingJob {
   readonly request: ParsedShardConfig;
   readonly force?: number;
   readonly metadata?: ShardPlanDocument['metadata'];
-  readonly resources?: ShardPlanDocument['resources'];
 }
 
 /** The job of a run: its published Dir is sharded into another one beside it. */
@@ -48,7 +47,6 @@ export function jobOfRun(
     request,
     ...(spec.force === undefined ? {} : { force: spec.force }),
     ...(spec.metadata === undefined ? {} : { metadata: spec.metadata }),
-    ...(spec.resources === undefined ? {} : { resources: spec.resources }),
   };
 }
 

@@ -64,8 +64,9 @@ export const shardConfigSchema = z.strictObject({
     filePattern: z
       .string()
       .regex(
-        /^(?=.*\{rank\})(?=.*\{part\})(?:[^{}\\/]|\{rank\}|\{part\})+\.safetensors$/,
-        'expected {rank} and {part}, no other braces or slashes, and .safetensors'
+        // Two numbers that touch give two files one name; vLLM puts "*" for the part and looks with Python's glob.
+        /^(?=.*\{rank\})(?=.*\{part\})(?!.*\}\d*\{)(?:[^{}\\/*?[\]\p{Cc}]|\{rank\}|\{part\})+\.safetensors$/u,
+        'expected {rank} and {part} with more than digits between them, none of the characters {}[]*?/\\ besides, and .safetensors'
       )
       .default('model-rank-{rank}-part-{part}.safetensors'),
     maxFileSize: z.number().int().min(1).default(5 * GiB).describe('Bytes of tensor data per file'),

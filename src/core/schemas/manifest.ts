@@ -45,6 +45,17 @@ export const manifestShardingSchema = z.strictObject({
         })
       )
       .describe('The weights files'),
+    others: z
+      .array(
+        z.strictObject({
+          path: z.string(),
+          size: z.number().int().min(0),
+          etag: z.string(),
+          sha256: hex(64).optional(),
+          gitSha1: hex(40).optional(),
+        })
+      )
+      .describe('What lay beside them; all files where only vLLM knows the model'),
   }),
 });
 

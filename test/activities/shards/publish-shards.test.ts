@@ -56,6 +56,10 @@ describe('the manifest', () => {
         path: pathToFileURL(`${setup.source}/`).href,
         commit,
         files: [expect.objectContaining({ path: 'model.safetensors', sha256: weights })],
+        others: [
+          expect.objectContaining({ path: 'config.json' }),
+          expect.objectContaining({ path: 'tokenizer.json', size: 17 }),
+        ],
       },
     });
     expect(dir).toMatchObject({ path: pathToFileURL(`${setup.target}/`).href, commit, fileCount: 4 });

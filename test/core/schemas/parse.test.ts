@@ -130,6 +130,39 @@ test.each([
   expect(fieldsOf({ repo, ...fields })).toEqual([field]);
 });
 
+test.each([
+  'model-rank-{rank}-part-{part}.safetensors',
+  '{rank}_{part}.safetensors',
+  '{part}-of-{rank}.safetensors',
+  'ß {rank} 0x0 {part}.safetensors',
+])('takes the file pattern %s', (filePattern) => {
+  const { shardConfig } = parseInput({ repo, shardConfig: { args: { tensorParallelSize: 1, filePattern } } });
+  expect(shardConfig?.args.filePattern).toBe(filePattern);
+});
+
+test.each([
+  'model-{rank}.safetensors',
+  'model-{part}.safetensors',
+  '{rank}{part}.safetensors',
+  '{part}{rank}.safetensors',
+  '{rank}0{part}.safetensors',
+  'x-{rank}{rank}-{part}.safetensors',
+  'x-{rank}-{part}-{size}.safetensors',
+  'x-{{rank}}-{part}.safetensors',
+  'x-{rank:03d}-{rank}-{part}.safetensors',
+  '../{rank}-{part}.safetensors',
+  'x-{rank}-{part}}.safetensors',
+  'x[{rank}]-{part}.safetensors',
+  'x*{rank}-{part}.safetensors',
+  'x{rank}?{part}.safetensors',
+  'x{rank}\n{part}.safetensors',
+  'x-{rank}-{part}.bin',
+])('refuses the file pattern %s', (filePattern) => {
+  expect(fieldsOf({ repo, shardConfig: { args: { tensorParallelSize: 1, filePattern } } })).toEqual([
+    'shardConfig.args.filePattern',
+  ]);
+});
+
 test('names every wrong field at once, and every unknown one', () => {
   const problems = problemsOf({ repo: 5, revison: 'v1', force: 'yes', resources: { gpus: 1 } });
   expect(problems.map((problem) => problem.split(':')[0]).sort()).toEqual([
