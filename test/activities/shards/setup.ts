@@ -156,7 +156,7 @@ export async function publishAsDir(folder: string): Promise<void> {
   await store.put(manifestKey(''), Buffer.from(JSON.stringify(manifest)));
 }
 
-export function digestOf(bytes: Uint8Array): string {
+function digestOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
