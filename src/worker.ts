@@ -55,7 +55,7 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
     ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
   });
   try {
-    const workers = await Promise.all(
+    const workers = await allOrNone(
       roles.map((role) => Worker.create({ ...commonOptions(options, role), ...roleOptions(role, dependencies) }))
     );
     return {
@@ -70,6 +70,16 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
     await dependencies.close();
     throw error;
   }
+}
+
+/** One that was made holds its queue and the connection until it has run: where another fails, it must not be left. */
+async function allOrNone(making: readonly Promise<Worker>[]): Promise<Worker[]> {
+  const settled = await Promise.allSettled(making);
+  const made = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const failed = settled.find((each) => each.status === 'rejected');
+  if (failed === undefined) return made;
+  await Promise.allSettled(made.map((worker) => worker.runUntil(Promise.resolve())));
+  throw failed.reason;
 }
 
 function checkRoles(roles: readonly Role[]): readonly Role[] {

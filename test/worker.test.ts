@@ -64,6 +64,15 @@ describe('createWorkers', () => {
     await running;
   });
 
+  test('leaves no worker behind when another one cannot be made', async () => {
+    const given = await options();
+    await expect(createWorkers({ ...given, roles: ['wait', 'transfer', 'transfer'] })).rejects.toThrow('overlapping');
+    const workers = await createWorkers({ ...given, roles: ['wait', 'transfer'] });
+    const running = workers.run();
+    workers.shutdown();
+    await running;
+  });
+
   test('refuses no role', async () => {
     await expect(createWorkers({ ...(await options()), roles: [] })).rejects.toThrow(/^InvalidInput: roles: /);
   });

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFormulaModel } from '../helpers/formula-models.js';
 import { tmpFolder } from '../helpers/tmp.js';
@@ -18,11 +18,4 @@ export async function checkpointFolder(name = 'llama-untied', change: object = {
   await writeFile(join(model, 'config.json'), JSON.stringify({ ...config, ...change }));
   await writeFile(join(model, 'tokenizer.json'), '{"version":"1.0"}');
   return { folder, model, to: join(folder, 'shards') };
-}
-
-/** Changes one bit of the last byte of a file, as a bad disk does it. */
-export async function flipLastBit(file: string): Promise<void> {
-  const bytes = await readFile(file);
-  bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
-  await writeFile(file, bytes);
 }

@@ -2,8 +2,8 @@ import { appendFile, copyFile, open, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { publishAsDir } from '../activities/shards/setup.js';
-import { checkpointFolder, flipLastBit, type CheckpointFolder } from './checkpoint-folder.js';
+import { flipBit, publishAsDir } from '../activities/shards/setup.js';
+import { checkpointFolder, type CheckpointFolder } from './checkpoint-folder.js';
 import { runCli } from './cli-process.js';
 
 const SHARD = 'model-rank-1-part-0.safetensors';
@@ -50,7 +50,7 @@ describe('model-prefetch verify DIR', () => {
     [
       'a flipped bit, by --deep',
       ['--deep'],
-      (to) => flipLastBit(join(to, SHARD)),
+      (to) => flipBit(join(to, SHARD), 100_000),
       `${SHARD}: its bytes come to sha256:`,
     ],
     ['a header that is none', [], breakHeader, `${SHARD}: `],
