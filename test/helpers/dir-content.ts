@@ -55,7 +55,7 @@ export async function expectValid(schema: 'dir.json' | 'manifest.json', value: u
   expect(isValid(value), ajv.errorsText(isValid.errors)).toBe(true);
 }
 
-function sha256(bytes: Uint8Array): string {
+export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
