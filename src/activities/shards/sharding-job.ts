@@ -20,7 +20,7 @@ export interface ShardingJob {
     readonly store: ObjectStore;
     /** Key prefix of the sharded Dir. */
     readonly dirKey: (dtype: string, layout: ShardLayout) => string;
-    /** A folder that somebody named: what else lies there is refused, and never touched. */
+    /** A folder that somebody named: what else lies there is refused before anything is written. */
     readonly named: boolean;
   };
   readonly request: ParsedShardConfig;

@@ -21,7 +21,10 @@ export const manifestShardingSchema = z.strictObject({
   planId: z.string().describe('Digest of all that decided the bytes'),
   engine: shardEngine,
   reason: z.string().describe('Why this engine'),
-  profile: z.string().optional().describe('Layout of the native engine; what vLLM calls the tensors depends on its release'),
+  profile: z
+    .string()
+    .optional()
+    .describe('Layout of the native engine; what vLLM calls the tensors depends on its release'),
   vllmVersion: z.string().describe('The vLLM release that it was made for, or by'),
   vllmVersions: z
     .array(z.strictObject({ from: z.string(), to: z.string() }))

@@ -41,7 +41,7 @@ describe('a plain folder', () => {
     await rm(setup.source, { recursive: true });
     const { code, message } = await lateRefusal(setup.job());
     expect(code).toBe('InvalidInput');
-    expect(message).toContain('is empty, or is not there');
+    expect(message).toContain('holds no files');
   });
 });
 

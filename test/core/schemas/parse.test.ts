@@ -59,12 +59,15 @@ test('sharding has defaults for all but the number of ranks', () => {
   });
 });
 
-test.each([['null', null], ['an array', [{ repo }]], ['text', '{"repo":"a/b"}'], ['a number', 5], ['nothing', undefined]])(
-  'refuses %s for an input',
-  (_, value) => {
-    expect(problemsOf(value)).toEqual([expect.stringMatching(/^input: /)]);
-  }
-);
+test.each([
+  ['null', null],
+  ['an array', [{ repo }]],
+  ['text', '{"repo":"a/b"}'],
+  ['a number', 5],
+  ['nothing', undefined],
+])('refuses %s for an input', (_, value) => {
+  expect(problemsOf(value)).toEqual([expect.stringMatching(/^input: /)]);
+});
 
 test.each([
   ['no owner', '/name'],
@@ -85,12 +88,24 @@ test.each([
   expect(new Set(fieldsOf({ repo: value }))).toEqual(new Set(['repo']));
 });
 
-test.each(['a..b', 'a b', 'a~1', 'a^', 'a:b', 'a?', 'a*', 'a[', 'a\\b', 'a\n', '\u007f', '', '\ud800', 'x'.repeat(201)])(
-  'refuses the revision %j',
-  (revision) => {
-    expect(new Set(fieldsOf({ repo, revision }))).toEqual(new Set(['revision']));
-  }
-);
+test.each([
+  'a..b',
+  'a b',
+  'a~1',
+  'a^',
+  'a:b',
+  'a?',
+  'a*',
+  'a[',
+  'a\\b',
+  'a\n',
+  '\u007f',
+  '',
+  '\ud800',
+  'x'.repeat(201),
+])('refuses the revision %j', (revision) => {
+  expect(new Set(fieldsOf({ repo, revision }))).toEqual(new Set(['revision']));
+});
 
 test.each(['main', 'v1.0', 'feature/ä#1', 'refs/pr/1', '100%', '😀', '0123456789abcdef0123456789abcdef01234567'])(
   'takes the revision %s',
@@ -145,7 +160,7 @@ test.each([
   'model-{part}.safetensors',
   '{rank}{part}.safetensors',
   '{part}{rank}.safetensors',
-  '{rank}0{part}.safetensors',
+  'x{rank}0{part}.safetensors',
   'x-{rank}{rank}-{part}.safetensors',
   'x-{rank}-{part}-{size}.safetensors',
   'x-{{rank}}-{part}.safetensors',
@@ -160,6 +175,18 @@ test.each([
 ])('refuses the file pattern %s', (filePattern) => {
   expect(fieldsOf({ repo, shardConfig: { args: { tensorParallelSize: 1, filePattern } } })).toEqual([
     'shardConfig.args.filePattern',
+  ]);
+});
+
+test('refuses a file pattern that starts with the rank for more than ten of them', () => {
+  const input = (filePattern: string, tensorParallelSize: number) => ({
+    repo,
+    shardConfig: { args: { tensorParallelSize, filePattern } },
+  });
+  expect(() => parseInput(input('{rank}_{part}.safetensors', 10))).not.toThrow();
+  expect(() => parseInput(input('x{rank}_{part}.safetensors', 16))).not.toThrow();
+  expect(problemsOf(input('{rank}_{part}.safetensors', 16))).toEqual([
+    expect.stringMatching(/^shardConfig\.args\.filePattern: expected a character/),
   ]);
 });
 
