@@ -6,7 +6,7 @@ import type { ObjectStore } from '../../storage/object-store.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { openRangeReader, type RangeReader } from '../native/source-files.js';
 import type { SourceFile } from '../layout/source-tensors.js';
-import { unsupported } from '../layout/unsupported.js';
+import { someOf, unsupported } from '../layout/unsupported.js';
 import { CONFIG_PATH, INDEX_PATH, sideFiles, weightsFiles } from './model-files.js';
 
 /** A file of the checkpoint as its store has it. */
@@ -87,20 +87,16 @@ function checkIndexed(indexed: ReadonlySet<string>, files: readonly CheckpointFi
   const there = new Set(files.map(({ path }) => path));
   const missing = [...indexed].filter((path) => !there.has(path));
   if (missing.length === 0) return;
-  throw unsupported(
-    'missing-tensors',
-    `${INDEX_PATH} names weights files that are not there: ${missing.slice(0, 5).join(', ')}`
-  );
+  throw unsupported('missing-tensors', `${INDEX_PATH} names weights files that are not there: ${someOf(missing)}`);
 }
 
 function checkWeightMap(weightMap: ReadonlyMap<string, string>, weights: Checkpoint['weights']): void {
   const held = new Map(weights.flatMap(({ path, header }) => header.tensors.map(({ name }) => [name, path] as const)));
   const misplaced = [...weightMap].filter(([name, path]) => held.get(name) !== path).map(([name]) => name);
   if (misplaced.length === 0) return;
-  const names = misplaced.slice(0, 5).map((name) => name.slice(0, 200));
   throw unsupported(
     'missing-tensors',
-    `${INDEX_PATH} puts ${misplaced.length} tensors into files that do not hold them: ${names.join(', ')}`
+    `${INDEX_PATH} puts ${misplaced.length} tensors into files that do not hold them: ${someOf(misplaced)}`
   );
 }
 
