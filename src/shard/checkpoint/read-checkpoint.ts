@@ -39,6 +39,7 @@ export interface CheckpointPlace {
 /** A real header has kilobytes to a few megabytes; the format's limit of 100 MB would cost gigabytes to parse. */
 const MOST_HEADER_BYTES = 32 * MiB;
 const MOST_JSON_BYTES = 64 * MiB;
+const MOST_LEVELS = 100;
 /** More than most headers have, so that most files are asked once. */
 const FIRST_READ = 64 * 1024;
 const FILES_AT_ONCE = 8;
@@ -162,12 +163,32 @@ async function readJson<T extends ListedFile>(
   if (file === undefined) return undefined;
   if (file.size > MOST_JSON_BYTES)
     throw unsupported('config', `${path} has ${file.size} bytes, which no such file needs`);
-  const bytes = await read(file);
+  const value = parseJson(await read(file), path);
+  if (isNestedDeeper(value, MOST_LEVELS)) {
+    throw unsupported('config', `${path} is nested deeper than ${MOST_LEVELS} levels, which no such file needs`);
+  }
+  return value;
+}
+
+function parseJson(bytes: Uint8Array, path: string): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
   } catch {
     throw unsupported('config', `${path} is no JSON`);
   }
+}
+
+/** Level by level: whatever goes down into such a value, as writing it does, would run out of stack. */
+function isNestedDeeper(value: unknown, most: number): boolean {
+  let level = [value].filter(isContainer);
+  for (let depth = 0; depth < most && level.length > 0; depth++) {
+    level = level.flatMap((container): unknown[] => Object.values(container)).filter(isContainer);
+  }
+  return level.length > 0;
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 async function readObject(

@@ -33,6 +33,8 @@ const [one, two] = [weightsWith([tensor('a'), tensor('b')]), weightsWith([tensor
 const headerOf = (text: string) => rawWeights(text.length, text);
 const indexOf = (weightMap: Record<string, unknown>) => JSON.stringify({ metadata: {}, weight_map: weightMap });
 
+const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
+
 async function read(files: Record<string, string | Uint8Array>): Promise<Checkpoint> {
   return readCheckpoint(await placeOf(store, files), live());
 }
@@ -74,6 +76,13 @@ describe('a checkpoint', () => {
     expect(reads).toEqual(['model.safetensors 0-65536', `model.safetensors 0-${String(headerByteLength)}`]);
   });
 
+  test('may have a config of 100 levels', async () => {
+    const config = `{"x": ${nested(99)}}`;
+    expect(await read({ 'config.json': config, 'm.safetensors': one })).toHaveProperty('config.x');
+    const deeper = { 'config.json': `{"x": ${nested(100)}}`, 'm.safetensors': one };
+    expect(await lateRefusal(read(deeper))).toMatchObject({ reason: 'config' });
+  });
+
   test('with an index is what the index names', async () => {
     const weightMap = { a: 'x.safetensors', b: 'x.safetensors', c: 'y.safetensors' };
     const files = { 'x.safetensors': one, 'y.safetensors': two, 'z.safetensors': one };
@@ -103,6 +112,12 @@ describe('a checkpoint is refused', () => {
     ],
     ['whose config is a list', { 'config.json': '[]', 'm.safetensors': one }, 'config', /no JSON object/],
     ['whose config is null', { 'config.json': 'null', 'm.safetensors': one }, 'config', /no JSON object/],
+    [
+      'whose config is nested without an end in sight',
+      { 'config.json': `{"x": ${nested(20_000)}}`, 'm.safetensors': one },
+      'config',
+      /config\.json is nested deeper than 100 levels/,
+    ],
     [
       'whose index is no JSON',
       { 'config.json': '{}', [INDEX]: '{', 'm.safetensors': one },
