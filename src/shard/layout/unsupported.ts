@@ -10,6 +10,7 @@ export type UnsupportedReason =
   | 'tensor-parallel-size'
   | 'parallelism'
   | 'weights-format'
+  | 'header-too-large'
   | 'missing-tensors'
   | 'extra-tensors'
   | 'tensor-shape'

@@ -194,15 +194,42 @@ describe('a header that is none', () => {
     });
     expect(message).toMatch(/^InvalidSafetensors: m\.safetensors: (?!InvalidSafetensors)/);
   });
+});
 
-  test('has 32 MiB at most, and is refused before it is read', async () => {
-    const header = `{${' '.repeat(32 * MiB)}}`;
-    const files = { 'config.json': '{}', 'm.safetensors': rawWeights(header.length, header) };
+/** A header of just these bytes that holds no tensor. */
+const emptyHeader = (bytes: number) => headerOf(`{}${' '.repeat(bytes - 2)}`);
+const numbered = (count: number, bytes: Buffer) =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`m-${String(index)}.safetensors`, bytes]));
+
+describe('headers that are larger than those of any model are left to engine vllm', () => {
+  test('when one has more than 32 MiB, before it is read', async () => {
+    const files = { 'config.json': '{}', 'm.safetensors': emptyHeader(32 * MiB + 1) };
     expect(await lateRefusal(read(files))).toMatchObject({
+      code: 'UnsupportedSharding',
       reason: 'header-too-large',
       details: { path: 'm.safetensors' },
     });
     expect(reads).toEqual(['m.safetensors 0-65536']);
+  });
+
+  test('when they have more than 128 MiB together', async () => {
+    const { code, reason, message } = await lateRefusal(
+      read({ 'config.json': '{}', ...numbered(5, emptyHeader(30 * MiB)) })
+    );
+    expect({ code, reason }).toEqual({ code: 'UnsupportedSharding', reason: 'header-too-large' });
+    expect(message).toMatch(/With m-\d\.safetensors .* more than 134217728 bytes of headers/);
+  });
+
+  test('when they have more than a million tensors together', async () => {
+    const tensors = Array.from(
+      { length: 500_001 },
+      (_, index) => `"${index.toString(36)}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`
+    );
+    const { code, reason, message } = await lateRefusal(
+      read({ 'config.json': '{}', ...numbered(2, headerOf(`{${tensors.join(',')}}`)) })
+    );
+    expect({ code, reason }).toEqual({ code: 'UnsupportedSharding', reason: 'header-too-large' });
+    expect(message).toMatch(/With m-\d\.safetensors .* more than 1000000 tensors/);
   });
 });
 
