@@ -29,9 +29,12 @@ async function layOutIfVerified<T>(layOut: () => Promise<T>): Promise<{ layout?:
     if (!isPrefetchError(error, 'UnsupportedSharding')) throw error;
     // The way out that a refusal ends with is the one that is taken here.
     const refusal = error.message.replace(/^UnsupportedSharding: /, '').replace(/\. The native engine shards.*$/s, '');
-    return { refusal };
+    return { refusal: refusal.length <= MOST_REASON ? refusal : `${refusal.slice(0, MOST_REASON)}…` };
   }
 }
+
+/** It goes into history, the plan and the manifest. */
+const MOST_REASON = 500;
 
 /** vLLM's shards are by tensor parallel rank alone: stages and experts of several ranks would have one file name. */
 function refuseOtherParallelism({

@@ -6,10 +6,11 @@ import type { ManifestSharding } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-plan.js';
 import { objectUrl } from '../../storage/store-url.js';
 import type { ActivityDependencies } from '../dependencies.js';
+import { mapAtOnce } from '../for-each-at-once.js';
 import { encodeJson, removePlans } from '../plan-objects.js';
 import { dirOf, isIntact, isUnchanged, listDir, readManifest } from '../published-dir.js';
 import { readShardRecord, records } from './shard-objects.js';
-import { openStep, type StepContext } from './step-context.js';
+import { openStep, REQUESTS_AT_ONCE, type StepContext } from './step-context.js';
 import { isCheckOf, readWritten } from './written-shards.js';
 
 type Needs = Pick<ActivityDependencies, 'openStore' | 'tool'>;
@@ -48,12 +49,12 @@ export async function publishShards(
 /** Everything that was written and checked; a record that is missing, or of other files, means that a step is not done. */
 async function readAllRecords(context: StepContext, options: { readonly signal: AbortSignal }): Promise<ShardRecord[]> {
   const { store, step, document } = context;
-  const read = (name: string) => readShardRecord(store, step, name, options);
-  const [modelFiles, written, checks] = await Promise.all([
-    read(records.modelFiles),
-    readWritten(context, options),
-    Promise.all(document.source.weights.map((_, file) => read(records.check(file)))),
-  ]);
+  const modelFiles = await readShardRecord(store, step, records.modelFiles, options);
+  const written = await readWritten(context, options);
+  const files = [...document.source.weights.keys()];
+  const checks = await mapAtOnce(REQUESTS_AT_ONCE, files, options.signal, (file, signal) =>
+    readShardRecord(store, step, records.check(file), { signal })
+  );
   const done = [modelFiles, ...written, ...checks.filter((check) => isCheckOf(check, written))];
   const complete = done.filter((record) => record !== undefined);
   if (complete.length === 1 + written.length + checks.length) return complete;
