@@ -46,7 +46,7 @@ async function readPlan(
 }
 
 /** The layout of a plan's document: it follows from it, byte for byte, in every process. */
-function layoutOf(document: ShardPlanDocument): ShardPlan | undefined {
+export function layoutOf(document: ShardPlanDocument): ShardPlan | undefined {
   if (document.profile === undefined) return undefined;
   const { request, config, source, headDiffers, dtype } = document;
   const { tensorParallelSize: ranks, vllmVersion, maxFileSize, filePattern } = request.args;
