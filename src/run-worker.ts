@@ -4,7 +4,6 @@ import { connectToTemporal } from './connect.js';
 import { shutdownWhenIdle } from './shutdown-when-idle.js';
 import { createWorkers } from './worker.js';
 import type { Role } from './core/queues.js';
-import { checkGpuIsServed } from './worker-roles.js';
 
 export interface RunWorkerOptions {
   readonly roles?: readonly Role[];
@@ -18,7 +17,6 @@ export interface RunWorkerOptions {
 
 /** A worker process, from the environment to its end: SIGINT or SIGTERM lets running parts finish, then it stops. */
 export async function runWorker(options: RunWorkerOptions): Promise<void> {
-  checkGpuIsServed(options.roles, options.gpu);
   // The SDK shuts its workers down on these signals by itself.
   Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM', 'SIGQUIT'] });
   const environment = readSettings();

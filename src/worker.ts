@@ -26,7 +26,7 @@ export interface CreateWorkersOptions {
   readonly settings: Settings;
   /** Which queues this process serves. @default every role but 'gpu' */
   readonly roles?: readonly Role[];
-  /** GPUs of this host, MODEL:COUNT; needed for the role 'gpu'. */
+  /** GPUs of this host, MODEL:COUNT, for the role 'gpu'. @default none: the queue of runs that name no GPU */
   readonly gpu?: string;
   /** The one process of one user on one machine: it may write anywhere, files too, and stops at once. */
   readonly embedded?: boolean;
@@ -57,7 +57,7 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
     ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
   });
   try {
-    const workers = await Promise.all(
+    const workers = await allOrNone(
       roles.map((role) => Worker.create({ ...commonOptions(options, role), ...roleOptions(role, dependencies) }))
     );
     return {
@@ -72,6 +72,16 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
     await dependencies.close();
     throw error;
   }
+}
+
+/** One that was made holds its queue and the connection until it has run: where another fails, it must not be left. */
+async function allOrNone(making: readonly Promise<Worker>[]): Promise<Worker[]> {
+  const settled = await Promise.allSettled(making);
+  const made = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const failed = settled.find((each) => each.status === 'rejected');
+  if (failed === undefined) return made;
+  await Promise.allSettled(made.map((worker) => worker.runUntil(Promise.resolve())));
+  throw failed.reason;
 }
 
 function checkRoles(roles: readonly Role[]): readonly Role[] {

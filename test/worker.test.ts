@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { PrefetchClient } from '../src/client.js';
 import { readSettings } from '../src/config/environment.js';
-import { createWorkers, ROLES, type Role } from '../src/worker.js';
+import { createWorkers, ROLES } from '../src/worker.js';
 import { startServer, until } from './helpers/local-server.js';
 import { useTemporalServer } from './helpers/temporal.js';
 import { tmpFolder } from './helpers/tmp.js';
@@ -9,9 +9,9 @@ import { tmpFolder } from './helpers/tmp.js';
 const server = useTemporalServer();
 
 describe('createWorkers', () => {
-  test('serves every role that has work, each on its own queue, and stops when told', async () => {
+  test('serves every role but gpu, each on its own queue, and stops when told', async () => {
     const workers = await createWorkers(await options());
-    expect(workers.queues).toEqual(['base', 'base-transfer', 'base-wait']);
+    expect(workers.queues).toEqual(['base', 'base-transfer', 'base-wait', 'base-shard']);
     const running = workers.run();
     workers.shutdown();
     await expect(running).resolves.toBeUndefined();
@@ -41,13 +41,40 @@ describe('createWorkers', () => {
     expect(workers.isIdle()).toBe(true);
   });
 
-  test.each<[string, readonly Role[]]>([
-    ['no role', []],
-    ['the role shard', ['shard']],
-    ['the role gpu', ['main', 'gpu']],
-  ])('refuses %s', async (_name, roles) => {
-    expect(ROLES).toEqual(expect.arrayContaining([...roles]));
-    await expect(createWorkers({ ...(await options()), roles })).rejects.toThrow(/^InvalidInput: roles: /);
+  test.each<[string, string | undefined, string]>([
+    ['the GPUs of this host', 'A100:4', 'base-gpu-a100-4'],
+    ['no GPU', undefined, 'base-gpu'],
+  ])('serves the role gpu when it is asked for, on the queue of runs that name %s', async (_name, gpu, queue) => {
+    const workers = await createWorkers({
+      ...(await options()),
+      roles: ['gpu'],
+      ...(gpu === undefined ? {} : { gpu }),
+    });
+    expect(workers.queues).toEqual([queue]);
+    const running = workers.run();
+    workers.shutdown();
+    await running;
+  });
+
+  test('keeps the GPUs out of the names of other queues', async () => {
+    const workers = await createWorkers({ ...(await options()), roles: [...ROLES], gpu: 'L4:2' });
+    expect(workers.queues).toEqual(['base', 'base-transfer', 'base-wait', 'base-shard', 'base-gpu-l4-2']);
+    const running = workers.run();
+    workers.shutdown();
+    await running;
+  });
+
+  test('leaves no worker behind when another one cannot be made', async () => {
+    const given = await options();
+    await expect(createWorkers({ ...given, roles: ['wait', 'transfer', 'transfer'] })).rejects.toThrow('overlapping');
+    const workers = await createWorkers({ ...given, roles: ['wait', 'transfer'] });
+    const running = workers.run();
+    workers.shutdown();
+    await running;
+  });
+
+  test('refuses no role', async () => {
+    await expect(createWorkers({ ...(await options()), roles: [] })).rejects.toThrow(/^InvalidInput: roles: /);
   });
 });
 

@@ -28,3 +28,17 @@ export async function forEachAtOnce<T>(
   outer.throwIfAborted();
   if (failure !== undefined) throw failure.error;
 }
+
+/** The same with results, in the order of the items. */
+export async function mapAtOnce<T, R>(
+  limit: number,
+  items: readonly T[],
+  outer: AbortSignal,
+  work: (item: T, signal: AbortSignal) => Promise<R>
+): Promise<R[]> {
+  const results: R[] = [];
+  await forEachAtOnce(limit, [...items.entries()], outer, async ([index, item], signal) => {
+    results[index] = await work(item, signal);
+  });
+  return results;
+}

@@ -147,7 +147,7 @@ async function lookAtFile(
     : undefined;
 }
 
-/** A file of the right size may still be no shard: its header must cover it, and hold what the dtype says. */
+/** A file of the right size may still be no shard: its header must be one, and cover the file to its last byte. */
 async function lookAtHeader(
   reader: RangeReader,
   { number, size, signal }: { readonly number: number; readonly size: number; readonly signal: AbortSignal }
@@ -205,20 +205,31 @@ function missingRanks({ manifest, objects, sharding }: LookingAtShards): string[
 }
 
 /** vLLM loads whatever fits its pattern, listed or not. */
-function strayShards({ manifest, objects, sharding }: LookingAtShards): string[] {
+function strayShards({ store, manifest, objects, sharding }: LookingAtShards): string[] {
   const listed = new Set(manifest.files.map(({ path }) => path));
+  const isLoaded = namesThatLoad(store, sharding);
   return [...objects.keys()]
-    .filter((path) => !listed.has(path) && partOf(sharding, path) >= 0)
+    .filter((path) => !listed.has(path) && isLoaded.test(path))
     .map((path) => `${path}: is no file of this Dir, and vLLM would load it too`);
+}
+
+/** vLLM puts `*` where the part stands. From S3 it takes every key that ends in such a name, in folders too. */
+function namesThatLoad({ root }: ObjectStore, { filePattern }: { readonly filePattern: string }): RegExp {
+  const [before, any] = root.startsWith('s3:') ? ['.*', '.*'] : ['', '[^/]*'];
+  return new RegExp(`^${before}${ofAnyRank(filePattern).replaceAll('{part}', any)}$`, 's');
 }
 
 /** The part that a file name stands for, or -1. */
 function partOf({ filePattern }: { readonly filePattern: string }, path: string): number {
-  const escaped = filePattern.replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`);
-  const pattern = escaped
-    .replaceAll('{rank}', String.raw`\d+`)
+  const pattern = ofAnyRank(filePattern)
     .replace('{part}', String.raw`(\d+)`)
     .replaceAll('{part}', String.raw`\d+`);
   const part = new RegExp(`^${pattern}$`).exec(path)?.[1];
   return part === undefined ? -1 : Number(part);
+}
+
+/** A file pattern as a regular expression in which only the part is left to be filled in. */
+function ofAnyRank(filePattern: string): string {
+  const escaped = filePattern.replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`);
+  return escaped.replaceAll('{rank}', String.raw`\d+`);
 }

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../config/duration.js';
+import { vllmVersionSchema } from '../core/schemas/input.js';
 
 /** Value of a flag that may be given more than once. */
 export function collect(value: string, previous: readonly string[] | undefined): string[] {
@@ -22,6 +23,13 @@ export function portNumber(value: string): number {
 /** A release as its number: vLLM tags `v0.26.0` what it calls 0.26.0. */
 export function plainRelease(value: string): string {
   return value.replace(/^v(?=\d)/, '');
+}
+
+/** Value of a flag that names a release of vLLM, where nothing else checks it. */
+export function releaseOfVllm(value: string): string {
+  const checked = vllmVersionSchema.safeParse(plainRelease(value));
+  if (!checked.success) throw new InvalidArgumentError('Expected a release such as 0.32.0.');
+  return checked.data;
 }
 
 /** Value of a flag that takes a duration; in milliseconds. */

@@ -126,7 +126,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 
   2. Only transfers, to add bandwidth:
     MODEL_PREFETCH_STORE=s3://your-bucket/models model-prefetch worker \\
-        --roles transfer`,
+        --roles transfer
+
+  3. vLLM on a host with four GPUs, for runs with --gpu A100:4:
+    MODEL_PREFETCH_STORE=s3://your-bucket/models MODEL_PREFETCH_PYTHON=/opt/vllm/bin/python model-prefetch worker \\
+        --roles gpu \\
+        --gpu A100:4`,
   'dev-hub': `Examples:
   1. Serve ./models/<owner>/<name>/... and use it:
     model-prefetch dev-hub ./models \\

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { PrefetchError } from '../core/errors.js';
 import { ROLES, type Role } from '../core/queues.js';
-import { compact, durationMs, plainRelease, portNumber, wholeNumber } from './flag-values.js';
+import { compact, durationMs, portNumber, releaseOfVllm, wholeNumber } from './flag-values.js';
 import { EXAMPLES, SUMMARIES, type CommandName } from './help-texts.js';
 import { addInputFlags, hasInputFlags, readInputFlags, type InputFlags } from './input-flags.js';
 import type { CommonOptions, Invocation, OutputFormat, ShardOptions, TargetOptions } from './invocation.js';
@@ -138,7 +138,7 @@ function declareShard(program: Command, take: Take): void {
     // What follows "plan" belongs to it.
     .enablePositionalOptions()
     .option('--to <url>', 'The new Dir: s3://bucket/folder, file:///folder, or a path; required')
-    .option('--force <number>', 'Write it anew, whatever is there', wholeNumber)
+    .option('--force <number>', 'A new number writes all shards anew, and trusts none that are there', wholeNumber)
     .action((dir: string, flags: Flags<ShardFlags & { to?: string; force?: number }>) => {
       if (flags.to === undefined) throw missing('--to <url>');
       take({
@@ -161,9 +161,9 @@ function declareVerify(program: Command, take: Take): void {
   declare(program, 'verify')
     .argument('<DIR>', 'A published Dir: a URL, or a path')
     .option('--deep', 'Read every byte and compare its digest', false)
-    .option('--tensor-parallel-size <ranks>', 'What vLLM is to be started with', wholeNumber)
-    .option('--dtype <type>', 'What vLLM is to be started with')
-    .option('--vllm-version <release>', 'The vLLM that is to load it', plainRelease)
+    .option('--tensor-parallel-size <ranks>', 'Ranks that vLLM is to be started with', wholeNumber)
+    .option('--dtype <type>', 'Data type that vLLM is to be started with')
+    .option('--vllm-version <release>', 'Release of the vLLM that is to load it', releaseOfVllm)
     .action(
       (
         dir: string,

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseByteSize } from '../config/byte-size.js';
 import { PrefetchError } from '../core/errors.js';
-import { shardConfigSchema, type ParsedShardConfig } from '../core/schemas/input.js';
+import { NEWEST_VERIFIED_VLLM, shardConfigSchema, type ParsedShardConfig } from '../core/schemas/input.js';
 import { describeIssues } from '../core/schemas/parse.js';
 import { compact, plainRelease, wholeNumber } from './flag-values.js';
 
@@ -32,12 +32,21 @@ const FLAG_OF_FIELD: Readonly<Record<string, string>> = {
 /** Declares the flags that say how to shard. */
 export function addShardFlags(command: Command): Command {
   return command
-    .addOption(new Option('--engine <engine>', 'native: on this CPU; vllm; auto: native where verified. Default: auto'))
+    .addOption(
+      new Option(
+        '--engine <engine>',
+        'native: this CPU; vllm: MODEL_PREFETCH_PYTHON; auto: native or else vllm. Default: auto'
+      )
+    )
     .option('--tensor-parallel-size <ranks>', 'How many ranks to split the model into; required', wholeNumber)
     .option('--dtype <type>', 'Data type of the weights: auto, bfloat16 or float16. Default: auto')
-    .option('--max-file-size <size>', 'Most tensor data in one file: bytes, or 5GiB. Default: 5GiB', byteSize)
-    .option('--file-pattern <name>', 'Name of a file, with {rank} and {part}. Default: that of vLLM')
-    .option('--vllm-version <release>', 'The vLLM that will load it. Default: the newest verified', plainRelease)
+    .option('--max-file-size <size>', 'Most tensor data in one file, in bytes or as 500MiB. Default: 5GiB', byteSize)
+    .option('--file-pattern <name>', 'Names of the files, with {rank} and {part}. Default: those of vLLM')
+    .option(
+      '--vllm-version <release>',
+      `Release of the vLLM that will load it. Default: ${NEWEST_VERIFIED_VLLM}`,
+      plainRelease
+    )
     .option('--max-model-len <tokens>', 'Engine vllm: length of its context while it saves', wholeNumber)
     .option('--trust-remote-code', 'Engine vllm: run the code that the model brings')
     .option('--device <device>', 'Engine vllm: gpu or cpu. Default: GPUs where there are any');

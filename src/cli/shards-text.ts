@@ -14,13 +14,13 @@ export function describeShards({ document, summary, layout }: DraftedPlan): stri
   if (layout === undefined) return rows.map(asLine).join('\n');
   rows.push(
     ['Layout', `${layout.profile.id}, of vLLM ${layout.profile.versions.map(describeRange).join(', ')}`],
-    ['Reads', `${formatBytes(sourceBytes(layout))} of ${String(layout.files.length)} weights files`],
-    ['Writes', `${formatBytes(summary.totalBytes)} in ${String(layout.parts.length * layout.ranks)} files`]
+    ['Reads', `${formatBytes(sourceBytes(layout))} in ${plural(layout.files.length, 'weights file')}`],
+    ['Writes', `${formatBytes(summary.totalBytes)} in ${plural(layout.parts.length * layout.ranks, 'file')}`]
   );
   if (document.headDiffers)
     rows.push(['Config', 'tie_word_embeddings becomes false: the output head is another tensor']);
   const files = layout.parts.map(
-    (part) => `  ${namesOf(layout, part)}  ${formatBytes(part.size)} each, ${tensorsOf(part)}`
+    (part) => `  ${namesOf(layout, part)}  ${formatBytes(part.size)} each, ${plural(part.tensors.length, 'tensor')}`
   );
   return [...rows.map(asLine), 'Files', ...files].join('\n');
 }
@@ -59,8 +59,8 @@ function namesOf(layout: ShardPlan, { part }: PlannedPart): string {
   return layout.ranks === 1 ? first : `${first} … ${shardFileName(layout, layout.ranks - 1, part)}`;
 }
 
-function tensorsOf({ tensors }: PlannedPart): string {
-  return `${String(tensors.length)} tensor${tensors.length === 1 ? '' : 's'}`;
+function plural(count: number, what: string): string {
+  return `${String(count)} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function sourceBytes({ files }: ShardPlan): number {

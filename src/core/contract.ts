@@ -104,6 +104,8 @@ export interface ShardStep {
   readonly planId: string;
   /** Which part, or which weights file; absent for steps that there is one of. */
   readonly number?: number;
+  /** For vLLM. No part of the plan: who asks for less goes on with what was begun. */
+  readonly resources?: Resources;
 }
 
 export interface ShardStepResult {

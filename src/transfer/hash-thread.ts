@@ -80,6 +80,7 @@ function startThread(): HashThread {
   const open = new Set<number>();
   let lastId = 0;
   let lastCall = 0;
+  let ended: { readonly error: PrefetchError } | undefined;
   // It keeps the process alive only while somebody waits for it.
   worker.unref();
   worker.on('message', ({ call, answer }: { call: number; answer: unknown }) => {
@@ -87,7 +88,10 @@ function startThread(): HashThread {
     calls.delete(call);
     if (calls.size === 0) worker.unref();
   });
-  const end = (error: unknown): void => {
+  // A thread that fails says so twice: it failed, and it has ended.
+  const end = (error: PrefetchError): void => {
+    if (ended !== undefined) return;
+    ended = { error };
     threads.splice(threads.indexOf(thread), 1);
     for (const { reject } of calls.values()) reject(error);
     calls.clear();
@@ -107,6 +111,11 @@ function startThread(): HashThread {
     },
     ask: (message) =>
       new Promise((resolve, reject) => {
+        // Nobody would answer any more.
+        if (ended !== undefined) {
+          reject(ended.error);
+          return;
+        }
         const call = ++lastCall;
         calls.set(call, { resolve, reject });
         worker.ref();

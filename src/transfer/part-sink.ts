@@ -80,6 +80,9 @@ export function createPartSink(options: PartSinkOptions): PartSink {
     },
     close: async () => {
       running?.drop();
+      // The store was told that it holds parts which got lost on the way to the disk: nobody may go on with them. That
+      // they were lost is told by `finish`, or something else failed before.
+      await sender.settle().catch(() => store.abortUpload(open.upload).catch(() => undefined));
       await sender.close();
     },
   };

@@ -10,7 +10,15 @@ import { transferBatches, type TransferState } from './transfer-batches.js';
 export type ContinuedRun = (TransferState | { readonly spec: PrefetchSpec; readonly shard: ShardState }) & {
   readonly version: 1;
   readonly progress: PrefetchProgress;
+  /** Absent where an earlier version handed over. */
+  readonly rounds?: Rounds;
 };
+
+/** How often a run, and those that it goes on for, planned anew. */
+interface Rounds {
+  readonly transfer: number;
+  readonly shard: number;
+}
 
 /** How often a run plans anew because something else changed the Dir under it, such as another run of the same Dir. */
 const PLANS_ANEW = 3;
@@ -57,7 +65,7 @@ interface Result {
 
 async function run(input: unknown, before: ContinuedRun | undefined, report: Report): Promise<Result> {
   const spec = before?.spec ?? (await authenticate(input));
-  if (spec.shardConfig === undefined) return bring({ input, spec, report }, before);
+  if (spec.shardConfig === undefined) return bring({ input, spec, report, shardRound: 0 }, before);
   if (before === undefined) {
     report.planning(spec);
     const dir = await findShards(spec);
@@ -70,15 +78,20 @@ interface Bringing {
   readonly input: unknown;
   readonly spec: PrefetchSpec;
   readonly report: Report;
+  /** Of the sharding that the transfer is for. */
+  readonly shardRound: number;
 }
 
 /** The model as the Hub has it, and its shards beside it; both again where something else changed them meanwhile. */
-async function bringSharded({ input, spec, report }: Bringing, before: ContinuedRun | undefined): Promise<Result> {
+async function bringSharded(
+  { input, spec, report }: Omit<Bringing, 'shardRound'>,
+  before: ContinuedRun | undefined
+): Promise<Result> {
   let goOn = before;
-  for (let round = 0; ; round++) {
+  for (let round = before?.rounds?.shard ?? 0; ; round++) {
     try {
       const shard = goOn !== undefined && 'shard' in goOn ? goOn.shard : undefined;
-      if (shard === undefined) await bring({ input, spec, report }, goOn);
+      if (shard === undefined) await bring({ input, spec, report, shardRound: round }, goOn);
       const result = await shardModel({ spec, before: shard, report, round });
       if ('dir' in result) return result;
       return await continueAsNew<typeof prefetchModel>(input, {
@@ -86,6 +99,7 @@ async function bringSharded({ input, spec, report }: Bringing, before: Continued
         spec,
         shard: result,
         progress: report.progress(),
+        rounds: { transfer: 0, shard: round },
       });
     } catch (error) {
       const mayPass = failedWith(error, 'ObjectChanged') || (failedWith(error, 'ShardMismatch') && round === 0);
@@ -101,7 +115,7 @@ type Planned = TransferState | { readonly dir: Dir };
 async function bring(bringing: Bringing, before: ContinuedRun | undefined): Promise<Result> {
   const { spec, report } = bringing;
   let state: Planned = before !== undefined && 'plan' in before ? before : await plan(spec, report);
-  for (let round = 0; ; round++) {
+  for (let round = before?.rounds?.transfer ?? 0; ; round++) {
     if ('dir' in state) return { dir: state.dir, cacheHit: true };
     try {
       return { dir: await transfer(bringing, { ...state, round }), cacheHit: false };
@@ -120,7 +134,10 @@ async function plan(spec: PrefetchSpec, report: Report): Promise<Planned> {
   return { spec, plan: outcome.plan, nextBatch: 0 };
 }
 
-async function transfer({ input, report }: Bringing, state: TransferState & { readonly round: number }): Promise<Dir> {
+async function transfer(
+  { input, report, shardRound }: Bringing,
+  state: TransferState & { readonly round: number }
+): Promise<Dir> {
   const { spec, plan } = state;
   const nextBatch = await transferBatches(state, report.batchDone);
   if (nextBatch !== undefined) {
@@ -130,6 +147,7 @@ async function transfer({ input, report }: Bringing, state: TransferState & { re
       plan,
       nextBatch,
       progress: report.progress(),
+      rounds: { transfer: state.round, shard: shardRound },
     });
   }
   report.publishing();

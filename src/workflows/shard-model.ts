@@ -60,20 +60,24 @@ async function continueSharding(
 /** The files beside the weights go with the first steps; they are copied once, and found the next time. */
 async function writeShards(sharding: Sharding, plan: ShardPlanSummary, next: number): Promise<number | undefined> {
   const { spec, report } = sharding;
-  const count = plan.engine === 'native' ? plan.parts + 1 : 2;
-  return slidingWindow({ count, next }, async (number) => {
-    if (number === 0) {
-      const { copyModelFiles } = onQueue(sharding, 'shard', { id: 'model-files', summary: 'config, tokenizer' });
-      await copyModelFiles(stepOf(spec, plan));
-    } else if (plan.engine === 'native') {
-      const part = number - 1;
-      const summary = `part ${String(number)} of ${String(plan.parts)} of every rank`;
-      const { shardNatively } = onQueue(sharding, 'shard', { id: `part-${String(part)}`, summary });
-      report.stepDone(await shardNatively({ ...stepOf(spec, plan), number: part }));
-    } else {
-      const { shardWithVllm } = onQueue(sharding, 'gpu', { id: 'vllm', summary: plan.reason.slice(0, 200) });
-      report.stepDone(await shardWithVllm(stepOf(spec, plan)));
-    }
+  const copyFiles = async () => {
+    const { copyModelFiles } = onQueue(sharding, 'shard', { id: 'model-files', summary: 'config, tokenizer' });
+    await copyModelFiles(stepOf(spec, plan));
+  };
+  if (plan.engine === 'vllm') {
+    // First, for vLLM may find out that the copied config has to change.
+    await copyFiles();
+    const { shardWithVllm } = onQueue(sharding, 'gpu', { id: 'vllm', summary: plan.reason.slice(0, 200) });
+    const { resources } = spec;
+    report.stepDone(await shardWithVllm({ ...stepOf(spec, plan), ...(resources === undefined ? {} : { resources }) }));
+    return undefined;
+  }
+  return slidingWindow({ count: plan.parts + 1, next }, async (number) => {
+    if (number === 0) return copyFiles();
+    const part = number - 1;
+    const summary = `part ${String(number)} of ${String(plan.parts)} of every rank`;
+    const { shardNatively } = onQueue(sharding, 'shard', { id: `part-${String(part)}`, summary });
+    report.stepDone(await shardNatively({ ...stepOf(spec, plan), number: part }));
   });
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { forEachAtOnce } from '../../src/activities/for-each-at-once.js';
+import { forEachAtOnce, mapAtOnce } from '../../src/activities/for-each-at-once.js';
 
 const NEVER = new AbortController().signal;
 
@@ -44,4 +44,15 @@ describe('forEachAtOnce', () => {
   test('does nothing for no items', async () => {
     await expect(forEachAtOnce(4, [], NEVER, () => Promise.reject(new Error('never')))).resolves.toBeUndefined();
   });
+});
+
+test('mapAtOnce gives the results in the order of the items, whichever ends first', async () => {
+  const ended: number[] = [];
+  const results = await mapAtOnce(3, [3, 1, 2], NEVER, async (turns) => {
+    for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+    ended.push(turns);
+    return `item ${String(turns)}`;
+  });
+  expect(results).toEqual(['item 3', 'item 1', 'item 2']);
+  expect(ended).toEqual([1, 2, 3]);
 });

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startDevHub, type DevHub, type Intercept } from '../../src/dev-hub/index.js';
 import { findProcesses } from '../../src/embedded/processes.js';
-import { tmpFolder } from '../helpers/tmp.js';
+import { storedFiles, tmpFolder } from '../helpers/tmp.js';
 import { closedGate } from './closed-gate.js';
 import { killGroup, runCli, startCli } from './cli-process.js';
 
@@ -61,12 +61,13 @@ describe('model-prefetch, embedded', () => {
     expect(run.stderr).not.toMatch(/^ {4}at /m);
   });
 
-  it('refuses sharding by name before any byte moves', async () => {
+  it('refuses a model that engine native does not know by name before any byte moves', async () => {
     const { hub, env } = await site();
     const run = await runCli(['hf-model', 'org/tiny', '--shard-config', join(import.meta.dirname, 'shard.yaml')], env);
     expect(run).toMatchObject({ code: 1, stdout: '' });
-    expect(run.stderr).toMatch(/^UnsupportedSharding: /m);
+    expect(run.stderr).toMatch(/^UnsupportedSharding: .*names no architecture/m);
     expect(hub.requests.filter(({ origin }) => origin === 'cdn')).toEqual([]);
+    expect(await storedFiles(join(env.MODEL_PREFETCH_HOME, 'store'))).toEqual([]);
   });
 
   it('stops on Ctrl-C with code 130, keeps the home from a second process until then, and goes on afterwards', async () => {

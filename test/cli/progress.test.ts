@@ -53,6 +53,26 @@ describe('progressLine', () => {
     expect(progressLine({ progress: empty, bytesPerSecond: undefined })).toContain('(100 %)');
   });
 
+  it('says once which engine shards, and why', () => {
+    const sharding = { engine: 'vllm', reason: 'auto: so', tensorParallelSize: 2, dtype: 'auto' } as const;
+    const written: string[] = [];
+    const display = lineDisplay({ write: (text: string) => written.push(text) > 0 });
+    for (const [atMs, phase] of (['transfer', 'shard', 'check'] as const).entries()) {
+      const told = phase === 'transfer' ? {} : { sharding };
+      display.update({ progress: { ...transfer, ...told, phase }, bytesPerSecond: undefined }, atMs);
+    }
+    expect(written.filter((line) => line.startsWith('Engine'))).toEqual(['Engine vllm (auto: so)\n']);
+    expect(written.findIndex((line) => line.startsWith('Engine'))).toBe(1);
+  });
+
+  it('tells what is done to shards, which are not counted', () => {
+    const progress: LiveProgress = { ...transfer, phase: 'shard', fileCount: 0, current: 'vLLM loads rank 1 of 2' };
+    expect(progressLine({ progress, bytesPerSecond: undefined })).toBe(
+      'Sharding: 1.0 MiB of 4.0 MiB (25 %), vLLM loads rank 1 of 2'
+    );
+    expect(progressLine({ progress: { ...progress, phase: 'publish' }, bytesPerSecond: undefined })).toBe('Publishing');
+  });
+
   it('says why it waits', () => {
     const waiting = { activity: 'planPrefetch', attempt: 3, message: 'RateLimited: slow down' };
     expect(progressLine({ progress: { ...transfer, waiting }, bytesPerSecond: undefined })).toContain(

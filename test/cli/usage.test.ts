@@ -17,9 +17,9 @@ describe('model-prefetch, before anything starts', () => {
     [['hf-model', 'org/m'], { TEMPORAL_PROFILE: 'absent' }, 'TEMPORAL_PROFILE'],
     [['hf-model', 'org/m'], { TEMPORAL_CONFIG_FILE: '/absent.toml' }, 'TEMPORAL_CONFIG_FILE'],
     [['hf-model', 'org/m', '--store', '/models'], { TEMPORAL_ADDRESS: '127.0.0.1:1' }, '--raw-data-path'],
-    [['worker', '--gpu', 'many'], {}, '--gpu'],
-    [['worker', '--gpu', 'A100:4'], {}, '--roles: expected gpu'],
-    [['worker', '--gpu', 'A100:4', '--roles', 'main,shard'], {}, '--roles: expected gpu'],
+    [['worker', '--roles', 'gpu', '--gpu', 'many'], {}, '--gpu: expected MODEL:COUNT'],
+    [['worker', '--gpu', 'A100:4'], {}, '--gpu: it is for the role gpu'],
+    [['worker', '--roles', 'main,shard', '--gpu', 'A100:4'], {}, 'add --roles gpu'],
     [['dev-hub', '/absent-folder'], {}, '/absent-folder'],
   ])('ends %j (%j) with code 2, an empty stdout and InvalidInput on one line', async (args, env, text) => {
     const home = join(await tmpFolder(), 'home');

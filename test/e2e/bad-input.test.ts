@@ -6,9 +6,9 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, type TestContext } from 'vitest';
 import type { ErrorCode } from '../../src/core/errors.js';
-import { startDevHub, type DevHub } from '../../src/dev-hub/index.js';
+import { startDevHub, type DevCommit, type DevHub } from '../../src/dev-hub/index.js';
 import { runCli, startWorkerProcess, type CliResult, type CliRun } from '../helpers/cli.js';
-import { smallRepo } from '../helpers/models.js';
+import { smallModel, smallRepo } from '../helpers/models.js';
 import { describeWithS3, startVersitygw, type S3Server } from '../helpers/s3-servers.js';
 import { temporalCliPath, useTemporalServer } from '../helpers/temporal.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
@@ -33,6 +33,7 @@ beforeAll(async () => {
       smallRepo('org/public'),
       smallRepo('org/gated', { gated: 'manual' }),
       smallRepo('org/private', { private: true }),
+      { id: 'org/unknown', commits: [ofArchitecture('FalconForCausalLM')] },
       climbing('org/climbing', '../evil.txt'),
       climbing('org/absolute', '/etc/evil.txt'),
       climbing('org/nested', 'weights/../../../evil.txt'),
@@ -129,13 +130,14 @@ describe('a run that cannot succeed ends with code 1, the stable code and nothin
     expect(await readdir(root)).not.toContain('evil.txt');
   });
 
-  test('a shard config, before any byte moves', async () => {
+  test('an architecture that engine native does not know, with nothing read but its config', async () => {
     const file = join(await tmpFolder(), 'shard.yaml');
-    await writeFile(file, 'engine: auto\nargs:\n  tensor_parallel_size: 2\n');
-    const requests = fileRequests();
-    const result = await runCli(['hf-model', 'org/public', '--wait', '--shard-config', file, '--gpu', 'L4:2'], env);
+    await writeFile(file, 'engine: native\nargs:\n  tensor_parallel_size: 2\n');
+    const requests = hub.requests.length;
+    const result = await runCli(['hf-model', 'org/unknown', '--wait', '--shard-config', file, '--gpu', 'L4:2'], env);
     expectRefused(result, 'UnsupportedSharding', 1);
-    expect(fileRequests()).toBe(requests);
+    expect(lastLine(result)).toContain('The architecture FalconForCausalLM is none of those verified');
+    expect(new Set(requestedFiles(hub.requests.slice(requests)))).toEqual(new Set(['config.json']));
     expect(await manifestsUnder(root)).toEqual([]);
   });
 
@@ -282,11 +284,21 @@ function lastLine({ stderr }: CliResult): string {
 
 /** Requests for the bytes of files, of any repo. */
 function fileRequests(): number {
-  return hub.requests.filter(({ method, path }) => method === 'GET' && /\/resolve(?:-cache)?\//.test(path)).length;
+  return requestedFiles(hub.requests).length;
+}
+
+function requestedFiles(requests: DevHub['requests']): string[] {
+  const bytes = requests.filter(({ method, path }) => method === 'GET' && /\/resolve(?:-cache)?\//.test(path));
+  return bytes.map(({ path }) => path.split('/').at(-1) ?? '');
 }
 
 function embedded(home: string, more: Record<string, string> = {}): Record<string, string> {
   return { MODEL_PREFETCH_HOME: home, HF_ENDPOINT: hub.url, ...more };
+}
+
+function ofArchitecture(name: string): DevCommit {
+  const bytes = new TextEncoder().encode(JSON.stringify({ architectures: [name] }));
+  return { files: { ...smallModel().files, 'config.json': { bytes } } };
 }
 
 function climbing(id: string, path: string) {

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { openStore, type ObjectStore } from '../../src/storage/index.js';
 import { until } from '../helpers/local-server.js';
 import { sha256Of, type TestSourceOptions } from '../helpers/test-source.js';
@@ -53,4 +54,34 @@ test('wrong bytes never show in a folder', async () => {
   expect(await failure(setup.engine().transferFile(rest, live()))).toMatchObject({ code: 'DigestMismatch' });
   expect((await readdir(folder)).filter((name) => !name.startsWith('.'))).toEqual([]);
   expect(await rest.store.findUploads(key)).toEqual([]);
+});
+
+// A device that takes all bytes and refuses to sync them, as a disk does that could not keep them.
+describe.runIf(existsSync('/dev/null'))('parts that the disk could not keep', () => {
+  async function onBadDisk(options: TestSourceOptions = {}) {
+    const { store, source, trust } = await request(bytesOf(size), options);
+    const partTarget: ObjectStore['partTarget'] = async (...asked) => {
+      const target = await store.partTarget(...asked);
+      return target.kind === 'file' ? { ...target, path: '/dev/null' } : target;
+    };
+    return { source, trust, key, store: { ...store, partTarget } };
+  }
+
+  test('fail a transfer, and nobody goes on with them', async () => {
+    const moving = await onBadDisk();
+    expect(await failure(setup.engine().transferFile(moving, live()))).toMatchObject({ code: 'StoreUnavailable' });
+    expect(await moving.store.findUploads(key)).toEqual([]);
+  });
+
+  test('are not gone on with where the transfer was cut either', async () => {
+    const moving = await onBadDisk({ intercept: (_, __, count) => count === 4 });
+    const abort = new AbortController();
+    const done: number[] = [];
+    const onProgress = ({ bytesDone }: { readonly bytesDone: number }) => done.push(bytesDone);
+    const cut = failure(setup.engine().transferFile(moving, { signal: abort.signal, onProgress }));
+    await until(() => (done.at(-1) ?? 0) > 0, 'a part');
+    abort.abort(new Error('cut'));
+    expect(await cut).toMatchObject({ message: 'cut' });
+    expect(await moving.store.findUploads(key)).toEqual([]);
+  });
 });

@@ -172,9 +172,9 @@ describe('a run that cannot succeed', () => {
     ['an unknown scheme', 'UnsupportedStore', { repo: 'org/small', rawDataPath: 'ftp://host/models' }],
     ['a selection that takes nothing', 'NothingSelected', { repo: 'org/small', include: ['*.gguf'] }],
     [
-      'a shard config',
+      'a shard config that no engine takes',
       'UnsupportedSharding',
-      { repo: 'org/small', shardConfig: { engine: 'auto', args: { tensorParallelSize: 2 } } },
+      { repo: 'org/small', shardConfig: { engine: 'auto', args: { tensorParallelSize: 2, pipelineParallelSize: 2 } } },
     ],
   ])('fails at once for %s, by the code', async (_name, code, input) => {
     const before = platform.hub.requests.filter(isBytes).length;

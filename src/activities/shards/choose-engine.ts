@@ -33,9 +33,13 @@ async function layOutIfVerified<T>(layOut: () => Promise<T>): Promise<{ layout?:
     if (!isPrefetchError(error, 'UnsupportedSharding')) throw error;
     // The way out that a refusal ends with is the one that is taken here.
     const refusal = error.message.replace(/^UnsupportedSharding: /, '').replace(/\. The native engine shards.*$/s, '');
-    return { refusal: oneLine(refusal) };
+    const line = oneLine(refusal);
+    return { refusal: line.length <= MOST_REASON ? line : `${line.slice(0, MOST_REASON)}…` };
   }
 }
+
+/** It goes into history, the plan and the manifest. */
+const MOST_REASON = 500;
 
 /** An installed vLLM is compared by its release: a commit of main is one that no installation could be. */
 function refuseUnreleased({ vllmVersion }: ParsedShardConfig['args'], why?: string): void {

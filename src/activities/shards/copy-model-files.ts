@@ -76,9 +76,12 @@ export async function untieCopiedConfig(
 ): Promise<void> {
   const { store, step, document } = context;
   const record = await readShardRecord(store, step, records.modelFiles, { signal });
+  if (record === undefined) {
+    throw new PrefetchError('ObjectChanged', `The files beside the weights are not copied any more. Run it again`);
+  }
   const from = `${document.source.dirKey}${CONFIG_PATH}`;
   const config = await writeConfig(context, { from, to: `${step.dirKey}${CONFIG_PATH}`, signal });
-  const others = record?.files.filter(({ path }) => path !== CONFIG_PATH) ?? [];
+  const others = record.files.filter(({ path }) => path !== CONFIG_PATH);
   await writeShardRecord(store, step, records.modelFiles, { files: [...others, config], checked: [] });
 }
 

@@ -9,7 +9,7 @@ import { asCheckpointFile, type ShardingJob } from './sharding-job.js';
 export interface NamedFolders {
   /** The store whose root is the Dir or the folder with the checkpoint. */
   readonly source: ObjectStore;
-  /** The store that holds the folder for the shards, and the folder's name under its root. */
+  /** The store that holds the folder for the shards, and the folder's name under its root: empty for the root itself. */
   readonly target: { readonly store: ObjectStore; readonly folder: string };
   readonly request: ParsedShardConfig;
   readonly force?: number;
@@ -20,6 +20,7 @@ export async function jobOfFolders(
   { source, target, request, force }: NamedFolders,
   options: { readonly signal: AbortSignal }
 ): Promise<ShardingJob> {
+  const dirKey = target.folder === '' ? '' : `${target.folder}/`;
   const [objects, published] = await Promise.all([listDir(source, '', options), readManifest(source, '', options)]);
   if (published !== undefined) refuseBroken(source, published.manifest, objects);
   else refuseUnreadable(source, objects);
@@ -31,7 +32,7 @@ export async function jobOfFolders(
       dirKey: '',
       files: manifest?.files.map(asCheckpointFile) ?? plainFiles(objects),
     },
-    target: { store: target.store, dirKey: () => `${target.folder}/`, named: true },
+    target: { store: target.store, dirKey: () => dirKey, named: true },
     request,
     ...(force === undefined ? {} : { force }),
   };
@@ -67,7 +68,7 @@ function refuseBroken(
   objects: ReadonlyMap<string, ObjectInfo>
 ): void {
   if (format !== 'huggingface') {
-    throw new PrefetchError('InvalidInput', `${root} is sharded already: give the Dir that it was made of`);
+    throw new PrefetchError('InvalidInput', `DIR: ${root} is sharded already: give the Dir that it was made of`);
   }
   const wrong = files.filter((file) => !isUnchanged(objects, file)).map(({ path }) => path);
   if (wrong.length === 0) return;
@@ -83,5 +84,9 @@ function refuseUnreadable({ root }: ObjectStore, objects: ReadonlyMap<string, Ob
   if (objects.has(manifestKey(''))) {
     throw new PrefetchError('DirNotIntact', `${root} has a manifest that this version cannot read`);
   }
-  if (objects.size === 0) throw new PrefetchError('InvalidInput', `${root} is empty, or is not there`);
+  if (objects.size === 0)
+    throw new PrefetchError(
+      'InvalidInput',
+      `DIR: ${root} holds no files: expected a Dir, or a folder with a checkpoint`
+    );
 }

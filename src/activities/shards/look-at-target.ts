@@ -28,13 +28,17 @@ export async function lookAtTarget(
     listDir(store, dirKey, options),
   ]);
   const intact = published !== undefined && isIntact(published.manifest, objects);
-  const isHit = intact && isTrusted(job, published.manifest) && isOfPlan(document, published.manifest);
+  const isHit = intact && isTrusted(job, published.manifest) && isOfPlan(document, published.manifest, job.target);
   const dir = isHit ? dirOf(store, { dirKey, revision: job.model.revision }, published) : undefined;
   return { dir, published, intact, objects };
 }
 
 /** Whether a published Dir is what this plan would write. */
-function isOfPlan({ engine, request, dtype, profile, source }: ShardPlanDocument, { sharding }: Manifest): boolean {
+function isOfPlan(
+  { engine, request, dtype, profile, source, model }: ShardPlanDocument,
+  { sharding }: Manifest,
+  { named }: ShardingJob['target']
+): boolean {
   if (sharding === undefined) return false;
   const { maxFileSize, filePattern, tensorParallelSize, vllmVersion } = request.args;
   const asked = {
@@ -46,13 +50,26 @@ function isOfPlan({ engine, request, dtype, profile, source }: ShardPlanDocument
   };
   const found = { ...pick(sharding), ...layoutName(sharding.engine, sharding) };
   if (canonicalJson(asked) !== canonicalJson(found) || (dtype !== 'auto' && dtype !== sharding.dtype)) return false;
-  const files = new Map(sharding.source.files.map((file) => [file.path, file]));
+  if (!areThese(source.weights, sharding.source.files)) return false;
+  // The folder of a run is named after the commit, which decides what lies beside the weights.
+  if (!named) return true;
+  const sameCommit = model.commit === undefined || model.commit === sharding.source.commit;
+  return sameCommit && areThese(source.others, sharding.source.others);
+}
+
+type PlannedFile = ShardPlanDocument['source']['others'][number];
+type ListedFile = NonNullable<Manifest['sharding']>['source']['others'][number];
+
+/** By digest; by the source store's etag where nobody knows one. */
+function areThese(planned: readonly PlannedFile[], listed: readonly ListedFile[]): boolean {
+  const files = new Map(listed.map((file) => [file.path, file]));
   return (
-    files.size === source.weights.length &&
-    source.weights.every(({ path, size, etag, digest }) => {
+    files.size === planned.length &&
+    planned.every(({ path, size, etag, digest }) => {
       const file = files.get(path);
       if (file?.size !== size) return false;
-      return digest?.algorithm === 'sha256' ? file.sha256 === digest.hex : file.etag === etag;
+      const hex = digest === undefined ? undefined : file[digest.algorithm];
+      return hex === undefined ? file.etag === etag : hex === digest?.hex;
     })
   );
 }

@@ -2,7 +2,7 @@ import { canonicalJson } from '../../core/canonical-json.js';
 import type { ShardOutcome, ShardPlanSummary } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import { sha256Hex } from '../../core/identity.js';
-import { manifestKey, shardPlanKey } from '../../core/layout.js';
+import { manifestKey, planPrefix, shardPlanKey } from '../../core/layout.js';
 import type { Manifest } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import { headDiffers } from '../../shard/checkpoint/head-differs.js';
@@ -14,7 +14,7 @@ import type { ActivityDependencies } from '../dependencies.js';
 import { forEachAtOnce } from '../for-each-at-once.js';
 import { encodeJson } from '../plan-objects.js';
 import { chooseEngine, type EngineChoice } from './choose-engine.js';
-import { lookAtTarget } from './look-at-target.js';
+import { lookAtTarget, type Target } from './look-at-target.js';
 import type { ShardingJob } from './sharding-job.js';
 
 const UPLOADS_AT_ONCE = 8;
@@ -38,10 +38,14 @@ export async function planJob(
   const { dirKey, planId } = summary;
   const { store, named } = job.target;
   const { dir, published, intact, objects } = await lookAtTarget(job, draft, options);
-  if (dir !== undefined) return { kind: 'hit', dir };
-  if (named) refuseForeign({ document, layout, objects, place: `${store.root}${dirKey}` }, published?.manifest);
+  if (dir !== undefined) {
+    await removeOwnPlan(store, dirKey, { objects, published, signal: options.signal });
+    return { kind: 'hit', dir };
+  }
   const planKey = shardPlanKey(dirKey, planId);
   const begun = (await store.head(planKey, options)) !== undefined;
+  const place = `${store.root}${dirKey}`;
+  if (named) refuseForeign({ document, layout, objects, place, begun }, published?.manifest);
   // What an earlier attempt of this plan wrote has its room already.
   await store.checkWritable({ ...options, bytes: summary.totalBytes - (begun ? bytesOfShards(objects) : 0) });
   if (!begun) {
@@ -52,6 +56,16 @@ export async function planJob(
   // A good manifest stays while a forced run replaces its objects one by one by equal bytes.
   if (published !== undefined && !intact) await store.delete(manifestKey(dirKey), options);
   return { kind: 'shard', plan: summary };
+}
+
+/** Whoever published a Dir may have died before its plan was removed; plans of others are in use. */
+async function removeOwnPlan(
+  store: ObjectStore,
+  dirKey: string,
+  { objects, published, signal }: Pick<Target, 'objects' | 'published'> & { readonly signal: AbortSignal }
+): Promise<void> {
+  const prefix = planPrefix('', published?.manifest.sharding?.planId ?? '');
+  for (const path of objects.keys()) if (path.startsWith(prefix)) await store.delete(`${dirKey}${path}`, { signal });
 }
 
 function bytesOfShards(objects: ReadonlyMap<string, ObjectInfo>): number {
@@ -86,7 +100,7 @@ type Choice = EngineChoice<{
 }>;
 
 function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): ShardPlanDocument {
-  const { source, request, model, force, metadata, resources } = job;
+  const { source, request, model, force, metadata } = job;
   const content = {
     version: 1,
     engine,
@@ -118,10 +132,9 @@ function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): Sha
     model,
     ...(force === undefined ? {} : { force }),
     ...(metadata === undefined ? {} : { metadata }),
-    ...(resources === undefined ? {} : { resources }),
   } as const;
   // Equal bytes have an equal plan, so that any later run goes on with it.
-  const decides = { ...content, reason: undefined, model: undefined, metadata: undefined, resources: undefined };
+  const decides = { ...content, reason: undefined, model: undefined, metadata: undefined };
   return { ...content, planId: sha256Hex(canonicalJson(decides)).slice(0, 16) };
 }
 
@@ -158,17 +171,21 @@ interface Place {
   readonly layout: ShardPlan | undefined;
   readonly objects: ReadonlyMap<string, ObjectInfo>;
   readonly place: string;
+  /** Whether an attempt of this plan was here before. */
+  readonly begun: boolean;
 }
 
 /** A folder that somebody named may hold anything; shards among other files would be loaded with them. */
-function refuseForeign({ document, layout, objects, place }: Place, published: Manifest | undefined): void {
+function refuseForeign({ document, layout, objects, place, begun }: Place, published: Manifest | undefined): void {
   const isOurs = published?.sharding?.planId === document.planId;
   if (published !== undefined && !isOurs && document.force === undefined) {
     throw new PrefetchError(
       'InvalidInput',
-      `${place} holds another Dir already (${describeDir(published)}): choose another --to, or remove it`
+      `${place} holds another Dir already (${describeDir(published)}): choose another --to, or write it anew with --force`
     );
   }
+  // How many parts vLLM writes is not known before; what is too many is removed before the Dir is published.
+  if (layout === undefined && begun) return;
   const ours = new Set([
     ...(layout === undefined ? [] : layout.parts.flatMap(({ part }) => fileNames(layout, part))),
     ...sideFiles(document.source.others).map(({ path }) => path),

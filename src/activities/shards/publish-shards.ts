@@ -6,10 +6,11 @@ import type { ManifestSharding } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-plan.js';
 import { objectUrl } from '../../storage/store-url.js';
 import type { ActivityDependencies } from '../dependencies.js';
+import { mapAtOnce } from '../for-each-at-once.js';
 import { encodeJson, removePlans } from '../plan-objects.js';
 import { dirOf, isIntact, isUnchanged, listDir, readManifest } from '../published-dir.js';
 import { readShardRecord, records } from './shard-objects.js';
-import { openStep, type StepContext } from './step-context.js';
+import { openStep, REQUESTS_AT_ONCE, type StepContext } from './step-context.js';
 import { isCheckOf, readWritten } from './written-shards.js';
 
 type Needs = Pick<ActivityDependencies, 'openStore' | 'tool'>;
@@ -48,12 +49,12 @@ export async function publishShards(
 /** Everything that was written and checked; a record that is missing, or of other files, means that a step is not done. */
 async function readAllRecords(context: StepContext, options: { readonly signal: AbortSignal }): Promise<ShardRecord[]> {
   const { store, step, document } = context;
-  const read = (name: string) => readShardRecord(store, step, name, options);
-  const [modelFiles, written, checks] = await Promise.all([
-    read(records.modelFiles),
-    readWritten(context, options),
-    Promise.all(document.source.weights.map((_, file) => read(records.check(file)))),
-  ]);
+  const modelFiles = await readShardRecord(store, step, records.modelFiles, options);
+  const written = await readWritten(context, options);
+  const files = [...document.source.weights.keys()];
+  const checks = await mapAtOnce(REQUESTS_AT_ONCE, files, options.signal, (file, signal) =>
+    readShardRecord(store, step, records.check(file), { signal })
+  );
   const done = [modelFiles, ...written, ...checks.filter((check) => isCheckOf(check, written))];
   const complete = done.filter((record) => record !== undefined);
   if (complete.length === 1 + written.length + checks.length) return complete;
@@ -138,6 +139,9 @@ function describeSharding({ document, layout, source }: StepContext, done: reado
         const sha256 = checked.get(path);
         return { path, size, etag, ...(sha256 === undefined ? {} : { sha256 }) };
       }),
+      others: document.source.others.map(({ path, size, etag, digest }) => {
+        return { path, size, etag, ...(digest === undefined ? {} : { [digest.algorithm]: digest.hex }) };
+      }),
     },
   };
 }
@@ -145,7 +149,9 @@ function describeSharding({ document, layout, source }: StepContext, done: reado
 /** A checkpoint that no Hub knows is named by its content: a digest over the digests of its weights. */
 function contentId({ source }: ShardPlanDocument, checked: ReadonlyMap<string, string>): string {
   const hash = createHash('sha256');
-  for (const { path } of source.weights) hash.update(`${checked.get(path) ?? ''}  ${path}\n`);
+  // Without a layout nobody knows which files are weights, nor read them: the store's word for their bytes has to do.
+  const files = source.weights.length > 0 ? source.weights : source.others;
+  for (const { path, etag, digest } of files) hash.update(`${checked.get(path) ?? digest?.hex ?? etag}  ${path}\n`);
   return hash.digest('hex').slice(0, 40);
 }
 

@@ -1,4 +1,6 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
+import { isPrefetchError, PrefetchError } from '../../core/errors.js';
+import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
 import type { VllmProgress } from '../../shard/vllm/job.js';
@@ -20,27 +22,36 @@ export async function shardByVllm(
   const context = await openStep(needs, step, { signal });
   const { store, source, document, layout } = context;
   const before = await readShardRecord(store, step, records.vllm, { signal });
-  if (before !== undefined && (await areThere(store, step, before, { signal }))) return summarise(before.files);
+  const untie = async (untied = false) => {
+    if (untied && !document.headDiffers) await untieCopiedConfig(context, { signal });
+  };
+  if (before !== undefined && (await areThere(store, step, before, { signal }))) {
+    // The config may have been copied once more since.
+    await untie(before.vllm?.untied);
+    return summarise(before.files);
+  }
   if (before === undefined && (await isPublished(context, { signal }))) return { files: 0, bytes: 0 };
   const { weights, others, dirKey } = document.source;
-  const shards = await shardWithVllm(
-    {
-      planId: step.planId,
-      dirKey: step.dirKey,
-      source: { store: source, dirKey, files: [...weights.map(asFile), ...others.map(asFile)] },
-      args: document.request.args,
-      ...(layout === undefined ? {} : { dtype: layout.dtype, expected: expectedFiles(layout) }),
-      ...(document.resources === undefined ? {} : { resources: document.resources }),
-    },
-    { store, engine: needs.engine, scratchFolder: needs.scratchFolder, ...needs.vllm },
-    {
-      signal,
-      onProgress: (progress) => {
-        onProgress({ bytesDone: progress.bytesDone, current: describe(progress) });
+  const shards = await whyVllm(document, () =>
+    shardWithVllm(
+      {
+        planId: step.planId,
+        dirKey: step.dirKey,
+        source: { store: source, dirKey, files: [...weights.map(asFile), ...others.map(asFile)] },
+        args: document.request.args,
+        ...(layout === undefined ? {} : { dtype: layout.dtype, expected: expectedFiles(layout) }),
+        ...(step.resources === undefined ? {} : { resources: step.resources }),
       },
-    }
+      { store, engine: needs.engine, scratchFolder: needs.scratchFolder, ...needs.vllm },
+      {
+        signal,
+        onProgress: (progress) => {
+          onProgress({ bytesDone: progress.bytesDone, current: describe(progress) });
+        },
+      }
+    )
   );
-  if (shards.untied && !document.headDiffers) await untieCopiedConfig(context, { signal });
+  await untie(shards.untied);
   const { files, vllmVersion: version, dtype, device } = shards;
   await writeShardRecord(store, step, records.vllm, {
     files: [...files],
@@ -48,6 +59,28 @@ export async function shardByVllm(
     vllm: { version, dtype, device, untied: shards.untied },
   });
   return summarise(files);
+}
+
+/** Who asked for no engine may not know why vLLM is needed where there is none. */
+async function whyVllm<T>(
+  { reason, request }: Pick<ShardPlanDocument, 'reason' | 'request'>,
+  work: () => Promise<T>
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (request.engine !== 'auto' || !isPrefetchError(error, 'VllmUnavailable')) throw error;
+    const text = error.message.replace(/^VllmUnavailable: /, '');
+    const why = reason.replace(/^auto: /, '');
+    throw new PrefetchError(
+      error.code,
+      `Engine native does not shard this (${why}), and vLLM cannot be used: ${text}`,
+      {
+        details: error.details,
+        cause: error,
+      }
+    );
+  }
 }
 
 function summarise(files: readonly { readonly size: number }[]): ShardStepResult {

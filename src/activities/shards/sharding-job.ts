@@ -20,13 +20,12 @@ export interface ShardingJob {
     readonly store: ObjectStore;
     /** Key prefix of the sharded Dir. */
     readonly dirKey: (dtype: string, layout: ShardLayout) => string;
-    /** A folder that somebody named: what else lies there is refused, and never touched. */
+    /** A folder that somebody named: what else lies there is refused before anything is written. */
     readonly named: boolean;
   };
   readonly request: ParsedShardConfig;
   readonly force?: number;
   readonly metadata?: ShardPlanDocument['metadata'];
-  readonly resources?: ShardPlanDocument['resources'];
 }
 
 /** The job of a run: its published Dir is sharded into another one beside it. */
@@ -48,7 +47,6 @@ export function jobOfRun(
     request,
     ...(spec.force === undefined ? {} : { force: spec.force }),
     ...(spec.metadata === undefined ? {} : { metadata: spec.metadata }),
-    ...(spec.resources === undefined ? {} : { resources: spec.resources }),
   };
 }
 

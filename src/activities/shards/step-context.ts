@@ -5,8 +5,12 @@ import { openRangeReader, type RangeReader } from '../../shard/native/source-fil
 import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
 import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
 import type { ActivityDependencies } from '../dependencies.js';
+import { forEachAtOnce } from '../for-each-at-once.js';
 import { isIntact, listDir, readManifest } from '../published-dir.js';
 import { loadShardPlan } from './shard-objects.js';
+
+/** Small requests of one step: a plan may have thousands of files. */
+export const REQUESTS_AT_ONCE = 16;
 
 export type StepNeeds = Pick<ActivityDependencies, 'openStore' | 'engine'>;
 
@@ -67,14 +71,12 @@ export function requireNumber<T>({ number = -1, planId }: ShardStep, of: readonl
 export async function openWeights(
   { engine }: Pick<StepNeeds, 'engine'>,
   { document, source }: StepContext,
-  options: { readonly signal: AbortSignal }
+  { signal }: { readonly signal: AbortSignal }
 ): Promise<RangeReader> {
   const { dirKey, weights } = document.source;
-  await Promise.all(
-    weights.map(async ({ path, size, etag }) => {
-      refuseChanged(await source.head(`${dirKey}${path}`, options), { path, size, etag }, `${source.root}${dirKey}`);
-    })
-  );
+  await forEachAtOnce(REQUESTS_AT_ONCE, weights, signal, async (file, inner) => {
+    refuseChanged(await source.head(`${dirKey}${file.path}`, { signal: inner }), file, `${source.root}${dirKey}`);
+  });
   return openRangeReader(
     engine.context,
     source,

@@ -3,11 +3,13 @@ import type { ShardRecord } from '../../core/schemas/shard-plan.js';
 import { writePart, type WrittenFile } from '../../shard/native/write-part.js';
 import { writePartByDisk } from '../../shard/native/write-part-by-disk.js';
 import type { ObjectStore } from '../../storage/object-store.js';
+import { mapAtOnce } from '../for-each-at-once.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
   isPublished,
   openStep,
   openWeights,
+  REQUESTS_AT_ONCE,
   requireLayout,
   requireNumber,
   type StepOptions,
@@ -72,8 +74,10 @@ async function findThere(
   store: ObjectStore,
   { dirKey }: Pick<ShardStep, 'dirKey'>,
   { files }: Pick<ShardRecord, 'files'>,
-  options: { readonly signal: AbortSignal }
+  { signal }: { readonly signal: AbortSignal }
 ): Promise<ShardRecord['files']> {
-  const found = await Promise.all(files.map(({ path }) => store.head(`${dirKey}${path}`, options)));
+  const found = await mapAtOnce(REQUESTS_AT_ONCE, files, signal, ({ path }, inner) =>
+    store.head(`${dirKey}${path}`, { signal: inner })
+  );
   return files.filter(({ size, etag }, index) => found[index]?.size === size && found[index].etag === etag);
 }

@@ -1,8 +1,9 @@
 import { PrefetchError } from '../../core/errors.js';
 import type { ShardRecord } from '../../core/schemas/shard-plan.js';
+import { mapAtOnce } from '../for-each-at-once.js';
 import { isUnchanged, listDir } from '../published-dir.js';
 import { readShardRecord, records } from './shard-objects.js';
-import type { StepContext } from './step-context.js';
+import { REQUESTS_AT_ONCE, type StepContext } from './step-context.js';
 
 interface Options {
   readonly signal: AbortSignal;
@@ -17,7 +18,9 @@ export async function readWritten(
 ): Promise<Written> {
   if (document.engine === 'vllm') return [await readShardRecord(store, step, records.vllm, options)];
   const parts = layout?.parts ?? [];
-  const found = await Promise.all(parts.map(({ part }) => readShardRecord(store, step, records.part(part), options)));
+  const found = await mapAtOnce(REQUESTS_AT_ONCE, parts, options.signal, ({ part }, signal) =>
+    readShardRecord(store, step, records.part(part), { signal })
+  );
   // A part whose ranks are not all there is not written yet.
   return found.map((record) => (record?.files.length === layout?.ranks ? record : undefined));
 }

@@ -3,9 +3,10 @@ import { draftPlan, type DraftedPlan } from '../../activities/shards/plan-job.js
 import { shardInProcess } from '../../activities/shards/shard-in-process.js';
 import type { ShardingJob } from '../../activities/shards/sharding-job.js';
 import { readSettings } from '../../config/environment.js';
+import { PrefetchError } from '../../core/errors.js';
 import { withTrailingSlash } from '../../core/identity.js';
 import { createDependencies, type WorkerDependencies } from '../../worker-dependencies.js';
-import { type CliContext, Interrupted, printJson, printResult, say } from '../context.js';
+import { type CliContext, printJson, printResult, say } from '../context.js';
 import { printDir } from '../dir-text.js';
 import { readDirUrl, splitDirUrl } from '../dir-url.js';
 import { compact } from '../flag-values.js';
@@ -17,6 +18,7 @@ import { describeShards, shardsAsJson } from '../shards-text.js';
 /** Shards a Dir or a folder in this process, and prints the sharded Dir. */
 export async function runShard(options: ShardOptions & { readonly to: string }, context: CliContext): Promise<void> {
   const target = splitDirUrl('--to', options.to);
+  refuseInside(options);
   await withJob(options, target, context, async (dependencies, job) => {
     const display = progressDisplay(context.stderr);
     const show = shardProgress(display);
@@ -27,10 +29,22 @@ export async function runShard(options: ShardOptions & { readonly to: string }, 
       printDir(dir, options.output, context);
     } catch (error) {
       display.end();
+      if (context.signal.aborted)
+        say(context, 'Stopping. What is written is kept: the same command goes on from there');
       context.signal.throwIfAborted();
       throw error;
     }
   });
+}
+
+/** Shards inside the checkpoint would be part of it the next time. */
+function refuseInside({ dir, to }: ShardOptions & { readonly to: string }): void {
+  const [source, target] = [readDirUrl('DIR', dir), readDirUrl('--to', to)];
+  if (!target.startsWith(source)) return;
+  throw new PrefetchError(
+    'InvalidInput',
+    `--to: ${target} is DIR or lies in it, where the shards would be taken for files of the checkpoint: name a folder beside it`
+  );
 }
 
 /** Prints the layout that `shard` would write; only headers are read, and nothing is written. */
@@ -44,7 +58,7 @@ export async function runShardPlan(options: ShardOptions, context: CliContext): 
 }
 
 async function withJob(
-  { dir, shardConfig, force, verbose }: ShardOptions,
+  { dir, shardConfig, force }: ShardOptions,
   target: { readonly root: string; readonly folder: string },
   context: CliContext,
   work: (dependencies: WorkerDependencies, job: ShardingJob) => Promise<void>
@@ -56,10 +70,6 @@ async function withJob(
     const store = await dependencies.openStore(target.root);
     const folders = { source, target: { store, folder: target.folder }, request: shardConfig, ...compact({ force }) };
     await work(dependencies, await jobOfFolders(folders, { signal: context.signal }));
-  } catch (error) {
-    if (error instanceof Interrupted && !verbose)
-      say(context, 'Stopping. What is written is kept: the same command goes on from there');
-    throw error;
   } finally {
     await dependencies.close();
   }

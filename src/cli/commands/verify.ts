@@ -59,7 +59,10 @@ function describe({ dir, repo, commit, files, bytes, compared, sharding }: Verif
 
 function notIntact({ dir, problems }: VerifiedDir): PrefetchError {
   const count = problems.length === 1 ? 'a problem' : `${String(problems.length)} problems`;
-  return new PrefetchError('DirNotIntact', `${dir} has ${count}. Bring or shard it again, into this place or another`);
+  return new PrefetchError(
+    'DirNotIntact',
+    `${dir} has ${count}, said above: bring or shard it again, or start vLLM with what it was made for`
+  );
 }
 
 function teller(context: CliContext): (progress: { readonly files: number; readonly bytes: number }) => void {

@@ -10,6 +10,10 @@ export async function runWorkerCommand(options: WorkerOptions, context: CliConte
   if (gpu !== undefined && !gpuSpec.safeParse(gpu).success) {
     throw new PrefetchError('InvalidInput', '--gpu: expected MODEL:COUNT such as "A100:4" or "L4:2"');
   }
+  // Without the role nobody would serve the queue of these GPUs, and runs would wait for it without an end.
+  if (gpu !== undefined && roles?.includes('gpu') !== true) {
+    throw new PrefetchError('InvalidInput', '--gpu: it is for the role gpu, which must be asked for: add --roles gpu');
+  }
   const { runWorker } = await import('../../run-worker.js');
   try {
     await runWorker({

@@ -1,6 +1,6 @@
 import cliProgress from 'cli-progress';
 import type { CliStream } from '../context.js';
-import { amounts, progressLine, progressPhase, waiting, type Moment } from './progress-line.js';
+import { amounts, engineLine, progressLine, progressPhase, waiting, type Moment } from './progress-line.js';
 
 /** Shows progress to people; `end` leaves the terminal as it was. */
 export interface ProgressDisplay {
@@ -18,6 +18,7 @@ export function progressDisplay(stream: CliStream): ProgressDisplay {
 /** A line at each change of phase, at each new reason to wait, and every few seconds while bytes move. */
 export function lineDisplay(stream: Pick<CliStream, 'write'>): ProgressDisplay {
   let lastKey = '';
+  let lastEngine: string | undefined;
   let lastLine = '';
   let lastMs = -Infinity;
   return {
@@ -25,6 +26,9 @@ export function lineDisplay(stream: Pick<CliStream, 'write'>): ProgressDisplay {
       const { phase, cacheHit, waiting: pause } = moment.progress;
       const key = `${phase} ${String(cacheHit)} ${String(pause?.attempt)} ${pause?.message ?? ''}`;
       const line = progressLine(moment);
+      const engine = engineLine(moment.progress);
+      if (engine !== undefined && engine !== lastEngine) stream.write(`${engine}\n`);
+      lastEngine = engine ?? lastEngine;
       if (line === lastLine || (key === lastKey && nowMs - lastMs < LINE_EVERY_MS)) return;
       [lastKey, lastLine, lastMs] = [key, line, nowMs];
       stream.write(`${line}\n`);
@@ -38,6 +42,7 @@ function barDisplay(stream: CliStream): ProgressDisplay {
   const lines = lineDisplay(stream);
   let bar: cliProgress.SingleBar | undefined;
   let phase = '';
+  let lastEngine: string | undefined;
   let pause = '';
   return {
     update: (moment, nowMs) => {
@@ -46,12 +51,16 @@ function barDisplay(stream: CliStream): ProgressDisplay {
         lines.update(moment, nowMs);
         return;
       }
+      const engine = engineLine(progress);
+      const isNew = engine !== undefined && engine !== lastEngine;
       // Sharding and checking have amounts of their own.
-      if (bar !== undefined && bar.getTotal() !== progress.totalBytes) {
+      if (bar !== undefined && (bar.getTotal() !== progress.totalBytes || isNew)) {
         bar.stop();
         bar = undefined;
       }
       if (progress.phase !== phase && bar === undefined) stream.write(`${progressPhase(progress.phase)}\n`);
+      if (isNew) stream.write(`${engine}\n`);
+      lastEngine = engine ?? lastEngine;
       phase = progress.phase;
       bar ??= startBar(stream, progress.totalBytes);
       const text = progress.waiting === undefined ? '' : waiting(progress.waiting);

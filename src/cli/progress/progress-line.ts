@@ -21,19 +21,29 @@ export function progressPhase(phase: LiveProgress['phase']): string {
   return PHASES[phase];
 }
 
+/** Who shards and why, to be told once: what only one of the engines needs may be missing. */
+export function engineLine({ sharding, cacheHit }: LiveProgress): string | undefined {
+  return sharding === undefined || cacheHit ? undefined : `Engine ${sharding.engine} (${sharding.reason})`;
+}
+
 /** One line for people: phase, and how far the bytes and files are. */
 export function progressLine(moment: Moment): string {
   const { progress } = moment;
   if (progress.cacheHit) return 'Published before: nothing to fetch';
   const parts = [PHASES[progress.phase]];
-  if (progress.fileCount > 0) parts.push(amounts(moment));
+  if (progress.fileCount > 0 || isSharding(progress)) parts.push(amounts(moment));
   if (progress.waiting !== undefined) parts.push(waiting(progress.waiting));
   return parts.join(': ');
 }
 
+/** Shards are written side by side, and not counted as files: what is being done tells more. */
+function isSharding({ phase, current }: LiveProgress): boolean {
+  return (phase === 'shard' || phase === 'check') && current !== undefined;
+}
+
 /** The figures alone: `1.5 GiB of 4.0 GiB (37 %), 210.0 MiB/s, ETA 0:12, 3 of 14 files`. */
 export function amounts({ progress, bytesPerSecond }: Moment): string {
-  const { bytesDone, totalBytes, filesDone, fileCount } = progress;
+  const { bytesDone, totalBytes, filesDone, fileCount, current = '' } = progress;
   const share = totalBytes === 0 ? 100 : Math.floor((Math.min(bytesDone, totalBytes) / totalBytes) * 100);
   const rate =
     bytesPerSecond === undefined
@@ -42,7 +52,11 @@ export function amounts({ progress, bytesPerSecond }: Moment): string {
   return [
     `${formatBytes(Math.min(bytesDone, totalBytes))} of ${formatBytes(totalBytes)} (${String(share)} %)`,
     ...rate,
-    `${String(filesDone)} of ${String(fileCount)} files`,
+    ...(isSharding(progress)
+      ? [current]
+      : fileCount === 0
+        ? []
+        : [`${String(filesDone)} of ${String(fileCount)} files`]),
   ].join(', ');
 }
 

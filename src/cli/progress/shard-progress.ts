@@ -14,14 +14,14 @@ export function shardProgress(display: ProgressDisplay): (moment: ShardMoment) =
     if (next !== phase) meter = new RateMeter();
     else if (nowMs - lastMs < EVERY_MS) return;
     [phase, lastMs] = [next, nowMs];
-    const parts = plan === undefined ? 0 : next === 'check' ? plan.checks : plan.parts * plan.tensorParallelSize;
     const progress = {
       phase: next,
-      fileCount: parts,
+      fileCount: 0,
       totalBytes: plan?.totalBytes ?? 0,
       filesDone: 0,
       bytesDone,
       cacheHit: false,
+      ...(plan === undefined ? {} : { sharding: plan }),
       ...(current === undefined ? {} : { current }),
     };
     display.update({ progress, bytesPerSecond: meter.add(nowMs, bytesDone) }, nowMs);

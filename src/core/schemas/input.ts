@@ -50,30 +50,53 @@ export const metadataSchema = z.strictObject({
 
 const tensorParallelSize = z.number().int().min(1).max(1024);
 
+export const vllmVersionSchema = z
+  .string()
+  .regex(/^(?:\d{1,4}\.\d{1,4}\.\d{1,4}|main-[0-9a-f]{10})$/, 'expected a release such as "0.32.0"');
+
 export const shardConfigSchema = z.strictObject({
   engine: z.enum(['vllm', 'native', 'auto']).default('auto'),
-  args: z.strictObject({
-    tensorParallelSize: tensorParallelSize.describe('How many ranks the model is split into'),
-    dtype: z.string().max(32).default('auto'),
-    maxModelLen: z.number().int().min(1).optional(),
-    trustRemoteCode: z.boolean().default(false),
-    filePattern: z
-      .string()
-      .regex(
-        /^(?=.*\{rank\})(?=.*\{part\})(?:[^{}\\/]|\{rank\}|\{part\})+\.safetensors$/,
-        'expected {rank} and {part}, no other braces or slashes, and .safetensors'
-      )
-      .default('model-rank-{rank}-part-{part}.safetensors'),
-    maxFileSize: z.number().int().min(1).default(5 * GiB).describe('Bytes of tensor data per file'),
-    vllmVersion: z
-      .string()
-      .regex(/^(?:\d{1,4}\.\d{1,4}\.\d{1,4}|main-[0-9a-f]{10})$/, 'expected a release such as "0.32.0"')
-      .default(NEWEST_VERIFIED_VLLM)
-      .describe('Release of the vLLM that will load the shards'),
-    device: z.enum(['gpu', 'cpu']).optional().describe('Where engine vllm runs; default: on GPUs where there are any'),
-    pipelineParallelSize: z.number().int().min(1).max(1024).optional().describe('1: shards know tensor parallelism only'),
-    enableExpertParallel: z.boolean().optional().describe('false: shards know tensor parallelism only'),
-  }),
+  args: z
+    .strictObject({
+      tensorParallelSize: tensorParallelSize.describe('How many ranks the model is split into'),
+      dtype: z.string().max(32).default('auto'),
+      maxModelLen: z.number().int().min(1).optional(),
+      trustRemoteCode: z.boolean().default(false),
+      filePattern: z
+        .string()
+        .regex(
+          // Two numbers that touch give two files one name; vLLM puts "*" for the part and looks with a glob.
+          /^(?=.*\{rank\})(?=.*\{part\})(?!.*\}\d*\{)(?:[^{}\\/*?[\]\p{Cc}]|\{rank\}|\{part\})+\.safetensors$/u,
+          'expected {rank} and {part} with more than digits between them, nothing of {}[]*?/\\ besides, and .safetensors'
+        )
+        .default('model-rank-{rank}-part-{part}.safetensors'),
+      maxFileSize: z
+        .number()
+        .int()
+        .min(1)
+        .default(5 * GiB)
+        .describe('Bytes of tensor data per file'),
+      vllmVersion: vllmVersionSchema
+        .default(NEWEST_VERIFIED_VLLM)
+        .describe('Release of the vLLM that will load the shards'),
+      device: z
+        .enum(['gpu', 'cpu'])
+        .optional()
+        .describe('Where engine vllm runs; default: on GPUs where there are any'),
+      pipelineParallelSize: z
+        .number()
+        .int()
+        .min(1)
+        .max(1024)
+        .optional()
+        .describe('1: shards know tensor parallelism only'),
+      enableExpertParallel: z.boolean().optional().describe('false: shards know tensor parallelism only'),
+    })
+    .refine(({ filePattern, tensorParallelSize: ranks }) => ranks <= 10 || !/^\d*\{rank\}/.test(filePattern), {
+      // On S3 vLLM looks for names that end so, and 1 is the end of 11.
+      error: 'expected a character that is no digit before {rank}, for there are more than 10 ranks',
+      path: ['filePattern'],
+    }),
 });
 
 export const inputSchema = z.strictObject({

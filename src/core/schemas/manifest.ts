@@ -21,7 +21,10 @@ export const manifestShardingSchema = z.strictObject({
   planId: z.string().describe('Digest of all that decided the bytes'),
   engine: shardEngine,
   reason: z.string().describe('Why this engine'),
-  profile: z.string().optional().describe('Layout of the native engine; what vLLM calls the tensors depends on its release'),
+  profile: z
+    .string()
+    .optional()
+    .describe('Layout of the native engine; what vLLM calls the tensors depends on its release'),
   vllmVersion: z.string().describe('The vLLM release that it was made for, or by'),
   vllmVersions: z
     .array(z.strictObject({ from: z.string(), to: z.string() }))
@@ -45,6 +48,17 @@ export const manifestShardingSchema = z.strictObject({
         })
       )
       .describe('The weights files'),
+    others: z
+      .array(
+        z.strictObject({
+          path: z.string(),
+          size: z.number().int().min(0),
+          etag: z.string(),
+          sha256: hex(64).optional(),
+          gitSha1: hex(40).optional(),
+        })
+      )
+      .describe('What lay beside them; all files where only vLLM knows the model'),
   }),
 });
 

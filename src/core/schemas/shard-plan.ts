@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { digestSchema } from './digest.js';
 import { shardEngine } from './dir.js';
-import { metadataSchema, resourcesSchema, shardConfigSchema } from './input.js';
+import { metadataSchema, shardConfigSchema } from './input.js';
 import { hex, manifestSchema } from './manifest.js';
 
 const sourceFile = z.strictObject({
@@ -44,7 +44,6 @@ export const shardPlanSchema = z.strictObject({
   }),
   force: z.number().int().optional(),
   metadata: metadataSchema.optional(),
-  resources: resourcesSchema.optional(),
 });
 
 /** A step of sharding that is done: files that are in the sharded Dir, and weights files that the ranks give back. */

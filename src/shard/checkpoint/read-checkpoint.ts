@@ -1,13 +1,13 @@
 import type { Digest } from '../../core/digest.js';
 import { PrefetchError } from '../../core/errors.js';
 import { MiB } from '../../core/units.js';
-import { headerByteLength, parseHeader, parseIndex, type SafetensorsHeader } from '../../safetensors/index.js';
+import { parseIndex } from '../../safetensors/index.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
-import { openRangeReader, type RangeReader } from '../native/source-files.js';
 import type { SourceFile } from '../layout/source-tensors.js';
-import { unsupported } from '../layout/unsupported.js';
+import { someOf, unsupported } from '../layout/unsupported.js';
 import { CONFIG_PATH, INDEX_PATH, sideFiles, weightsFiles } from './model-files.js';
+import { readHeaders } from './read-headers.js';
 
 /** A file of the checkpoint as its store has it. */
 export interface CheckpointFile {
@@ -36,12 +36,8 @@ export interface CheckpointPlace {
   readonly files: readonly CheckpointFile[];
 }
 
-/** A real header has kilobytes to a few megabytes; the format's limit of 100 MB would cost gigabytes to parse. */
-const MOST_HEADER_BYTES = 32 * MiB;
 const MOST_JSON_BYTES = 64 * MiB;
-/** More than most headers have, so that most files are asked once. */
-const FIRST_READ = 64 * 1024;
-const FILES_AT_ONCE = 8;
+const MOST_LEVELS = 100;
 
 /** Reads config, index and headers; fails as `UnsupportedSharding` where there is nothing that could be sharded. */
 export async function readCheckpoint(
@@ -87,74 +83,17 @@ function checkIndexed(indexed: ReadonlySet<string>, files: readonly CheckpointFi
   const there = new Set(files.map(({ path }) => path));
   const missing = [...indexed].filter((path) => !there.has(path));
   if (missing.length === 0) return;
-  throw unsupported(
-    'missing-tensors',
-    `${INDEX_PATH} names weights files that are not there: ${missing.slice(0, 5).join(', ')}`
-  );
+  throw unsupported('missing-tensors', `${INDEX_PATH} names weights files that are not there: ${someOf(missing)}`);
 }
 
 function checkWeightMap(weightMap: ReadonlyMap<string, string>, weights: Checkpoint['weights']): void {
   const held = new Map(weights.flatMap(({ path, header }) => header.tensors.map(({ name }) => [name, path] as const)));
   const misplaced = [...weightMap].filter(([name, path]) => held.get(name) !== path).map(([name]) => name);
   if (misplaced.length === 0) return;
-  const names = misplaced.slice(0, 5).map((name) => name.slice(0, 200));
   throw unsupported(
     'missing-tensors',
-    `${INDEX_PATH} puts ${misplaced.length} tensors into files that do not hold them: ${names.join(', ')}`
+    `${INDEX_PATH} puts ${misplaced.length} tensors into files that do not hold them: ${someOf(misplaced)}`
   );
-}
-
-async function readHeaders(
-  { context, store, dirKey }: CheckpointPlace,
-  files: readonly CheckpointFile[],
-  options: { readonly signal: AbortSignal }
-): Promise<Checkpoint['weights']> {
-  const reader = openRangeReader(
-    context,
-    store,
-    files.map(({ path, size }) => ({ key: `${dirKey}${path}`, size }))
-  );
-  try {
-    const weights: (CheckpointFile & SourceFile)[] = [];
-    for (let first = 0; first < files.length; first += FILES_AT_ONCE) {
-      const some = files.slice(first, first + FILES_AT_ONCE);
-      const headers = await Promise.all(some.map((file, offset) => readHeader(reader, first + offset, file, options)));
-      weights.push(...some.map((file, offset) => ({ ...file, header: headers[offset] ?? noHeader(file) })));
-    }
-    return weights;
-  } finally {
-    await reader.close();
-  }
-}
-
-async function readHeader(
-  reader: RangeReader,
-  number: number,
-  { path, size }: CheckpointFile,
-  options: { readonly signal: AbortSignal }
-): Promise<SafetensorsHeader> {
-  const first = new Uint8Array(Math.min(FIRST_READ, size));
-  await reader.read(number, { begin: 0, end: first.length }, first, options);
-  try {
-    const length = headerByteLength(first, size);
-    if (length > MOST_HEADER_BYTES) {
-      throw new PrefetchError('InvalidSafetensors', `its header of ${length} bytes is larger than any model needs`, {
-        details: { reason: 'header-too-large' },
-      });
-    }
-    if (length <= first.length) return parseHeader(first, size);
-    const whole = new Uint8Array(length);
-    await reader.read(number, { begin: 0, end: length }, whole, options);
-    return parseHeader(whole, size);
-  } catch (error) {
-    if (!(error instanceof PrefetchError) || error.code !== 'InvalidSafetensors') throw error;
-    const problem = error.message.replace(/^InvalidSafetensors: /, '');
-    throw new PrefetchError('InvalidSafetensors', `${path}: ${problem}`, { details: { ...error.details, path } });
-  }
-}
-
-function noHeader({ path }: CheckpointFile): never {
-  throw new PrefetchError('Internal', `${path} has no header`);
 }
 
 async function readJson<T extends ListedFile>(
@@ -166,12 +105,32 @@ async function readJson<T extends ListedFile>(
   if (file === undefined) return undefined;
   if (file.size > MOST_JSON_BYTES)
     throw unsupported('config', `${path} has ${file.size} bytes, which no such file needs`);
-  const bytes = await read(file);
+  const value = parseJson(await read(file), path);
+  if (isNestedDeeper(value, MOST_LEVELS)) {
+    throw unsupported('config', `${path} is nested deeper than ${MOST_LEVELS} levels, which no such file needs`);
+  }
+  return value;
+}
+
+function parseJson(bytes: Uint8Array, path: string): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown;
   } catch {
     throw unsupported('config', `${path} is no JSON`);
   }
+}
+
+/** Level by level: whatever goes down into such a value, as writing it does, would run out of stack. */
+function isNestedDeeper(value: unknown, most: number): boolean {
+  let level = [value].filter(isContainer);
+  for (let depth = 0; depth < most && level.length > 0; depth++) {
+    level = level.flatMap((container): unknown[] => Object.values(container)).filter(isContainer);
+  }
+  return level.length > 0;
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 async function readObject(

@@ -2,7 +2,7 @@ import { PrefetchError } from '../../core/errors.js';
 import type { SafetensorsHeader, TensorEntry } from '../../safetensors/index.js';
 import type { StateDict } from './state-dict.js';
 import { SOURCE_DTYPES } from './target-dtype.js';
-import { someOf, unsupported } from './unsupported.js';
+import { shorten, someOf, unsupported } from './unsupported.js';
 
 /** A weights file of the checkpoint: what its header says. */
 export interface SourceFile {
@@ -29,7 +29,7 @@ export function collectSources(files: readonly SourceFile[]): Map<string, Source
       if (other !== undefined) {
         throw new PrefetchError(
           'InvalidSafetensors',
-          `${files[other.file]?.path ?? ''} and ${path} both hold a tensor ${tensor.name.slice(0, 200)}`,
+          `${files[other.file]?.path ?? ''} and ${path} both hold a tensor ${shorten(tensor.name)}`,
           { details: { reason: 'duplicate-tensor' } }
         );
       }
@@ -60,7 +60,7 @@ export function checkSources(
   );
   if (extra.length > 0) {
     const text = `The checkpoint holds ${extra.length} tensors that config.json does not explain: ${someOf(extra)}`;
-    throw unsupported('extra-tensors', text, { tensors: extra.slice(0, 50).map((name) => name.slice(0, 200)) });
+    throw unsupported('extra-tensors', text, { tensors: extra.slice(0, 50).map(shorten) });
   }
   for (const [name, shape] of needed) checkTensor(name, shape, held.get(name));
 }
@@ -70,7 +70,7 @@ function checkTensor(name: string, expected: readonly number[], held: SourceTens
   if (held.shape.length !== expected.length || held.shape.some((dimension, axis) => dimension !== expected[axis])) {
     throw unsupported(
       'tensor-shape',
-      `Tensor ${name} has the shape [${held.shape.join(', ')}]; by config.json it is [${expected.join(', ')}]`,
+      `Tensor ${name} has the shape ${shapeText(held.shape)}; by config.json it is ${shapeText(expected)}`,
       { tensor: name }
     );
   }
@@ -80,3 +80,11 @@ function checkTensor(name: string, expected: readonly number[], held: SourceTens
     dtype: held.dtype,
   });
 }
+
+function shapeText(shape: readonly number[]): string {
+  const rest = shape.length - MOST_DIMENSIONS;
+  return `[${shape.slice(0, MOST_DIMENSIONS).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}]`;
+}
+
+/** More than any weight has. */
+const MOST_DIMENSIONS = 8;

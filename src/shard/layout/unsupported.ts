@@ -11,6 +11,7 @@ export type UnsupportedReason =
   | 'tensor-parallel-size'
   | 'parallelism'
   | 'weights-format'
+  | 'header-too-large'
   | 'missing-tensors'
   | 'extra-tensors'
   | 'tensor-shape'
@@ -29,5 +30,12 @@ export function unsupported(reason: UnsupportedReason, text: string, details: Er
 /** A few names out of many, for a message. */
 export function someOf(names: readonly string[], most = 5): string {
   const rest = names.length - most;
-  return names.slice(0, most).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+  return names.slice(0, most).map(shorten).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
+
+/** Text from a file as it may stand in a message, which history keeps: whoever made the file chose its length. */
+export function shorten(text: string): string {
+  return text.length <= MOST_QUOTED ? text : `${text.slice(0, MOST_QUOTED)}…`;
+}
+
+const MOST_QUOTED = 200;

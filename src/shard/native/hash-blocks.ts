@@ -51,27 +51,30 @@ export async function hashBlocks<Lane>(
   const blocks = sourceBlocks(plan, file, { places: findWhereabouts(plan), blockBytes });
   // All at once: several files that each had some of their memory might wait for each other.
   const slabs = await context.memory.takeSlabs(lanes * SLABS_PER_LANE, slabBytes, { signal });
-  const hash = createThreadHash('sha256', plan.files[file]?.size ?? 0);
   try {
-    let number = 0;
-    await runGroup(signal, (group) => {
-      const ordered = createOrderedHash(hash, group);
-      const memory = slabs.map(({ bytes }) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
-      const runLane = async (first: Buffer, second: Buffer): Promise<void> => {
-        const lane = layOut([first, second], blockBytes);
-        for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
-          await work({ block: next.value, number: ++number, lane, ordered, signal: group.signal });
-          onChecked(next.value.end - next.value.begin);
+    const hash = createThreadHash('sha256', plan.files[file]?.size ?? 0);
+    try {
+      let number = 0;
+      await runGroup(signal, (group) => {
+        const ordered = createOrderedHash(hash, group);
+        const memory = slabs.map(({ bytes }) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+        const runLane = async (first: Buffer, second: Buffer): Promise<void> => {
+          const lane = layOut([first, second], blockBytes);
+          for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
+            await work({ block: next.value, number: ++number, lane, ordered, signal: group.signal });
+            onChecked(next.value.end - next.value.begin);
+          }
+        };
+        for (const [index, first] of memory.entries()) {
+          const second = memory[index + 1];
+          if (index % SLABS_PER_LANE === 0 && second !== undefined) group.run(() => runLane(first, second));
         }
-      };
-      for (const [index, first] of memory.entries()) {
-        const second = memory[index + 1];
-        if (index % SLABS_PER_LANE === 0 && second !== undefined) group.run(() => runLane(first, second));
-      }
-    });
-    return await hash.hex();
+      });
+      return await hash.hex();
+    } finally {
+      hash.drop();
+    }
   } finally {
-    hash.drop();
     for (const slab of slabs) slab.release();
   }
 }

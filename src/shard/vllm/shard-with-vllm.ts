@@ -5,7 +5,6 @@ import { driverEnvironment } from './driver-environment.js';
 import type { DriverDone, DriverProgress } from './driver-events.js';
 import type { VllmDependencies, VllmOptions, VllmProgress, VllmShardRequest, VllmShards } from './job.js';
 import { materialiseSource } from './materialise-source.js';
-import { checkFilePattern } from './file-names.js';
 import { requireResources } from './require-resources.js';
 import { DRIVER, runDriver } from './run-driver.js';
 import { holdScratch, LEFT_BEHIND_MS, sweepScratch, type Scratch } from './scratch.js';
@@ -21,7 +20,6 @@ export async function shardWithVllm(
   dependencies: VllmDependencies,
   { signal, onProgress = () => undefined }: VllmOptions
 ): Promise<VllmShards> {
-  checkFilePattern(request.args.filePattern);
   const files = sourceForVllm(request.source.files);
   const scratch = await holdScratch(dependencies.scratchFolder, request.planId, { signal });
   try {

@@ -18,6 +18,12 @@ describe('auto', () => {
     });
   });
 
+  test('cuts what a checkpoint made long, for the reason goes into history', async () => {
+    const long = () => Promise.reject(unsupported('extra-tensors', 'x'.repeat(10_000)));
+    const { reason } = await chooseEngine(requestOf({ engine: 'auto' }), long);
+    expect(reason).toBe(`auto: ${'x'.repeat(500)}…`);
+  });
+
   test('is vLLM where it is not, and says why without telling a way out that it takes itself', async () => {
     expect(await chooseEngine(requestOf({ engine: 'auto' }), refuse)).toEqual({
       engine: 'vllm',

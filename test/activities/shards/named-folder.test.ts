@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { planJob } from '../../../src/activities/shards/plan-job.js';
 import { lateRefusal } from '../../helpers/refusal.js';
@@ -6,7 +8,8 @@ import { filesIn, publishAsDir, putFile, setUpJob, type JobChange, type JobSetup
 
 async function refused(setup: JobSetup, change: JobChange = {}): Promise<string> {
   const before = await filesIn(setup.target);
-  const { code, message } = await lateRefusal(planJob(setup.dependencies, await setup.job(change), live()));
+  const planned = setup.job(change).then((job) => planJob(setup.dependencies, job, live()));
+  const { code, message } = await lateRefusal(planned);
   expect(code).toBe('InvalidInput');
   expect(message).toContain('--to');
   expect(await filesIn(setup.target)).toEqual(before);
@@ -55,6 +58,15 @@ describe('a folder that somebody named', () => {
     await setup.run();
     const message = await refused(setup, { args: { dtype: 'float16' } });
     expect(message).toMatch(/another Dir already \(my\.model, tensorParallelSize 2, bfloat16, engine native\)/);
+  });
+
+  test.each(['tokenizer.json', 'config.json'])('is refused where another %s made the Dir in it', async (path) => {
+    const setup = await setUpJob();
+    await setup.run();
+    await writeFile(join(setup.source, path), `${await readFile(join(setup.source, path), 'utf8')} `);
+    expect(await refused(setup)).toContain('write it anew with --force');
+    await setup.run({ force: 1 });
+    expect((await filesIn(setup.target)).get(path)).toEqual((await filesIn(setup.source)).get(path));
   });
 
   test('is refused where a Dir as the Hub has it is in it', async () => {

@@ -1,22 +1,30 @@
-import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import type { ActivityDependencies } from '../../../src/activities/dependencies.js';
+import { checkShards } from '../../../src/activities/shards/check-shards.js';
+import { copyModelFiles } from '../../../src/activities/shards/copy-model-files.js';
 import { jobOfFolders } from '../../../src/activities/shards/local-job.js';
 import { planJob } from '../../../src/activities/shards/plan-job.js';
+import { publishShards } from '../../../src/activities/shards/publish-shards.js';
 import { shardInProcess } from '../../../src/activities/shards/shard-in-process.js';
+import { shardPart } from '../../../src/activities/shards/write-part.js';
 import type { ShardingJob } from '../../../src/activities/shards/sharding-job.js';
-import type { Dir, Manifest, ShardPlanSummary, ShardStep } from '../../../src/core/contract.js';
+import type { Dir, Manifest, ShardPlanSummary, ShardStep, ShardStepResult } from '../../../src/core/contract.js';
 import { manifestKey } from '../../../src/core/layout.js';
 import { shardConfigSchema, type ParsedShardConfig, type ShardConfig } from '../../../src/core/schemas/input.js';
 import { manifestSchema } from '../../../src/core/schemas/manifest.js';
 import type { ObjectStore } from '../../../src/storage/object-store.js';
 import { openStore } from '../../../src/storage/open-store.js';
 import { createEngine } from '../../../src/transfer/engine.js';
+import { sha256 } from '../../helpers/dir-content.js';
 import { writeFormulaModel, type FormulaModel } from '../../helpers/formula-models.js';
+import { formulaCommit } from '../../helpers/shard-repos.js';
 import { tmpFolder } from '../../helpers/tmp.js';
 import { live, quickPolicies } from '../../helpers/transfer-setup.js';
+import { watched, type Moments } from './watched-store.js';
 
 /** A checkpoint in a folder, a folder for its shards, and what the steps need. */
 export interface JobSetup {
@@ -25,10 +33,17 @@ export interface JobSetup {
   readonly source: string;
   readonly target: string;
   readonly store: ObjectStore;
+  /** What the store of the shards is asked for. */
+  readonly moments: Moments;
   readonly dependencies: ActivityDependencies;
   job(change?: JobChange): Promise<ShardingJob>;
   plan(change?: JobChange): Promise<{ readonly summary: ShardPlanSummary; readonly step: ShardStep }>;
   run(change?: JobChange & { readonly signal?: AbortSignal }): Promise<{ readonly dir: Dir; readonly hit: boolean }>;
+  /** Steps of a run by themselves. */
+  copy(step: ShardStep): Promise<ShardStepResult>;
+  write(step: ShardStep, part?: number): Promise<ShardStepResult>;
+  check(step: ShardStep, file?: number): Promise<ShardStepResult>;
+  publish(step: ShardStep): Promise<Dir>;
   manifest(): Promise<Manifest>;
 }
 
@@ -61,13 +76,16 @@ export async function setUpJob(
     opened.set(url, store);
     return store;
   };
-  const store = await open(root(folder));
+  const moments: Moments = { calls: [] };
+  const store = watched(await openStore(root(folder)), moments);
+  opened.set(store.root, Promise.resolve(store));
   const dependencies = dependenciesOf({ openStore: open, partSizeBytes, scratchFolder: join(folder, 'scratch') });
   const setup: JobSetup = {
     model,
     source,
     target: join(folder, FOLDER),
     store,
+    moments,
     dependencies,
     job: async ({ force, store: into = store, folder: name = FOLDER, ...request } = {}) =>
       jobOfFolders(
@@ -88,6 +106,12 @@ export async function setUpJob(
     },
     run: async ({ signal = live().signal, ...change } = {}) =>
       shardInProcess(dependencies, await setup.job(change), { signal, onMoment: () => undefined }),
+    copy: (step) => copyModelFiles(dependencies, step, { ...live(), onProgress: () => undefined }),
+    write: (step, number = 0) =>
+      shardPart(dependencies, { ...step, number }, { ...live(), onProgress: () => undefined }),
+    check: (step, number = 0) =>
+      checkShards(dependencies, { ...step, number }, { ...live(), onProgress: () => undefined }),
+    publish: (step) => publishShards(dependencies, step, { ...live(), revision: 'local', now: new Date() }),
     manifest: async () =>
       manifestSchema.parse(JSON.parse(await readFile(join(setup.target, '.prefetch/manifest.json'), 'utf8'))),
   };
@@ -137,7 +161,7 @@ export async function publishAsDir(folder: string): Promise<void> {
   const store = await openStore(root(folder));
   const files: Manifest['files'] = [];
   for await (const { key, size, etag } of store.list('')) {
-    files.push({ path: key, size, etag, sha256: digestOf(await readFile(join(folder, key))) });
+    files.push({ path: key, size, etag, sha256: sha256(await readFile(join(folder, key))) });
   }
   const manifest: Manifest = {
     version: 1,
@@ -156,10 +180,6 @@ export async function publishAsDir(folder: string): Promise<void> {
   await store.put(manifestKey(''), Buffer.from(JSON.stringify(manifest)));
 }
 
-export function digestOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
-}
-
 /** All files of a folder by their path, without those of the store. */
 export async function filesIn(folder: string): Promise<Map<string, Buffer>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -176,9 +196,25 @@ export async function putFile(folder: string, path: string, content: string | Ui
   await writeFile(join(folder, path), content);
 }
 
-/** Changes one bit of a file in place, as a bad disk does it. */
+/** Changes one bit of a file, counted from its end where `at` is negative, as a bad disk does it: the etag stays. */
 export async function flipBit(path: string, at: number): Promise<void> {
+  const times = join(await tmpFolder(), 'times');
+  await writeFile(times, '');
   const bytes = await readFile(path);
-  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  const position = at < 0 ? bytes.length + at : at;
+  bytes.writeUInt8(bytes.readUInt8(position) ^ 1, position);
+  // Times in JavaScript are coarser than those of a file.
+  const copyTimes = (from: string, to: string) => promisify(execFile)('touch', ['-r', from, to]);
+  await copyTimes(path, times);
   await writeFile(path, bytes);
+  await copyTimes(times, path);
+}
+
+/** The folder with the checkpoint holds this one instead, of several weights files with an index. */
+export async function splitCheckpoint({ source }: JobSetup, name = 'llama-untied'): Promise<void> {
+  const { files } = await formulaCommit(name, { split: 2 });
+  await rm(source, { recursive: true });
+  for (const [path, file] of Object.entries(files)) {
+    if ('bytes' in file) await putFile(source, path, file.bytes);
+  }
 }

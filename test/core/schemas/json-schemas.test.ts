@@ -99,18 +99,21 @@ test.each(published)('schemas/$file says what the zod schema says', async ({ fil
   expect(rest).toEqual(z.toJSONSchema(schema, { target: 'draft-2020-12', io }));
 });
 
-test.each(published)('schemas/$file takes and refuses what the zod schema does', async ({ file, schema, good, bad }) => {
-  const validate = new Ajv2020({ strict: true, strictRequired: false }).compile(await read(file));
-  for (const value of good) {
-    expect(validate(value), `${JSON.stringify(value)} ${JSON.stringify(validate.errors)}`).toBe(true);
-    expect(schema.safeParse(value).success, JSON.stringify(value)).toBe(true);
+test.each(published)(
+  'schemas/$file takes and refuses what the zod schema does',
+  async ({ file, schema, good, bad }) => {
+    const validate = new Ajv2020({ strict: true, strictRequired: false }).compile(await read(file));
+    for (const value of good) {
+      expect(validate(value), `${JSON.stringify(value)} ${JSON.stringify(validate.errors)}`).toBe(true);
+      expect(schema.safeParse(value).success, JSON.stringify(value)).toBe(true);
+    }
+    for (const value of bad) {
+      const json: unknown = JSON.parse(JSON.stringify(value));
+      expect(validate(json), JSON.stringify(value)).toBe(false);
+      expect(schema.safeParse(json).success, JSON.stringify(value)).toBe(false);
+    }
   }
-  for (const value of bad) {
-    const json: unknown = JSON.parse(JSON.stringify(value));
-    expect(validate(json), JSON.stringify(value)).toBe(false);
-    expect(schema.safeParse(json).success, JSON.stringify(value)).toBe(false);
-  }
-});
+);
 
 test('every field of the input says what it is for', async () => {
   const { properties } = await read('prefetch-input.json');

@@ -59,12 +59,15 @@ test('sharding has defaults for all but the number of ranks', () => {
   });
 });
 
-test.each([['null', null], ['an array', [{ repo }]], ['text', '{"repo":"a/b"}'], ['a number', 5], ['nothing', undefined]])(
-  'refuses %s for an input',
-  (_, value) => {
-    expect(problemsOf(value)).toEqual([expect.stringMatching(/^input: /)]);
-  }
-);
+test.each([
+  ['null', null],
+  ['an array', [{ repo }]],
+  ['text', '{"repo":"a/b"}'],
+  ['a number', 5],
+  ['nothing', undefined],
+])('refuses %s for an input', (_, value) => {
+  expect(problemsOf(value)).toEqual([expect.stringMatching(/^input: /)]);
+});
 
 test.each([
   ['no owner', '/name'],
@@ -85,12 +88,24 @@ test.each([
   expect(new Set(fieldsOf({ repo: value }))).toEqual(new Set(['repo']));
 });
 
-test.each(['a..b', 'a b', 'a~1', 'a^', 'a:b', 'a?', 'a*', 'a[', 'a\\b', 'a\n', '\u007f', '', '\ud800', 'x'.repeat(201)])(
-  'refuses the revision %j',
-  (revision) => {
-    expect(new Set(fieldsOf({ repo, revision }))).toEqual(new Set(['revision']));
-  }
-);
+test.each([
+  'a..b',
+  'a b',
+  'a~1',
+  'a^',
+  'a:b',
+  'a?',
+  'a*',
+  'a[',
+  'a\\b',
+  'a\n',
+  '\u007f',
+  '',
+  '\ud800',
+  'x'.repeat(201),
+])('refuses the revision %j', (revision) => {
+  expect(new Set(fieldsOf({ repo, revision }))).toEqual(new Set(['revision']));
+});
 
 test.each(['main', 'v1.0', 'feature/ä#1', 'refs/pr/1', '100%', '😀', '0123456789abcdef0123456789abcdef01234567'])(
   'takes the revision %s',
@@ -128,6 +143,51 @@ test.each([
   ['metadata.modality.0', { metadata: { modality: [1] } }],
 ])('names the wrong field %s', (field, fields) => {
   expect(fieldsOf({ repo, ...fields })).toEqual([field]);
+});
+
+test.each([
+  'model-rank-{rank}-part-{part}.safetensors',
+  '{rank}_{part}.safetensors',
+  '{part}-of-{rank}.safetensors',
+  'ß {rank} 0x0 {part}.safetensors',
+])('takes the file pattern %s', (filePattern) => {
+  const { shardConfig } = parseInput({ repo, shardConfig: { args: { tensorParallelSize: 1, filePattern } } });
+  expect(shardConfig?.args.filePattern).toBe(filePattern);
+});
+
+test.each([
+  'model-{rank}.safetensors',
+  'model-{part}.safetensors',
+  '{rank}{part}.safetensors',
+  '{part}{rank}.safetensors',
+  'x{rank}0{part}.safetensors',
+  'x-{rank}{rank}-{part}.safetensors',
+  'x-{rank}-{part}-{size}.safetensors',
+  'x-{{rank}}-{part}.safetensors',
+  'x-{rank:03d}-{rank}-{part}.safetensors',
+  '../{rank}-{part}.safetensors',
+  'x-{rank}-{part}}.safetensors',
+  'x[{rank}]-{part}.safetensors',
+  'x*{rank}-{part}.safetensors',
+  'x{rank}?{part}.safetensors',
+  'x{rank}\n{part}.safetensors',
+  'x-{rank}-{part}.bin',
+])('refuses the file pattern %s', (filePattern) => {
+  expect(fieldsOf({ repo, shardConfig: { args: { tensorParallelSize: 1, filePattern } } })).toEqual([
+    'shardConfig.args.filePattern',
+  ]);
+});
+
+test('refuses a file pattern that starts with the rank for more than ten of them', () => {
+  const input = (filePattern: string, tensorParallelSize: number) => ({
+    repo,
+    shardConfig: { args: { tensorParallelSize, filePattern } },
+  });
+  expect(() => parseInput(input('{rank}_{part}.safetensors', 10))).not.toThrow();
+  expect(() => parseInput(input('x{rank}_{part}.safetensors', 16))).not.toThrow();
+  expect(problemsOf(input('{rank}_{part}.safetensors', 16))).toEqual([
+    expect.stringMatching(/^shardConfig\.args\.filePattern: expected a character/),
+  ]);
 });
 
 test('names every wrong field at once, and every unknown one', () => {

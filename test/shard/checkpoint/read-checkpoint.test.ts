@@ -33,6 +33,8 @@ const [one, two] = [weightsWith([tensor('a'), tensor('b')]), weightsWith([tensor
 const headerOf = (text: string) => rawWeights(text.length, text);
 const indexOf = (weightMap: Record<string, unknown>) => JSON.stringify({ metadata: {}, weight_map: weightMap });
 
+const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
+
 async function read(files: Record<string, string | Uint8Array>): Promise<Checkpoint> {
   return readCheckpoint(await placeOf(store, files), live());
 }
@@ -74,6 +76,13 @@ describe('a checkpoint', () => {
     expect(reads).toEqual(['model.safetensors 0-65536', `model.safetensors 0-${String(headerByteLength)}`]);
   });
 
+  test('may have a config of 100 levels', async () => {
+    const config = `{"x": ${nested(99)}}`;
+    expect(await read({ 'config.json': config, 'm.safetensors': one })).toHaveProperty('config.x');
+    const deeper = { 'config.json': `{"x": ${nested(100)}}`, 'm.safetensors': one };
+    expect(await lateRefusal(read(deeper))).toMatchObject({ reason: 'config' });
+  });
+
   test('with an index is what the index names', async () => {
     const weightMap = { a: 'x.safetensors', b: 'x.safetensors', c: 'y.safetensors' };
     const files = { 'x.safetensors': one, 'y.safetensors': two, 'z.safetensors': one };
@@ -103,6 +112,12 @@ describe('a checkpoint is refused', () => {
     ],
     ['whose config is a list', { 'config.json': '[]', 'm.safetensors': one }, 'config', /no JSON object/],
     ['whose config is null', { 'config.json': 'null', 'm.safetensors': one }, 'config', /no JSON object/],
+    [
+      'whose config is nested without an end in sight',
+      { 'config.json': `{"x": ${nested(20_000)}}`, 'm.safetensors': one },
+      'config',
+      /config\.json is nested deeper than 100 levels/,
+    ],
     [
       'whose index is no JSON',
       { 'config.json': '{}', [INDEX]: '{', 'm.safetensors': one },
@@ -179,15 +194,42 @@ describe('a header that is none', () => {
     });
     expect(message).toMatch(/^InvalidSafetensors: m\.safetensors: (?!InvalidSafetensors)/);
   });
+});
 
-  test('has 32 MiB at most, and is refused before it is read', async () => {
-    const header = `{${' '.repeat(32 * MiB)}}`;
-    const files = { 'config.json': '{}', 'm.safetensors': rawWeights(header.length, header) };
+/** A header of just these bytes that holds no tensor. */
+const emptyHeader = (bytes: number) => headerOf(`{}${' '.repeat(bytes - 2)}`);
+const numbered = (count: number, bytes: Buffer) =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`m-${String(index)}.safetensors`, bytes]));
+
+describe('headers that are larger than those of any model are left to engine vllm', () => {
+  test('when one has more than 32 MiB, before it is read', async () => {
+    const files = { 'config.json': '{}', 'm.safetensors': emptyHeader(32 * MiB + 1) };
     expect(await lateRefusal(read(files))).toMatchObject({
+      code: 'UnsupportedSharding',
       reason: 'header-too-large',
       details: { path: 'm.safetensors' },
     });
     expect(reads).toEqual(['m.safetensors 0-65536']);
+  });
+
+  test('when they have more than 128 MiB together', async () => {
+    const { code, reason, message } = await lateRefusal(
+      read({ 'config.json': '{}', ...numbered(5, emptyHeader(30 * MiB)) })
+    );
+    expect({ code, reason }).toEqual({ code: 'UnsupportedSharding', reason: 'header-too-large' });
+    expect(message).toMatch(/With m-\d\.safetensors .* more than 134217728 bytes of headers/);
+  });
+
+  test('when they have more than a million tensors together', async () => {
+    const tensors = Array.from(
+      { length: 500_001 },
+      (_, index) => `"${index.toString(36)}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`
+    );
+    const { code, reason, message } = await lateRefusal(
+      read({ 'config.json': '{}', ...numbered(2, headerOf(`{${tensors.join(',')}}`)) })
+    );
+    expect({ code, reason }).toEqual({ code: 'UnsupportedSharding', reason: 'header-too-large' });
+    expect(message).toMatch(/With m-\d\.safetensors .* more than 1000000 tensors/);
   });
 });
 

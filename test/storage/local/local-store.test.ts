@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import {
   appendFile,
   chmod,
@@ -164,6 +165,17 @@ test('publishes nothing when the data file was cut', async () => {
   await truncate(join(folder, '.model-prefetch', 'uploads', upload.id, 'data'), size - 1);
   await expect(store.completeUpload(upload, receipts, { size })).rejects.toThrow(/^StoreConflict: .*bytes/);
   expect(await store.head('cut')).toBeUndefined();
+});
+
+// A device that refuses to sync, as a disk does that could not keep what it was given.
+test.runIf(existsSync('/dev/null'))('gives up an upload whose bytes the disk could not keep', async () => {
+  const upload = await store.createUpload('lost', { size: 0, partSize: 10 });
+  const data = join(folder, '.model-prefetch', 'uploads', upload.id, 'data');
+  await rm(data);
+  await symlink('/dev/null', data);
+  await expect(store.completeUpload(upload, [], { size: 0 })).rejects.toThrow('StoreUnavailable');
+  expect(await store.findUploads('lost')).toEqual([]);
+  await expect(store.completeUpload(upload, [], { size: 0 })).rejects.toThrow('UploadNotFound');
 });
 
 test.each(['../../../etc', 'x', '', 'f'.repeat(32)])('finds no upload under the id %j', async (id) => {

@@ -1,0 +1,102 @@
+import { PrefetchError } from '../../core/errors.js';
+import { MiB } from '../../core/units.js';
+import { headerByteLength, parseHeader, type SafetensorsHeader } from '../../safetensors/index.js';
+import { unsupported } from '../layout/unsupported.js';
+import { openRangeReader, type RangeReader } from '../native/source-files.js';
+import { eachAtOnce } from '../vllm/each-at-once.js';
+import type { Checkpoint, CheckpointFile, CheckpointPlace } from './read-checkpoint.js';
+
+/** A real header has kilobytes to a few megabytes; the format's limit of 100 MB would cost gigabytes to parse. */
+const MOST_HEADER_BYTES = 32 * MiB;
+/** All headers are in memory at once. The largest models have some 12 MB in all, and 100,000 tensors. */
+const MOST_BYTES_IN_ALL = 128 * MiB;
+const MOST_TENSORS = 1_000_000;
+/** More than most headers have, so that most files are asked once. */
+const FIRST_READ = 64 * 1024;
+const FILES_AT_ONCE = 8;
+
+/** Reads the headers of weights files; `UnsupportedSharding` where they are larger than those of any model. */
+export async function readHeaders(
+  { context, store, dirKey }: Pick<CheckpointPlace, 'context' | 'store' | 'dirKey'>,
+  files: readonly CheckpointFile[],
+  { signal }: { readonly signal: AbortSignal }
+): Promise<Checkpoint['weights']> {
+  const objects = files.map(({ path, size }) => ({ key: `${dirKey}${path}`, size }));
+  const reader = openRangeReader(context, store, objects);
+  const limits = limitHeaders();
+  const headers: SafetensorsHeader[] = [];
+  try {
+    await eachAtOnce([...files.entries()], { limit: FILES_AT_ONCE, signal }, async ([number, file], laneSignal) => {
+      const header = await readHeader({ reader, number, limits }, file, { signal: laneSignal });
+      limits.addTensors(file, header.tensors.length);
+      headers[number] = header;
+    });
+    return files.map((file, number) => ({ ...file, header: headers[number] ?? noHeader(file) }));
+  } finally {
+    await reader.close();
+  }
+}
+
+interface HeaderReading {
+  readonly reader: RangeReader;
+  /** Of the file in the reader. */
+  readonly number: number;
+  readonly limits: HeaderLimits;
+}
+
+async function readHeader(
+  { reader, number, limits }: HeaderReading,
+  file: CheckpointFile,
+  options: { readonly signal: AbortSignal }
+): Promise<SafetensorsHeader> {
+  const { path, size } = file;
+  const first = new Uint8Array(Math.min(FIRST_READ, size));
+  await reader.read(number, { begin: 0, end: first.length }, first, options);
+  try {
+    const length = headerByteLength(first, size);
+    limits.addBytes(file, length);
+    if (length <= first.length) return parseHeader(first, size);
+    const whole = new Uint8Array(length);
+    await reader.read(number, { begin: 0, end: length }, whole, options);
+    return parseHeader(whole, size);
+  } catch (error) {
+    if (!(error instanceof PrefetchError) || error.code !== 'InvalidSafetensors') throw error;
+    const problem = error.message.replace(/^InvalidSafetensors: /, '');
+    throw new PrefetchError('InvalidSafetensors', `${path}: ${problem}`, { details: { ...error.details, path } });
+  }
+}
+
+/** What the headers of a checkpoint may come to; whoever adds too much fails. */
+interface HeaderLimits {
+  /** Before they are read. */
+  addBytes(file: CheckpointFile, bytes: number): void;
+  addTensors(file: CheckpointFile, tensors: number): void;
+}
+
+function limitHeaders(): HeaderLimits {
+  let bytesInAll = 0;
+  let tensorsInAll = 0;
+  return {
+    addBytes({ path }, bytes) {
+      bytesInAll += bytes;
+      if (bytes > MOST_HEADER_BYTES) throw tooLarge(path, `${path} has a header of ${bytes} bytes`);
+      if (bytesInAll > MOST_BYTES_IN_ALL) {
+        throw tooLarge(path, `With ${path} the weights files have more than ${MOST_BYTES_IN_ALL} bytes of headers`);
+      }
+    },
+    addTensors({ path }, tensors) {
+      tensorsInAll += tensors;
+      if (tensorsInAll > MOST_TENSORS) {
+        throw tooLarge(path, `With ${path} the weights files have more than ${MOST_TENSORS} tensors`);
+      }
+    },
+  };
+}
+
+function tooLarge(path: string, text: string): PrefetchError {
+  return unsupported('header-too-large', `${text}, which no model needs`, { path });
+}
+
+function noHeader({ path }: CheckpointFile): never {
+  throw new PrefetchError('Internal', `${path} has no header`);
+}
