@@ -76,6 +76,12 @@ describe('createWorkers', () => {
   test('refuses no role', async () => {
     await expect(createWorkers({ ...(await options()), roles: [] })).rejects.toThrow(/^InvalidInput: roles: /);
   });
+
+  test('refuses GPUs without the role that serves their queue', async () => {
+    await expect(createWorkers({ ...(await options()), gpu: 'A100:4' })).rejects.toThrow(
+      /^InvalidInput: roles: expected gpu/
+    );
+  });
 });
 
 async function options() {
