@@ -40,19 +40,17 @@ export async function shardPart(
     bytesDone += count;
     onProgress({ bytesDone, current: `part ${part.part + 1} of ${plan.parts.length} of ${plan.ranks} ranks` });
   };
-  const record = (files: readonly WrittenFile[]) =>
-    writeShardRecord(store, step, name, { files: [...files], checked: [] });
   // Whoever is killed between two files, which may take minutes to complete, is not to write the first one again.
-  const options = { signal, onStored, onFinished: record };
+  const onFinished = (files: readonly WrittenFile[]) =>
+    writeShardRecord(store, step, name, { files: [...files], checked: [] });
+  const options = { signal, onStored, onFinished };
   try {
     const { engine, scratchFolder } = needs;
     const { dirKey, planId } = step;
     const { multipart } = await store.capabilities({ signal });
     const to = { plan, sources, store, dirKey };
-    const files = multipart
-      ? await writePart({ ...to, context: engine.context, resume: true, finished }, part, options)
-      : await writePartByDisk({ ...to, engine, planId, scratchFolder }, part, options);
-    await record(files);
+    if (multipart) await writePart({ ...to, context: engine.context, resume: true, finished }, part, options);
+    else await writePartByDisk({ ...to, engine, planId, scratchFolder }, part, options);
   } finally {
     await sources.close();
   }

@@ -24,7 +24,7 @@ export interface DiskWriting extends Omit<PartWriting, 'context' | 'resume'> {
 export async function writePartByDisk(
   writing: DiskWriting,
   part: PlannedPart,
-  { signal, onStored }: PartOptions
+  { signal, onStored, onFinished }: PartOptions
 ): Promise<WrittenFile[]> {
   const { engine, plan, planId, scratchFolder } = writing;
   const scratch = await holdScratch(scratchFolder, `${planId}-part-${part.part}`, { signal });
@@ -34,7 +34,9 @@ export async function writePartByDisk(
     await requireRoom(disk, part.size * plan.ranks, { scratchFolder, signal });
     const onDisk = { ...writing, context: engine.context, store: disk, dirKey: '', resume: false };
     const files = await writePart(onDisk, part, { signal, onStored: () => undefined });
-    return await sendAll(writing, { files, folder: scratch.output }, { signal, onStored });
+    const sent = await sendAll(writing, { files, folder: scratch.output }, { signal, onStored });
+    await onFinished?.(sent);
+    return sent;
   } finally {
     await scratch.release();
   }

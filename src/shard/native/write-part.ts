@@ -39,7 +39,7 @@ export interface WrittenFile {
 export interface PartOptions {
   readonly signal: AbortSignal;
   readonly onStored: (bytes: number) => void;
-  /** Called after each file with all that are finished, one call at a time. */
+  /** Called with all files that are finished, as more of them are and one call at a time; last with all of the part. */
   readonly onFinished?: (files: readonly WrittenFile[]) => Promise<void>;
 }
 
