@@ -2,8 +2,8 @@
  * How fast a checkpoint is sharded within a folder and within a bucket, beside plain copies of the same files: `cp -r`,
  * `curl | curl`, `s5cmd`, and this package's own engine. Everything on this machine: read the ratios, not the rates.
  * Figures only, nothing is asserted. The package's variables apply, such as MODEL_PREFETCH_MEMORY. Run:
- * `npm run bench:shard -- [--layers 6] [--embedding-mib 501] [--files 3] [--rounds 3] [--tp 2,8] [--stores file,s3] [--profile DIR]`;
- * `--embedding-mib 2048` is a tensor of 2 GiB.
+ * `npm run bench:shard -- [--layers 6] [--embedding-mib 501] [--files 3] [--rounds 3] [--tp 2,8] [--stores file,s3] [--rest 6] [--profile DIR]`;
+ * `--embedding-mib 2048` is a tensor of 2 GiB; `--rest` is in seconds, see `shard/settle.ts`.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,6 +25,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     tp: { type: 'string', default: '2,8' },
     stores: { type: 'string', default: 'file,s3' },
+    rest: { type: 'string', default: '6' },
     profile: { type: 'string' },
   },
 });
@@ -53,7 +54,7 @@ async function bench(): Promise<void> {
   const size = { layers: Number(values.layers), hidden: HIDDEN, vocabulary, files: Number(values.files) };
   const files = await writeCheckpoint(join(folder, SOURCE), size);
   const warmUp = await writeCheckpoint(join(folder, WARM_UP), { layers: 1, hidden: 512, vocabulary: 4096, files: 1 });
-  const checkpoints: Checkpoints = { files, warmUp, folder };
+  const checkpoints: Checkpoints = { files, warmUp, restSeconds: Number(values.rest), folder };
   const bytes = files.reduce((sum, { path, size: one }) => sum + (path.endsWith('.safetensors') ? one : 0), 0);
   const ours = { ranks: values.tp.split(',').map(Number), profile: values.profile };
   const stores = new Set(values.stores.split(','));

@@ -24,6 +24,8 @@ export interface OursRequest {
   readonly warmUp: Checkpoint;
   /** Key prefix of what is written. */
   readonly target: string;
+  /** How long the machine rests before what is measured. */
+  readonly restSeconds: number;
 }
 
 export interface Checkpoint {
@@ -53,7 +55,7 @@ export interface OursMeasured {
 const request = JSON.parse(process.argv[2] ?? '') as OursRequest;
 const { signal } = new AbortController();
 await move({ ...request, source: request.warmUp, target: `${request.target}warm-up/` });
-await settle({ signal });
+await settle({ restSeconds: request.restSeconds, signal });
 globalThis.gc?.();
 const idleRssMiB = process.memoryUsage.rss() / MiB;
 const measured = await move({ ...request, target: `${request.target}main/` });

@@ -28,6 +28,7 @@ export interface Measured {
 export interface Checkpoints {
   readonly files: readonly BenchFile[];
   readonly warmUp: readonly BenchFile[];
+  readonly restSeconds: number;
   /** A scratch folder, and the root of the `file://` store. */
   readonly folder: string;
 }
@@ -40,10 +41,10 @@ export interface OursOptions {
 
 /** What is done with a folder. */
 export function folderVariants(checkpoints: Checkpoints, ours: OursOptions): Variant[] {
-  const { files, folder } = checkpoints;
+  const { files, folder, restSeconds } = checkpoints;
   const root = `${pathToFileURL(folder).href}/`;
   const clean = (target: string) => rm(join(folder, target), { recursive: true, force: true });
-  const copy = plain('cp + fsync', clean, (target, options) =>
+  const copy = plain({ name: 'cp + fsync', clean, restSeconds }, (target, options) =>
     copyFolder(files, { from: join(folder, SOURCE), to: join(folder, target) }, options)
   );
   return [copy, ...oursVariants(checkpoints, { ...ours, root, clean })];
@@ -54,14 +55,14 @@ export function bucketVariants(
   checkpoints: Checkpoints,
   { bucket, s5cmd, ...ours }: OursOptions & { readonly bucket: Bucket; readonly s5cmd: string | undefined }
 ): Variant[] {
-  const { files, folder } = checkpoints;
+  const { files, folder, restSeconds } = checkpoints;
   const root = `s3://${bucket.bucket}/`;
   const clean = (target: string) => emptyPrefix(root, target);
-  const curl = plain('curl | curl', clean, (target, options) =>
+  const curl = plain({ name: 'curl | curl', clean, restSeconds }, (target, options) =>
     pipeCurls(files, { bucket, from: SOURCE, to: target }, options)
   );
   const overDisk = (program: string) =>
-    plain('s5cmd', clean, (target, options) =>
+    plain({ name: 's5cmd', clean, restSeconds }, (target, options) =>
       copyOverDisk(program, { bucket, from: SOURCE, to: target, disk: join(folder, 'disk') }, options)
     );
   const plains = s5cmd === undefined ? [curl] : [curl, overDisk(s5cmd)];
@@ -69,8 +70,11 @@ export function bucketVariants(
 }
 
 function plain(
-  name: string,
-  clean: (target: string) => Promise<void>,
+  {
+    name,
+    clean,
+    restSeconds,
+  }: { readonly name: string; readonly clean: (target: string) => Promise<void>; readonly restSeconds: number },
   copy: (target: string, options: { readonly signal: AbortSignal }) => Promise<void>
 ): Variant {
   return {
@@ -78,7 +82,7 @@ function plain(
     kind: 'plain',
     run: async ({ round, signal }) => {
       const target = `copy-${String(round)}/`;
-      await settle({ signal });
+      await settle({ restSeconds, signal });
       const began = performance.now();
       await copy(target, { signal });
       const ms = performance.now() - began;
@@ -89,7 +93,7 @@ function plain(
 }
 
 function oursVariants(
-  { files, warmUp }: Checkpoints,
+  { files, warmUp, restSeconds }: Checkpoints,
   {
     ranks,
     root,
@@ -104,7 +108,7 @@ function oursVariants(
       const target = `ours-${String(count)}-${String(round)}/`;
       const source = { dirKey: SOURCE, files };
       const ours = await measure(
-        { ranks: count, root, source, warmUp: { dirKey: WARM_UP, files: warmUp }, target },
+        { ranks: count, root, source, warmUp: { dirKey: WARM_UP, files: warmUp }, target, restSeconds },
         { ...options, signal }
       );
       await clean(target);

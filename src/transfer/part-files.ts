@@ -1,9 +1,9 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { KiB } from '../core/units.js';
+import { writeInThread } from './write-thread.js';
 
 /** Files of a local store that parts are written into, each opened once. */
 export interface PartFiles {
-  /** Writes bytes at a position; fails with the error of the system. */
+  /** Writes bytes of shared memory at a position; fails with the error of the system. */
   write(path: string, bytes: Uint8Array, position: number): Promise<void>;
   /** Done when nothing is on its way to the disk any more; fails where some of it was lost. */
   settle(): Promise<void>;
@@ -11,15 +11,15 @@ export interface PartFiles {
 }
 
 export function openPartFiles(): PartFiles {
-  const handles = new Map<string, Promise<FileHandle>>();
+  const files = new Map<string, PartFile>();
   let syncing = Promise.resolve();
   let lost: { readonly error: unknown } | undefined;
 
   /** A disk that is told early what to keep takes it beside the next parts, and has little left to do at the end. */
-  function syncEarly(handle: FileHandle): void {
+  function syncEarly(file: PartFile): void {
     if (someSyncRuns) return;
     someSyncRuns = true;
-    syncing = handle
+    syncing = file
       .datasync()
       .catch((error: unknown) => {
         // The system tells of a loss once: the sync before the publication would not hear of it again.
@@ -37,43 +37,58 @@ export function openPartFiles(): PartFiles {
 
   return {
     async write(path, bytes, position) {
-      const opened = handles.get(path) ?? open(path, 'r+');
-      handles.set(path, opened);
+      const file = files.get(path) ?? openPartFile(path);
+      files.set(path, file);
       try {
-        const handle = await opened;
-        await writeAll(handle, bytes, position);
-        syncEarly(handle);
+        await file.write(bytes, position);
+        syncEarly(file);
       } catch (error) {
-        handles.delete(path);
-        await opened.then(closeQuietly, () => undefined);
+        // The next write opens it anew; those that are under way keep what they have.
+        if (files.get(path) === file) files.delete(path);
+        await file.close();
         throw error;
       }
     },
     settle,
     async close() {
-      for (const opened of handles.values()) await opened.then(closeQuietly, () => undefined);
+      for (const file of files.values()) await file.close();
     },
   };
 }
 
-/** One at a time in this process: each keeps one of the few threads busy that read and write files. */
+/** One at a time in this process: each keeps one of the few threads busy that read files. */
 let someSyncRuns = false;
 
-/**
- * For bigger writes Linux takes bigger pages. Where they have to be made first, as in virtual machines whose host takes
- * unused memory back, that costs several times what the copying does: 1.6 against 3.3 CPU s/GB of sharding.
- */
-const MOST_AT_ONCE = 128 * KiB;
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length;) {
-    const length = Math.min(MOST_AT_ONCE, bytes.length - written);
-    const { bytesWritten } = await handle.write(bytes, written, length, position + written);
-    written += bytesWritten;
-  }
+interface PartFile {
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  datasync(): Promise<void>;
+  /** Waits for the writes that are under way. */
+  close(): Promise<void>;
 }
 
-async function closeQuietly(handle: FileHandle): Promise<void> {
-  // The store syncs what was written; a failure to close says nothing about the bytes.
-  await handle.close().catch(() => undefined);
+function openPartFile(path: string): PartFile {
+  const opened = open(path, 'r+');
+  const writes = new Set<Promise<void>>();
+
+  async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+    const write = writeInThread(handle.fd, bytes, position);
+    writes.add(write);
+    try {
+      await write;
+    } finally {
+      writes.delete(write);
+    }
+  }
+
+  return {
+    write: async (bytes, position) => writeAt(await opened, bytes, position),
+    datasync: async () => (await opened).datasync(),
+    async close() {
+      const handle = await opened.catch(() => undefined);
+      // Each of them tells its own caller how it ended.
+      while (writes.size > 0) await Promise.allSettled(writes);
+      // The store syncs what was written; a failure to close says nothing about the bytes.
+      await handle?.close().catch(() => undefined);
+    },
+  };
 }

@@ -7,7 +7,7 @@ import { withRetries, type RetryPolicy } from './retries.js';
 
 /** Brings parts of one upload into the store. */
 export interface PartSender {
-  /** The bytes are not looked at afterwards, also when it fails. */
+  /** The bytes lie in shared memory, and are not looked at afterwards, also when it fails. */
   send(part: PartDescription, bytes: Uint8Array, options: { readonly signal: AbortSignal }): Promise<Receipt>;
   /** After the last part: done when the store holds them all for good, as far as it tells; fails as `send` does. */
   settle(): Promise<void>;

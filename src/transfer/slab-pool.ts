@@ -1,6 +1,6 @@
 import { PrefetchError } from '../core/errors.js';
-import { sharedBuffer } from './hash-thread.js';
 import { createPermits } from './permits.js';
+import { sharedBuffer } from './worker-thread.js';
 
 /** Memory for one part. */
 export interface Slab {

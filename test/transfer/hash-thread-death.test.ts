@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import { expect, test } from 'vitest';
-import { createThreadHash, sharedBuffer } from '../../src/transfer/hash-thread.js';
+import { createThreadHash } from '../../src/transfer/hash-thread.js';
+import { sharedBuffer } from '../../src/transfer/worker-thread.js';
 import { failure } from '../helpers/transfer-setup.js';
 
 const started: Worker[] = [];

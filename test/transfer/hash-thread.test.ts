@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createThreadHash, sharedBuffer } from '../../src/transfer/hash-thread.js';
+import { createThreadHash } from '../../src/transfer/hash-thread.js';
+import { sharedBuffer } from '../../src/transfer/worker-thread.js';
 import { bytesOf, failure } from '../helpers/transfer-setup.js';
 
 test('another thread comes to the digests of this one, several at once', async () => {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createPartSender } from '../../src/transfer/send-part.js';
+import { sharedBuffer } from '../../src/transfer/worker-thread.js';
 import { failure, live, quickPolicies, setUpTransfers } from '../helpers/transfer-setup.js';
 
 const sender = async (path: string) => {
@@ -9,7 +10,7 @@ const sender = async (path: string) => {
   const filed = { ...store, partTarget: () => Promise.resolve({ kind: 'file' as const, path, position: 0 }) };
   const upload = await store.createUpload('dir/model.bin', { size: 3, partSize: 3 });
   const parts = createPartSender(filed, upload, { ...quickPolicies.put, stallMs: 1000 });
-  const error = await failure(parts.send({ partNumber: 1, position: 0, size: 3 }, Buffer.from('abc'), live()));
+  const error = await failure(parts.send({ partNumber: 1, position: 0, size: 3 }, sharedBuffer(3), live()));
   await parts.close();
   await setup.end();
   return { error, root: store.root };

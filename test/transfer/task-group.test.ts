@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { runGroup } from '../../src/transfer/task-group.js';
 import { createOrderedHash } from '../../src/transfer/ordered-hash.js';
-import { createThreadHash, sharedBuffer } from '../../src/transfer/hash-thread.js';
+import { createThreadHash } from '../../src/transfer/hash-thread.js';
+import { sharedBuffer } from '../../src/transfer/worker-thread.js';
 import { sha256Of } from '../helpers/test-source.js';
 import { bytesOf, live } from '../helpers/transfer-setup.js';
 
