@@ -2,8 +2,8 @@
  * How fast a checkpoint is sharded within a folder and within a bucket, beside plain copies of the same files: `cp -r`,
  * `curl | curl`, `s5cmd`, and this package's own engine. Everything on this machine: read the ratios, not the rates.
  * Figures only, nothing is asserted. The package's variables apply, such as MODEL_PREFETCH_MEMORY. Run:
- * `npm run bench:shard -- [--layers 6] [--embedding-mib 501] [--files 3] [--rounds 3] [--tp 2,8] [--stores file,s3] [--rest 6] [--profile DIR]`;
- * `--embedding-mib 2048` is a tensor of 2 GiB; `--rest` is in seconds, see `shard/settle.ts`.
+ * `npm run bench:shard -- [--layers 6] [--embedding-mib 501] [--files 3] [--rounds 3] [--tp 2,8] [--stores file,s3] [--cold] [--profile DIR]`;
+ * `--embedding-mib 2048` is a tensor of 2 GiB; with `--cold` nothing is in the caches of the system.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,7 @@ import { writeCheckpoint } from './shard/checkpoint.js';
 import { putFiles, type Bucket } from './shard/plain-copies.js';
 import { SOURCE, WARM_UP } from './shard/places.js';
 import { report, type Results } from './shard/report.js';
+import { restFor } from './shard/settle.js';
 import { bucketVariants, folderVariants, type Checkpoints, type Variant } from './shard/variants.js';
 import { ensureS5cmd, startS3 } from './transfer/programs.js';
 
@@ -25,7 +26,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     tp: { type: 'string', default: '2,8' },
     stores: { type: 'string', default: 'file,s3' },
-    rest: { type: 'string', default: '6' },
+    cold: { type: 'boolean', default: false },
     profile: { type: 'string' },
   },
 });
@@ -54,8 +55,8 @@ async function bench(): Promise<void> {
   const size = { layers: Number(values.layers), hidden: HIDDEN, vocabulary, files: Number(values.files) };
   const files = await writeCheckpoint(join(folder, SOURCE), size);
   const warmUp = await writeCheckpoint(join(folder, WARM_UP), { layers: 1, hidden: 512, vocabulary: 4096, files: 1 });
-  const checkpoints: Checkpoints = { files, warmUp, restSeconds: Number(values.rest), folder };
   const bytes = files.reduce((sum, { path, size: one }) => sum + (path.endsWith('.safetensors') ? one : 0), 0);
+  const checkpoints: Checkpoints = { files, warmUp, folder, rest: restFor(bytes, { folder, isCold: values.cold }) };
   const ours = { ranks: values.tp.split(',').map(Number), profile: values.profile };
   const stores = new Set(values.stores.split(','));
   if (stores.has('file')) await compare('file:// to file://', bytes, folderVariants(checkpoints, ours));

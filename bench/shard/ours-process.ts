@@ -13,7 +13,7 @@ import type { ObjectStore } from '../../src/storage/object-store.js';
 import { openObject } from '../../src/transfer/read-object.js';
 import { createDependencies } from '../../src/worker-dependencies.js';
 import type { BenchFile } from './checkpoint.js';
-import { settle } from './settle.js';
+import { settle, type Rest } from './settle.js';
 
 export interface OursRequest {
   /** Zero for a plain copy. */
@@ -24,8 +24,7 @@ export interface OursRequest {
   readonly warmUp: Checkpoint;
   /** Key prefix of what is written. */
   readonly target: string;
-  /** How long the machine rests before what is measured. */
-  readonly restSeconds: number;
+  readonly rest: Rest;
 }
 
 export interface Checkpoint {
@@ -55,7 +54,7 @@ export interface OursMeasured {
 const request = JSON.parse(process.argv[2] ?? '') as OursRequest;
 const { signal } = new AbortController();
 await move({ ...request, source: request.warmUp, target: `${request.target}warm-up/` });
-await settle({ restSeconds: request.restSeconds, signal });
+await settle(request.rest, { signal });
 globalThis.gc?.();
 const idleRssMiB = process.memoryUsage.rss() / MiB;
 const measured = await move({ ...request, target: `${request.target}main/` });

@@ -9,7 +9,7 @@ import type { BenchFile } from './checkpoint.js';
 import type { OursMeasured, OursRequest } from './ours-process.js';
 import { SOURCE, WARM_UP } from './places.js';
 import { copyFolder, copyOverDisk, pipeCurls, type Bucket } from './plain-copies.js';
-import { settle } from './settle.js';
+import { settle, type Rest } from './settle.js';
 
 /** One way to bring the checkpoint from a store into the same store. */
 export interface Variant {
@@ -28,9 +28,9 @@ export interface Measured {
 export interface Checkpoints {
   readonly files: readonly BenchFile[];
   readonly warmUp: readonly BenchFile[];
-  readonly restSeconds: number;
   /** A scratch folder, and the root of the `file://` store. */
   readonly folder: string;
+  readonly rest: Rest;
 }
 
 export interface OursOptions {
@@ -41,10 +41,10 @@ export interface OursOptions {
 
 /** What is done with a folder. */
 export function folderVariants(checkpoints: Checkpoints, ours: OursOptions): Variant[] {
-  const { files, folder, restSeconds } = checkpoints;
+  const { files, folder, rest } = checkpoints;
   const root = `${pathToFileURL(folder).href}/`;
   const clean = (target: string) => rm(join(folder, target), { recursive: true, force: true });
-  const copy = plain({ name: 'cp + fsync', clean, restSeconds }, (target, options) =>
+  const copy = plain({ name: 'cp + fsync', clean, rest }, (target, options) =>
     copyFolder(files, { from: join(folder, SOURCE), to: join(folder, target) }, options)
   );
   return [copy, ...oursVariants(checkpoints, { ...ours, root, clean })];
@@ -55,14 +55,14 @@ export function bucketVariants(
   checkpoints: Checkpoints,
   { bucket, s5cmd, ...ours }: OursOptions & { readonly bucket: Bucket; readonly s5cmd: string | undefined }
 ): Variant[] {
-  const { files, folder, restSeconds } = checkpoints;
+  const { files, folder, rest } = checkpoints;
   const root = `s3://${bucket.bucket}/`;
   const clean = (target: string) => emptyPrefix(root, target);
-  const curl = plain({ name: 'curl | curl', clean, restSeconds }, (target, options) =>
+  const curl = plain({ name: 'curl | curl', clean, rest }, (target, options) =>
     pipeCurls(files, { bucket, from: SOURCE, to: target }, options)
   );
   const overDisk = (program: string) =>
-    plain({ name: 's5cmd', clean, restSeconds }, (target, options) =>
+    plain({ name: 's5cmd', clean, rest }, (target, options) =>
       copyOverDisk(program, { bucket, from: SOURCE, to: target, disk: join(folder, 'disk') }, options)
     );
   const plains = s5cmd === undefined ? [curl] : [curl, overDisk(s5cmd)];
@@ -73,8 +73,8 @@ function plain(
   {
     name,
     clean,
-    restSeconds,
-  }: { readonly name: string; readonly clean: (target: string) => Promise<void>; readonly restSeconds: number },
+    rest,
+  }: { readonly name: string; readonly clean: (target: string) => Promise<void>; readonly rest: Rest },
   copy: (target: string, options: { readonly signal: AbortSignal }) => Promise<void>
 ): Variant {
   return {
@@ -82,7 +82,7 @@ function plain(
     kind: 'plain',
     run: async ({ round, signal }) => {
       const target = `copy-${String(round)}/`;
-      await settle({ restSeconds, signal });
+      await settle(rest, { signal });
       const began = performance.now();
       await copy(target, { signal });
       const ms = performance.now() - began;
@@ -93,7 +93,7 @@ function plain(
 }
 
 function oursVariants(
-  { files, warmUp, restSeconds }: Checkpoints,
+  { files, warmUp, rest }: Checkpoints,
   {
     ranks,
     root,
@@ -108,7 +108,7 @@ function oursVariants(
       const target = `ours-${String(count)}-${String(round)}/`;
       const source = { dirKey: SOURCE, files };
       const ours = await measure(
-        { ranks: count, root, source, warmUp: { dirKey: WARM_UP, files: warmUp }, target, restSeconds },
+        { ranks: count, root, source, warmUp: { dirKey: WARM_UP, files: warmUp }, target, rest },
         { ...options, signal }
       );
       await clean(target);
