@@ -32,9 +32,9 @@ class EndAsked(BaseException):
 def main():
     protocol = keep_protocol()
     say(protocol, {"event": "started"})
-    if sys.version_info < OLDEST_PYTHON:
-        text = "Python {}.{} or newer is needed, this is {}".format(*OLDEST_PYTHON, sys.version.split()[0])
-        say(protocol, {"event": "error", "kind": "vllm-missing", "message": text})
+    problem = find_problem()
+    if problem is not None:
+        say(protocol, {"event": "error", "kind": "vllm-missing", "message": problem})
         return 1
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)
@@ -50,6 +50,15 @@ def main():
     except EndAsked:
         end_group(child)
         return 128 + signal.SIGTERM
+
+
+def find_problem():
+    """What keeps this Python from starting vLLM, or None."""
+    if sys.version_info < OLDEST_PYTHON:
+        return "Python {}.{} or newer is needed, this is {}".format(*OLDEST_PYTHON, sys.version.split()[0])
+    if not sys.executable:
+        return "Python was started by its name alone and cannot tell where it lies, for PATH is not set"
+    return None
 
 
 def keep_protocol():

@@ -69,6 +69,15 @@ describe.skipIf(python === undefined)('the driver, before it comes to vLLM,', ()
     expect(String(error)).toContain('tried with vLLM 0.32 only, and 0.33.1 is installed');
   });
 
+  test('says that PATH is missing, without which it does not know its own path', async () => {
+    const { environment, ...job } = await pythonJob(vllmModule());
+    const error = await failure(
+      runDriver({ ...job, python: 'python3', environment: { HOME: environment['HOME'] ?? '' } }, live())
+    );
+    expect(error).toMatchObject({ code: 'VllmUnavailable' });
+    expect(String(error)).toContain('PATH is not set');
+  });
+
   test('refuses a LoRA adapter', async () => {
     const job = await pythonJob(vllmModule());
     await writeFile(join(job.request.model, 'adapter_config.json'), '{}');
