@@ -1,4 +1,4 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { open as openFile, type FileHandle } from 'node:fs/promises';
 import { writeInThread } from './write-thread.js';
 
 /** Files of a local store that parts are written into, each opened once. */
@@ -41,7 +41,8 @@ export function openPartFiles(): PartFiles {
       files.set(path, file);
       try {
         await file.write(bytes, position);
-        syncEarly(file);
+        // One that is being closed, for another write failed, is synced by the store at the end.
+        if (files.get(path) === file) syncEarly(file);
       } catch (error) {
         // The next write opens it anew; those that are under way keep what they have.
         if (files.get(path) === file) files.delete(path);
@@ -51,7 +52,9 @@ export function openPartFiles(): PartFiles {
     },
     settle,
     async close() {
-      for (const file of files.values()) await file.close();
+      const open = [...files.values()];
+      files.clear();
+      for (const file of open) await file.close();
     },
   };
 }
@@ -67,7 +70,7 @@ interface PartFile {
 }
 
 function openPartFile(path: string): PartFile {
-  const opened = open(path, 'r+');
+  const opened = openFile(path, 'r+');
   const writes = new Set<Promise<void>>();
 
   async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {

@@ -94,7 +94,8 @@ export function etagOf(answer: PutAnswer, key: string): string {
 
 function writeFailure(error: unknown, object: string): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
-  const message = `Bytes of ${object} could not be written (${code})`;
+  const reason = isPrefetchError(error) ? error.message : code;
+  const message = `Bytes of ${object} could not be written (${reason})`;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new PrefetchError('DiskFull', `${message}. Free some space there, or use another store`);
   }

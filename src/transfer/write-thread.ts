@@ -33,18 +33,14 @@ serve(({ descriptor, memory, start, length, position, pieceBytes }) => {
       written += writeSync(descriptor, bytes, written, piece, position + written);
     }
   } catch (error) {
-    // Of an error between threads only the message would be left.
-    return { message: error.message, code: error.code, errno: error.errno, syscall: error.syscall };
+    // As an error it would come to the other thread without its code.
+    return { ...error, message: error.message };
   }
 });
 `;
 
-interface SystemFailure {
-  readonly message: string;
-  readonly code?: string;
-  readonly errno?: number;
-  readonly syscall?: string;
-}
+/** `code`, `errno` and `syscall` of the system, beside the message. */
+type SystemFailure = Readonly<Record<string, unknown>> & { readonly message: string };
 
 function asSystemError({ message, ...facts }: SystemFailure): Error {
   return Object.assign(new Error(message), facts);
