@@ -47,7 +47,6 @@ export interface VerifyDirOptions {
 }
 
 const FILES_AT_ONCE = 4;
-const MOST_HEADER_BYTES = 100_000_008;
 
 /** Compares a Dir with its manifest; `DirNotIntact` where there is none to compare with. */
 export async function verifyDir(
@@ -155,7 +154,7 @@ async function lookAtHeader(
   try {
     const prefix = new Uint8Array(Math.min(8, size));
     await reader.read(number, { begin: 0, end: prefix.length }, prefix, { signal });
-    const length = Math.min(headerByteLength(prefix, size), MOST_HEADER_BYTES);
+    const length = headerByteLength(prefix, size);
     const header = new Uint8Array(length);
     await reader.read(number, { begin: 0, end: length }, header, { signal });
     parseHeader(header, size);
