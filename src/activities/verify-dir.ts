@@ -5,6 +5,7 @@ import { headerByteLength, parseHeader } from '../safetensors/index.js';
 import { shardFileName } from '../shard/plan-shards.js';
 import { describeRange, isInRange } from '../shard/layout/vllm-version.js';
 import { openRangeReader, type RangeReader } from '../shard/native/source-files.js';
+import { namesThatLoad, partOf } from '../shard/vllm/file-names.js';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
 import { hashObject } from '../transfer/verify-object.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -193,7 +194,7 @@ function lookAtShards(looking: LookingAtShards): string[] {
 
 /** Every rank has as many parts as the others, from part 0 on. */
 function missingRanks({ manifest, objects, sharding }: LookingAtShards): string[] {
-  const parts = Math.max(0, ...manifest.files.map(({ path }) => partOf(sharding, path) + 1));
+  const parts = Math.max(0, ...manifest.files.map(({ path }) => partOf(sharding.filePattern, path) + 1));
   return Array.from({ length: sharding.tensorParallelSize }, (_, rank) => {
     const names = Array.from({ length: parts }, (_part, part) => shardFileName(sharding, rank, part));
     const missing = names.filter((name) => !objects.has(name));
@@ -206,29 +207,8 @@ function missingRanks({ manifest, objects, sharding }: LookingAtShards): string[
 /** vLLM loads whatever fits its pattern, listed or not. */
 function strayShards({ store, manifest, objects, sharding }: LookingAtShards): string[] {
   const listed = new Set(manifest.files.map(({ path }) => path));
-  const isLoaded = namesThatLoad(store, sharding);
+  const isLoaded = namesThatLoad(sharding.filePattern, store.root);
   return [...objects.keys()]
     .filter((path) => !listed.has(path) && isLoaded.test(path))
     .map((path) => `${path}: is no file of this Dir, and vLLM would load it too`);
-}
-
-/** vLLM puts `*` where the part stands. From S3 it takes every key that ends in such a name, in folders too. */
-function namesThatLoad({ root }: ObjectStore, { filePattern }: { readonly filePattern: string }): RegExp {
-  const [before, any] = root.startsWith('s3:') ? ['.*', '.*'] : ['', '[^/]*'];
-  return new RegExp(`^${before}${ofAnyRank(filePattern).replaceAll('{part}', any)}$`, 's');
-}
-
-/** The part that a file name stands for, or -1. */
-function partOf({ filePattern }: { readonly filePattern: string }, path: string): number {
-  const pattern = ofAnyRank(filePattern)
-    .replace('{part}', String.raw`(\d+)`)
-    .replaceAll('{part}', String.raw`\d+`);
-  const part = new RegExp(`^${pattern}$`).exec(path)?.[1];
-  return part === undefined ? -1 : Number(part);
-}
-
-/** A file pattern as a regular expression in which only the part is left to be filled in. */
-function ofAnyRank(filePattern: string): string {
-  const escaped = filePattern.replaceAll(/[.*+?^$()|[\]\\]/g, String.raw`\$&`);
-  return escaped.replaceAll('{rank}', String.raw`\d+`);
 }

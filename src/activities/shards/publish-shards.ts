@@ -4,6 +4,7 @@ import { PrefetchError } from '../../core/errors.js';
 import { manifestKey } from '../../core/layout.js';
 import type { ManifestSharding } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-plan.js';
+import { partOf } from '../../shard/vllm/file-names.js';
 import { objectUrl } from '../../storage/store-url.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { mapAtOnce } from '../for-each-at-once.js';
@@ -64,9 +65,9 @@ async function readAllRecords(context: StepContext, options: { readonly signal: 
   );
 }
 
-/** vLLM loads every file whose name fits its pattern: what an earlier attempt left must not be among them. */
+/** What has the name of a shard vLLM would load too, and an earlier attempt left it. All else is not ours to remove. */
 async function removeStrays(
-  { store, step }: StepContext,
+  { store, step, document }: StepContext,
   {
     objects,
     files,
@@ -78,8 +79,9 @@ async function removeStrays(
   }
 ): Promise<void> {
   const kept = new Set(files.map(({ path }) => path));
+  const { filePattern } = document.request.args;
   for (const path of objects) {
-    if (path.endsWith('.safetensors') && !kept.has(path)) await store.delete(`${step.dirKey}${path}`, { signal });
+    if (partOf(filePattern, path) >= 0 && !kept.has(path)) await store.delete(`${step.dirKey}${path}`, { signal });
   }
 }
 

@@ -132,7 +132,7 @@ describe('nothing is published', () => {
 describe('shards that the plan does not know', () => {
   const STRAY = 'model-rank-2-part-0.safetensors';
 
-  test('go before a run publishes, and nothing else does', async () => {
+  test('go before a run publishes where vLLM would load them, and nothing else does', async () => {
     const setup = await setUpJob();
     for (const path of [STRAY, 'model-rank-0-part-1.safetensors', 'old.safetensors', 'notes.txt']) {
       await putFile(setup.target, path, path);
@@ -145,6 +145,7 @@ describe('shards that the plan does not know', () => {
       'model-rank-0-part-0.safetensors',
       'model-rank-1-part-0.safetensors',
       'notes.txt',
+      'old.safetensors',
       'tokenizer.json',
     ]);
     const calls = setup.moments.calls.filter((call) => /^delete .*safetensors|^put .*manifest/.test(call));
@@ -157,6 +158,16 @@ describe('shards that the plan does not know', () => {
     await setup.run();
     expectAsListed(await contentOfShards(setup));
   });
+
+  test.each(['lora.safetensors', 'tp8/model-rank-0-part-0.safetensors'])(
+    'stay where somebody put them there meanwhile and they have no name of these: %s',
+    async (path) => {
+      const setup = await setUpJob();
+      setup.moments.before = atCall(/^put .*\/check-0\.json$/, () => putFile(setup.target, path, 'mine'));
+      await setup.run();
+      expect(String((await filesIn(setup.target)).get(path))).toBe('mine');
+    }
+  );
 });
 
 describe('another run of the same plan', () => {
