@@ -1,6 +1,5 @@
-import { availableParallelism } from 'node:os';
 import type { Digest } from '../core/digest.js';
-import { asSharedBytes, startWorkerThread, type WorkerThread } from './worker-thread.js';
+import { asSharedBytes, createThreadPool } from './worker-thread.js';
 
 /** A running digest in another thread: hashing is the dearest work on the way of the bytes, and lanes must not wait for it. */
 export interface ThreadHash {
@@ -13,9 +12,8 @@ export interface ThreadHash {
 
 /** A digest of a file's content as the Hub counts it, in the thread that has the least to do. */
 export function createThreadHash(algorithm: Digest['algorithm'], size: number): ThreadHash {
-  const { thread, open } = leastBusyThread();
+  const { thread, giveBack } = threads.take();
   const id = ++lastId;
-  open.add(id);
   thread.tell(
     algorithm === 'sha256' ? { id, algorithm: 'sha256' } : { id, algorithm: 'sha1', first: `blob ${size}\0` }
   );
@@ -25,7 +23,7 @@ export function createThreadHash(algorithm: Digest['algorithm'], size: number): 
     },
     hex: async () => String(await thread.ask({ id, end: true })),
     drop: () => {
-      if (open.delete(id)) thread.tell({ id, drop: true });
+      if (giveBack()) thread.tell({ id, drop: true });
     },
   };
 }
@@ -48,26 +46,5 @@ serve(({ id, algorithm, first, memory, start, length, end, drop }) => {
 });
 `;
 
-interface HashThread {
-  readonly thread: WorkerThread;
-  /** Digests that are not dropped yet. */
-  readonly open: Set<number>;
-}
-
-const threads: HashThread[] = [];
-
 /** One is enough for a fast disk or network; two keep up with two files at once. */
-function leastBusyThread(): HashThread {
-  const most = Math.min(2, availableParallelism());
-  const [idlest] = [...threads].sort((a, b) => a.open.size - b.open.size);
-  if (idlest !== undefined && (idlest.open.size === 0 || threads.length >= most)) return idlest;
-  const started: HashThread = {
-    thread: startWorkerThread(CODE, {
-      does: 'hashes',
-      onEnd: () => threads.splice(threads.indexOf(started), 1),
-    }),
-    open: new Set(),
-  };
-  threads.push(started);
-  return started;
-}
+const threads = createThreadPool(CODE, { does: 'hashes', most: 2 });

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { PrefetchError } from '../core/errors.js';
 
@@ -7,8 +8,19 @@ export interface WorkerThread {
   ask(message: object): Promise<unknown>;
   /** Nobody waits for this. */
   tell(message: object): void;
-  /** Calls that it has not answered yet. */
-  readonly waiting: number;
+}
+
+/** Threads that do the same work. */
+export interface ThreadPool {
+  /** The thread that has the least to do. */
+  take(): ThreadLease;
+}
+
+/** Something that a thread has to do, until it is given back. */
+export interface ThreadLease {
+  readonly thread: WorkerThread;
+  /** @returns false where it was given back before */
+  readonly giveBack: () => boolean;
 }
 
 /** A stretch of shared memory, as threads tell it each other. */
@@ -38,13 +50,55 @@ function serve(work) {
 }
 `;
 
+/** What the threads of a pool do. */
+interface Kind {
+  /** For messages, as in "the thread that hashes". */
+  readonly does: string;
+  /** Never more than there are cores. */
+  readonly most: number;
+}
+
 /**
- * Starts a thread. Its code calls `serve` with a function that gets each message and returns the answer; it is a text,
- * for a file of its own would have another name in the sources than in the package.
+ * Starts threads when they are needed, and new ones for those that died. Their code calls `serve` with a function that gets
+ * each message and returns the answer; it is a text, for a file of its own would have another name in the sources than in the
+ * package.
  */
-export function startWorkerThread(
+export function createThreadPool(code: string, { does, most }: Kind): ThreadPool {
+  const members: { readonly thread: WorkerThread; leases: number }[] = [];
+
+  function leastBusy(): (typeof members)[number] {
+    const [idlest] = [...members].sort((a, b) => a.leases - b.leases);
+    const isFull = members.length >= Math.min(most, availableParallelism());
+    if (idlest !== undefined && (idlest.leases === 0 || isFull)) return idlest;
+    const onEnd = (): void => {
+      members.splice(members.indexOf(started), 1);
+    };
+    const started = { thread: startWorkerThread(code, { does, onEnd }), leases: 0 };
+    members.push(started);
+    return started;
+  }
+
+  return {
+    take() {
+      const member = leastBusy();
+      member.leases++;
+      let held = true;
+      return {
+        thread: member.thread,
+        giveBack: () => {
+          if (!held) return false;
+          held = false;
+          member.leases--;
+          return true;
+        },
+      };
+    },
+  };
+}
+
+function startWorkerThread(
   code: string,
-  { does, onEnd }: { readonly does: string; readonly onEnd: () => void }
+  { does, onEnd }: Pick<Kind, 'does'> & { readonly onEnd: () => void }
 ): WorkerThread {
   const worker = new Worker(SERVE + code, { eval: true });
   const calls = new Map<number, { resolve: (answer: unknown) => void; reject: (error: unknown) => void }>();
@@ -86,9 +140,6 @@ export function startWorkerThread(
       }),
     tell: (message) => {
       worker.postMessage(message);
-    },
-    get waiting() {
-      return calls.size;
     },
   };
 }

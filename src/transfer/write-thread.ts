@@ -1,18 +1,14 @@
-import { availableParallelism } from 'node:os';
 import { KiB } from '../core/units.js';
-import { asSharedBytes, startWorkerThread, type WorkerThread } from './worker-thread.js';
+import { asSharedBytes, createThreadPool } from './worker-thread.js';
 
 /**
  * Writes bytes of shared memory to a position of an open file, in another thread; fails with the error of the system.
  * The descriptor must stay open until this is done: the system would give its number to the next file that is opened.
  */
 export async function writeInThread(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {
-  const failure = await leastBusyThread().ask({
-    descriptor,
-    position,
-    pieceBytes: PIECE_BYTES,
-    ...asSharedBytes(bytes),
-  });
+  const shared = asSharedBytes(bytes);
+  const { thread, giveBack } = threads.take();
+  const failure = await thread.ask({ descriptor, position, ...shared }).finally(giveBack);
   if (failure !== undefined) throw asSystemError(failure as SystemFailure);
 }
 
@@ -25,11 +21,11 @@ const PIECE_BYTES = 128 * KiB;
 
 const CODE = `
 const { writeSync } = require('node:fs');
-serve(({ descriptor, memory, start, length, position, pieceBytes }) => {
+serve(({ descriptor, memory, start, length, position }) => {
   const bytes = new Uint8Array(memory, start, length);
   try {
     for (let written = 0; written < length;) {
-      const piece = Math.min(pieceBytes, length - written);
+      const piece = Math.min(${PIECE_BYTES}, length - written);
       written += writeSync(descriptor, bytes, written, piece, position + written);
     }
   } catch (error) {
@@ -46,16 +42,5 @@ function asSystemError({ message, ...facts }: SystemFailure): Error {
   return Object.assign(new Error(message), facts);
 }
 
-const threads: WorkerThread[] = [];
-
-function leastBusyThread(): WorkerThread {
-  const most = Math.min(2, availableParallelism());
-  const [idlest] = [...threads].sort((a, b) => a.waiting - b.waiting);
-  if (idlest !== undefined && (idlest.waiting === 0 || threads.length >= most)) return idlest;
-  const thread = startWorkerThread(CODE, {
-    does: 'writes files',
-    onEnd: () => threads.splice(threads.indexOf(thread), 1),
-  });
-  threads.push(thread);
-  return thread;
-}
+/** Measured on two cores: one was slower, a third brought nothing. */
+const threads = createThreadPool(CODE, { does: 'writes files', most: 2 });

@@ -65,7 +65,7 @@ async function readAllRecords(context: StepContext, options: { readonly signal: 
   );
 }
 
-/** What has the name of a shard vLLM would load too, and an earlier attempt left it. All else is not ours to remove. */
+/** Whatever has the name of a shard vLLM would load, and an earlier attempt may have left some. All else is not ours. */
 async function removeStrays(
   { store, step, document }: StepContext,
   {
