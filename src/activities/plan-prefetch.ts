@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { planBatches } from '../core/batches.js';
 import type { PlanOutcome, PlanSummary, PrefetchSpec } from '../core/contract.js';
-import { manifestKey, planKey } from '../core/layout.js';
+import { planKey } from '../core/layout.js';
 import type { Plan, PlannedFile } from '../core/schemas/plan.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { encodeJson } from './plan-objects.js';
+import { withdraw } from './published-dir.js';
 import { surveyDir } from './survey.js';
+import { tidyFoundDir } from './tidy-dir.js';
 
 type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'transferMode'>;
 
@@ -16,15 +18,19 @@ export async function planPrefetch(
   options: { readonly signal: AbortSignal }
 ): Promise<PlanOutcome> {
   const store = await openStore(spec.destination);
-  const survey = await surveyDir({ spec, store, hub, token: await readToken(spec.hfTokenKey) }, options);
-  if (survey.kind === 'hit') return { kind: 'hit', dir: survey.dir };
+  const token = await readToken(spec.hfTokenKey);
+  const survey = await surveyDir({ spec, store, hub, token }, { ...options, mayRepair: true });
+  if (survey.kind === 'hit') {
+    await tidyFoundDir({ store, dirKey: spec.dirKey }, survey, options);
+    return { kind: 'hit', dir: survey.dir };
+  }
 
   const plan = makePlan(spec, survey.files);
   const summary = summarise(plan, transferMode === 'download-upload');
   await store.checkWritable({ ...options, bytes: newBytes(plan) });
   // The plan carries over what the manifest knew, so the manifest may go only once the plan is there.
   await store.put(planKey(spec.dirKey, plan.planId), encodeJson(plan), { ...options, contentType: 'application/json' });
-  if (survey.brokenManifest) await store.delete(manifestKey(spec.dirKey), options);
+  if (survey.withdraw !== undefined) await withdraw(store, spec.dirKey, survey.withdraw, options);
   return { kind: 'fetch', plan: summary };
 }
 

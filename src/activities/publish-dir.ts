@@ -4,8 +4,12 @@ import { manifestKey } from '../core/layout.js';
 import type { Plan } from '../core/schemas/plan.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { encodeJson, readBatchRecords, readPlan, removePlans } from './plan-objects.js';
-import { dirOf, isIntact, isTrusted, isUnchanged, listDir, readManifest, type PublishedDir } from './published-dir.js';
+import { changedFiles, listDirNow } from './dir-objects.js';
+import { inspectDir } from './inspect-dir.js';
+import { encodeJson, readBatchRecords, readPlan } from './plan-objects.js';
+import { dirOf, type PublishedDir } from './published-dir.js';
+import { isOfSpec } from './survey.js';
+import { tidyDir } from './tidy-dir.js';
 
 type Needs = Pick<ActivityDependencies, 'openStore' | 'tool'>;
 
@@ -27,7 +31,7 @@ export async function publishDir(
     published = { manifest, bytes: encodeJson(manifest) };
     await store.put(manifestKey(spec.dirKey), published.bytes, { ...options, contentType: 'application/json' });
   }
-  await removePlans(store, spec.dirKey, options);
+  await tidyDir({ store, dirKey: spec.dirKey }, published.manifest, options);
   return dirOf(store, spec, published);
 }
 
@@ -36,9 +40,8 @@ async function findPublished(
   spec: PrefetchSpec,
   options: RequestOptions
 ): Promise<PublishedDir | undefined> {
-  const published = await readManifest(store, spec.dirKey, options);
-  if (published === undefined || !isTrusted(spec, published.manifest)) return undefined;
-  return isIntact(published.manifest, await listDir(store, spec.dirKey, options)) ? published : undefined;
+  const { published, intact } = await inspectDir(store, spec.dirKey, { ...options, mayRepair: true });
+  return intact && published !== undefined && isOfSpec(spec, published.manifest) ? published : undefined;
 }
 
 async function checkFiles(
@@ -47,16 +50,14 @@ async function checkFiles(
   plan: Plan,
   options: RequestOptions
 ): Promise<Manifest['files']> {
-  const [objects, records] = await Promise.all([
-    listDir(store, spec.dirKey, options),
-    readBatchRecords(store, spec.dirKey, plan, options),
-  ]);
+  const records = await readBatchRecords(store, spec.dirKey, plan, options);
   const etags = new Map(records.map(({ file, etag }) => [file, etag]));
   const files = plan.files.map(({ path, size, digest, verifiedEtag }, position) => {
     const etag = verifiedEtag ?? etags.get(position);
     return { path, size, [digest.algorithm]: digest.hex, ...(etag === undefined ? {} : { etag }) };
   });
-  const wrong = files.filter((file) => !isUnchanged(objects, file)).map(({ path }) => path);
+  const objects = await listDirNow(store, spec.dirKey, files, options);
+  const wrong = changedFiles(objects, files).map(({ path }) => path);
   if (wrong.length > 0) throw changed(store, spec, wrong);
   return files;
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
+import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { manifestKey } from '../core/layout.js';
-import { manifestSchema } from '../core/schemas/manifest.js';
-import type { ObjectInfo, ObjectStore, RequestOptions } from '../storage/object-store.js';
+import { readManifestValue } from '../core/schemas/read-manifest.js';
+import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { objectUrl } from '../storage/store-url.js';
 
 export interface PublishedDir {
@@ -10,7 +11,10 @@ export interface PublishedDir {
   readonly bytes: Uint8Array;
 }
 
-/** The manifest of a Dir, or undefined when there is none that this version can read. */
+/**
+ * The manifest of a Dir, or undefined where there is none. One that this version cannot read fails as
+ * `ManifestUnreadable`: it may be that of a good Dir, so nobody who cannot read it may withdraw or replace it.
+ */
 export async function readManifest(
   store: ObjectStore,
   dirKey: string,
@@ -18,8 +22,42 @@ export async function readManifest(
 ): Promise<PublishedDir | undefined> {
   const bytes = await store.get(manifestKey(dirKey), options);
   if (bytes === undefined) return undefined;
-  const parsed = manifestSchema.safeParse(parseJson(bytes));
-  return parsed.success ? { manifest: parsed.data, bytes } : undefined;
+  const read = readManifestValue(parseJson(bytes));
+  if ('manifest' in read) return { manifest: read.manifest, bytes };
+  throw unreadable(`${store.root}${manifestKey(dirKey)}`, read);
+}
+
+/** For those who only look at a Dir: what cannot be read is not intact. */
+export function asNotIntact(error: unknown): never {
+  if (!isPrefetchError(error, 'ManifestUnreadable')) throw error;
+  const text = `It has no manifest that can be read: ${error.message.replace(/^ManifestUnreadable: /, '')}`;
+  throw new PrefetchError('DirNotIntact', text, { details: error.details });
+}
+
+function unreadable(
+  place: string,
+  { problem, version }: { readonly problem: string; readonly version?: number }
+): PrefetchError {
+  const newer = version !== undefined && version > 1;
+  return new PrefetchError(
+    'ManifestUnreadable',
+    newer
+      ? `${place} is a manifest of version ${String(version)}, and this release reads version 1: update the workers`
+      : `${place} is no manifest that this release can read (${problem}). It is left as it is: ` +
+          'update the workers, or remove it to have the model brought anew',
+    { details: { key: place, version } }
+  );
+}
+
+/** Removes the manifest of a Dir that is not what it says, unless another run has written a new one meanwhile. */
+export async function withdraw(
+  store: ObjectStore,
+  dirKey: string,
+  { bytes }: PublishedDir,
+  options: RequestOptions
+): Promise<void> {
+  const now = await store.get(manifestKey(dirKey), options);
+  if (now !== undefined && Buffer.compare(now, bytes) === 0) await store.delete(manifestKey(dirKey), options);
 }
 
 /** The Dir that a manifest stands for, as this request knows it: the revision is the one asked for now. */
@@ -53,34 +91,9 @@ export function dirOf(
   };
 }
 
-/** True when every object of a manifest is there as it was verified. */
-export function isIntact({ files }: Manifest, objects: ReadonlyMap<string, ObjectInfo>): boolean {
-  return files.every((file) => isUnchanged(objects, file));
-}
-
 /** False for what a forced run must not trust: anything that another force number brought. */
 export function isTrusted({ force }: Pick<PrefetchSpec, 'force'>, manifest: Manifest): boolean {
   return force === undefined || manifest.force === force;
-}
-
-/** Every object under the Dir by its path in the repo; our own objects are there too. */
-export async function listDir(
-  store: ObjectStore,
-  dirKey: string,
-  options: RequestOptions
-): Promise<Map<string, ObjectInfo>> {
-  const objects = new Map<string, ObjectInfo>();
-  for await (const object of store.list(dirKey, options)) objects.set(object.key.slice(dirKey.length), object);
-  return objects;
-}
-
-/** True when the object at a path is the one that was verified: same size, same etag. */
-export function isUnchanged(
-  objects: ReadonlyMap<string, ObjectInfo>,
-  file: { readonly path: string; readonly size: number; readonly etag?: string | undefined }
-): boolean {
-  const object = objects.get(file.path);
-  return object !== undefined && object.size === file.size && object.etag === file.etag;
 }
 
 export function parseJson(bytes: Uint8Array): unknown {

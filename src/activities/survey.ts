@@ -1,22 +1,26 @@
 import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
+import { canonicalJson } from '../core/canonical-json.js';
 import { digestKey, type Digest } from '../core/digest.js';
 import { PrefetchError } from '../core/errors.js';
-import { manifestKey, planIdOf } from '../core/layout.js';
+import { planIdOf, plansPrefix } from '../core/layout.js';
 import type { PlannedFile } from '../core/schemas/plan.js';
 import type { Hub, HubFile } from '../hub/hub.js';
 import { selectFiles } from '../hub/select-files.js';
-import type { ObjectInfo, ObjectStore, RequestOptions } from '../storage/object-store.js';
+import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import { isUnchanged, type DirObjects } from './dir-objects.js';
+import { findElsewhere, type Twin } from './find-elsewhere.js';
+import { digestOf, inspectDir, type InspectedDir, type InspectOptions } from './inspect-dir.js';
 import { readBatchRecords, readPlan } from './plan-objects.js';
-import { dirOf, isIntact, isTrusted, isUnchanged, listDir, readManifest, type PublishedDir } from './published-dir.js';
+import { dirOf, isTrusted, type PublishedDir } from './published-dir.js';
 
-/** What the store and the Hub say about a Dir, found without writing anything. */
+/** What the store and the Hub say about a Dir; nothing of the model is written. */
 export type Survey =
-  | { readonly kind: 'hit'; readonly dir: Dir; readonly manifest: Manifest }
+  | { readonly kind: 'hit'; readonly dir: Dir; readonly manifest: Manifest; readonly objects: DirObjects }
   | {
       readonly kind: 'work';
       readonly files: readonly PlannedFile[];
-      /** A manifest is there, but what it promises is not: it must go before anything else happens. */
-      readonly brokenManifest: boolean;
+      /** A manifest that promises what is not there, or what will be replaced: it must go before anything else happens. */
+      readonly withdraw: PublishedDir | undefined;
     };
 
 export interface SurveyRequest {
@@ -27,16 +31,13 @@ export interface SurveyRequest {
 }
 
 /** Finds the published Dir, or says for every file whether it is there, can be copied, or has to come from the Hub. */
-export async function surveyDir({ spec, store, hub, token }: SurveyRequest, options: RequestOptions): Promise<Survey> {
-  const [objects, published] = await Promise.all([
-    listDir(store, spec.dirKey, options),
-    readManifest(store, spec.dirKey, options),
-  ]);
-  const intact = published !== undefined && isIntact(published.manifest, objects);
-  const trusted = published !== undefined && isTrusted(spec, published.manifest);
-  if (published !== undefined && intact && trusted) {
-    return { kind: 'hit', dir: dirOf(store, spec, published), manifest: published.manifest };
-  }
+export async function surveyDir({ spec, store, hub, token }: SurveyRequest, options: InspectOptions): Promise<Survey> {
+  const inspected = await inspectDir(store, spec.dirKey, options);
+  const { published } = inspected;
+  const trusted = published !== undefined && isOfSpec(spec, published.manifest);
+  const hit = trusted && inspected.intact ? asHit(store, spec, inspected) : undefined;
+  // What is listed and not in the manifest may be a user's own file, or one that the manifest should name: the Hub knows.
+  if (hit !== undefined && (!spec.hubAnswered || strays(inspected).length === 0)) return hit;
   if (!spec.hubAnswered) {
     throw new PrefetchError(
       'HubUnavailable',
@@ -44,19 +45,8 @@ export async function surveyDir({ spec, store, hub, token }: SurveyRequest, opti
     );
   }
   const listing = await listRepo(hub, spec, { ...options, ...(token === undefined ? {} : { token }) });
-  const oldPlans = [...objects.values()].flatMap(({ key }) => planIdOf(spec.dirKey, key) ?? []);
-  const verified = await findVerified(
-    { spec, store, objects, oldPlans, published: trusted ? published : undefined },
-    options
-  );
-  const elsewhere =
-    spec.force === undefined ? await findElsewhere(store, spec, options) : new Map<string, ObjectInfo>();
-  return {
-    kind: 'work',
-    files: listing.map((file) => planFile(file, { objects, verified, elsewhere })),
-    // A good manifest stays while a forced run replaces its objects one by one by equal bytes.
-    brokenManifest: objects.has(manifestKey('')) && !intact,
-  };
+  if (hit !== undefined && namesAll(hit.manifest, listing)) return hit;
+  return planWork({ spec, store, inspected, trusted, listing }, options);
 }
 
 /** The files of the commit that the selection takes. */
@@ -70,31 +60,89 @@ export async function listRepo(
   return selectFiles(files, spec.selection);
 }
 
+/** Whether the manifest is one of this request: a Dir may have been moved or copied here by anybody. */
+export function isOfSpec(spec: PrefetchSpec, manifest: Manifest): boolean {
+  const { repo, commit, artifactName, selection, format, files, fileCount, totalBytes } = manifest;
+  return (
+    isTrusted(spec, manifest) &&
+    format === 'huggingface' &&
+    repo === spec.repo &&
+    commit === spec.commit &&
+    artifactName === spec.artifactName &&
+    canonicalJson(selection) === canonicalJson(spec.selection) &&
+    files.length > 0 &&
+    files.length === fileCount &&
+    new Set(files.map(({ path }) => path)).size === fileCount &&
+    files.reduce((total, { size }) => total + size, 0) === totalBytes
+  );
+}
+
+function asHit(store: ObjectStore, spec: PrefetchSpec, { published, objects }: InspectedDir) {
+  if (published === undefined) return undefined;
+  const { manifest } = published;
+  return { kind: 'hit', dir: dirOf(store, spec, published), manifest, objects } as const;
+}
+
+function strays({ published, objects }: InspectedDir): string[] {
+  const named = new Set(published?.manifest.files.map(({ path }) => path));
+  return [...objects.keys()].filter((path) => !named.has(path) && !path.startsWith(plansPrefix('')));
+}
+
+function namesAll({ files }: Manifest, listing: readonly HubFile[]): boolean {
+  const named = new Map(files.map((file) => [file.path, digestKey(digestOf(file))]));
+  return listing.every(({ path, digest }) => named.get(path) === digestKey(digest));
+}
+
+interface Known {
+  readonly spec: PrefetchSpec;
+  readonly store: ObjectStore;
+  readonly inspected: InspectedDir;
+  readonly trusted: boolean;
+  readonly listing: readonly HubFile[];
+}
+
+async function planWork(known: Known, options: RequestOptions): Promise<Survey> {
+  const { spec, store, inspected, listing } = known;
+  const { objects, published, intact } = inspected;
+  const verified = await findVerified(known, options);
+  const missing = listing.filter(({ path, digest }) => verified.get(path)?.digest !== digestKey(digest));
+  const elsewhere =
+    spec.force === undefined ? await findElsewhere(store, spec, missing, options) : new Map<string, Twin>();
+  // A good manifest stays while a run replaces its objects one by one by equal bytes.
+  const stays = intact && published !== undefined && namesOnly(published.manifest, listing);
+  return {
+    kind: 'work',
+    files: listing.map((file) => planFile(file, { objects, verified, elsewhere })),
+    withdraw: stays ? undefined : published,
+  };
+}
+
+/** Whether all that a manifest names is what the Hub lists, so that nothing under it will come to other bytes. */
+function namesOnly({ files }: Manifest, listing: readonly HubFile[]): boolean {
+  const listed = new Map(listing.map(({ path, digest }) => [path, digestKey(digest)]));
+  return files.length > 0 && files.every((file) => listed.get(file.path) === digestKey(digestOf(file)));
+}
+
 type Verified = ReadonlyMap<string, { readonly digest: string; readonly etag: string }>;
 
 /** What earlier runs verified, by path: from a manifest, and from plans with the records of their batches. */
 async function findVerified(
-  known: {
-    spec: PrefetchSpec;
-    store: ObjectStore;
-    objects: ReadonlyMap<string, ObjectInfo>;
-    oldPlans: readonly string[];
-    published: PublishedDir | undefined;
-  },
+  { spec, store, inspected: { objects, published }, trusted }: Known,
   options: RequestOptions
 ): Promise<Verified> {
   const verified = new Map<string, { digest: string; etag: string }>();
   const note = (file: { path: string; size: number; digest: Digest }, etag: string | undefined) => {
-    if (etag === undefined || !isUnchanged(known.objects, { ...file, etag })) return;
+    if (etag === undefined || !isUnchanged(objects, { ...file, etag })) return;
     verified.set(file.path, { digest: digestKey(file.digest), etag });
   };
-  for (const file of known.published?.manifest.files ?? []) note({ ...file, digest: digestOf(file) }, file.etag);
-  for (const planId of known.oldPlans) {
-    const plan = await readPlan(known.store, known.spec.dirKey, planId, options);
+  const named = trusted ? (published?.manifest.files ?? []) : [];
+  for (const file of named) note({ ...file, digest: digestOf(file) }, file.etag);
+  for (const planId of [...objects.values()].flatMap(({ key }) => planIdOf(spec.dirKey, key) ?? [])) {
+    const plan = await readPlan(store, spec.dirKey, planId, options);
     // A run with another force number starts from nothing.
-    if (plan === undefined || plan.force !== known.spec.force) continue;
+    if (plan === undefined || plan.force !== spec.force) continue;
     for (const file of plan.files) note(file, file.verifiedEtag);
-    for (const { file, etag } of await readBatchRecords(known.store, known.spec.dirKey, plan, options)) {
+    for (const { file, etag } of await readBatchRecords(store, spec.dirKey, plan, options)) {
       const planned = plan.files[file];
       if (planned !== undefined) note(planned, etag);
     }
@@ -102,28 +150,9 @@ async function findVerified(
   return verified;
 }
 
-/** Objects of other Dirs of the same artifact, by digest: what a new commit did not change need not be fetched. */
-async function findElsewhere(
-  store: ObjectStore,
-  spec: PrefetchSpec,
-  options: RequestOptions
-): Promise<Map<string, ObjectInfo>> {
-  const elsewhere = new Map<string, ObjectInfo>();
-  for await (const folder of store.listFolders(`${spec.artifactName}/`, options)) {
-    const dirKey = `${spec.artifactName}/${folder}/`;
-    if (dirKey === spec.dirKey) continue;
-    const other = await readManifest(store, dirKey, options);
-    for (const file of other?.manifest.files ?? []) {
-      if (file.etag === undefined) continue;
-      elsewhere.set(digestKey(digestOf(file)), { key: `${dirKey}${file.path}`, size: file.size, etag: file.etag });
-    }
-  }
-  return elsewhere;
-}
-
 function planFile(
   file: HubFile,
-  known: { objects: ReadonlyMap<string, ObjectInfo>; verified: Verified; elsewhere: ReadonlyMap<string, ObjectInfo> }
+  known: { objects: DirObjects; verified: Verified; elsewhere: ReadonlyMap<string, Twin> }
 ): PlannedFile {
   const planned: PlannedFile = { path: file.path, size: file.size, digest: file.digest };
   const verified = known.verified.get(file.path);
@@ -134,10 +163,4 @@ function planFile(
     planned.copyFrom = { key: twin.key, etag: twin.etag };
   }
   return planned;
-}
-
-function digestOf(file: Manifest['files'][number]): Digest {
-  return file.sha256 === undefined
-    ? { algorithm: 'gitSha1', hex: file.gitSha1 ?? '' }
-    : { algorithm: 'sha256', hex: file.sha256 };
 }

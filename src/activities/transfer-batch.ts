@@ -30,7 +30,9 @@ export type MoveFile = (
 
 /** Brings every file of a batch into the store and leaves a record of what was verified, also when it fails half way. */
 export async function transferBatch(
-  dependencies: Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken'> & { readonly moveFile: MoveFile },
+  dependencies: Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'engine'> & {
+    readonly moveFile: MoveFile;
+  },
   { spec, planId, batch }: BatchRequest,
   options: BatchOptions
 ): Promise<BatchResult> {
@@ -44,19 +46,15 @@ export async function transferBatch(
     const file = fileAt(plan, position);
     const key = `${spec.dirKey}${file.path}`;
     const source = openSource(dependencies.hub, { ...file, repo: spec.repo, commit: spec.commit }, token);
-    const copied = await copyFile(store, file, { key, signal });
-    return (
-      copied ??
-      (await dependencies.moveFile(
-        { source, store, key, trust: trustOf(spec, file) },
-        {
-          signal,
-          onProgress: (moved) => {
-            progress.moving(file, moved);
-          },
-        }
-      ))
-    );
+    const onProgress = (moved: TransferProgress): void => {
+      progress.moving(file, moved);
+    };
+    const from = file.copyFrom;
+    const copy = from === undefined ? undefined : { store, from: from.key, etag: from.etag, to: key, source };
+    const copied =
+      copy === undefined ? undefined : await copyWithin(dependencies.engine.context, copy, { signal, onProgress });
+    if (copied !== undefined) return copied;
+    return dependencies.moveFile({ source, store, key, trust: trustOf(spec, file) }, { signal, onProgress });
   };
 
   let fetchedBytes = 0;
@@ -82,20 +80,6 @@ export async function transferBatch(
 function trustOf(spec: BatchSpec, file: PlannedFile): TransferRequest['trust'] {
   if (spec.force !== undefined) return 'replace';
   return file.present === true || file.size >= WORTH_ASKING_BYTES ? 'verify-existing' : 'replace';
-}
-
-async function copyFile(
-  store: ObjectStore,
-  file: PlannedFile,
-  options: { readonly key: string; readonly signal: AbortSignal }
-): Promise<TransferResult | undefined> {
-  if (file.copyFrom === undefined) return undefined;
-  const copied = await copyWithin(
-    store,
-    { from: file.copyFrom.key, etag: file.copyFrom.etag, to: options.key, size: file.size },
-    { signal: options.signal }
-  );
-  return copied === undefined ? undefined : { etag: copied.etag, size: file.size, fetchedBytes: 0, how: 'found' };
 }
 
 const plans = keepPlans<Plan>();

@@ -10,7 +10,8 @@ import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
 import { hashObject } from '../transfer/verify-object.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { forEachAtOnce } from './for-each-at-once.js';
-import { listDir, readManifest } from './published-dir.js';
+import { listDirNow } from './dir-objects.js';
+import { asNotIntact, readManifest } from './published-dir.js';
 import { asCheckpointFile } from './shards/sharding-job.js';
 
 /** What is compared, besides the manifest. */
@@ -56,12 +57,10 @@ export async function verifyDir(
   options: VerifyDirOptions
 ): Promise<VerifiedDir> {
   const { store, deep } = verification;
-  const [objects, published] = await Promise.all([listDir(store, '', options), readManifest(store, '', options)]);
+  const published = await readManifest(store, '', options).catch(asNotIntact);
+  const objects = await listDirNow(store, '', published?.manifest.files ?? [], options);
   if (published === undefined) {
-    throw new PrefetchError(
-      'DirNotIntact',
-      `${store.root} has no manifest that can be read: it is no Dir, or was never published`
-    );
+    throw new PrefetchError('DirNotIntact', `${store.root} has no manifest that can be read: it is no Dir, or was never published`);
   }
   const { manifest } = published;
   const reader = openRangeReader(

@@ -32,6 +32,7 @@ const definitions = {
   InvalidSafetensors: { permanent: true },
   ShardMismatch: { permanent: true },
   DirNotIntact: { permanent: true },
+  ManifestUnreadable: { permanent: true },
   // The store
   UnsupportedStore: { permanent: true },
   BucketNotFound: { permanent: true },

@@ -18,17 +18,26 @@ export function checkRepoPath(path: string): void {
   );
 }
 
+/** Whether the key that a Dir and a path make lies in the Dir. */
+export function staysInDir(path: string): boolean {
+  return (
+    !hasControls(path) && path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
+  );
+}
+
 function unsafeReason(path: string): string | undefined {
   if (path === '') return 'is empty';
   // Half of a surrogate pair has no UTF-8, so neither a URL nor a key can hold it.
   if (/\p{Surrogate}/u.test(path)) return 'is no well-formed Unicode';
   if (utf8ToBytes(path).length > MAX_PATH_BYTES) return `has over ${String(MAX_PATH_BYTES)} bytes`;
   if (path.startsWith('/') || path.includes('\\')) return 'is absolute or has a backslash';
-  // eslint-disable-next-line no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(path)) return 'has a control character';
-  if (path.split('/').some((segment) => segment === '' || segment === '.' || segment === '..')) {
-    return 'has an empty, "." or ".." segment';
-  }
+  if (hasControls(path)) return 'has a control character';
+  if (!staysInDir(path)) return 'has an empty, "." or ".." segment';
   if (isReservedPath(path)) return "uses this tool's own folder .prefetch/";
   return undefined;
+}
+
+function hasControls(path: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  return /[\u0000-\u001f\u007f]/.test(path);
 }

@@ -31,13 +31,23 @@ export interface ObjectStore {
   listFolders(prefix: string, options?: RequestOptions): AsyncIterable<string>;
   /** Removes an object; one that is not there is no error. */
   delete(key: string, options?: RequestOptions): Promise<void>;
-  /** Copies inside the store. `ifMatch` is the etag that the source must still have (`StoreConflict` otherwise). */
-  copy(from: string, to: string, options?: RequestOptions & { readonly ifMatch?: string }): Promise<ObjectInfo>;
+  /**
+   * Copies inside the store. `ifMatch` is the etag that the source must still have (`StoreConflict` otherwise). With
+   * `ifAbsent` only where nothing has the key yet: `ObjectExists` otherwise; asked for only where `conditionalComplete`.
+   */
+  copy(from: string, to: string, options?: CopyOptions): Promise<ObjectInfo>;
 
   /** Starts a multipart upload; `size` is that of the whole object. State lives in the store, the result is plain data. */
   createUpload(key: string, options: CreateUploadOptions): Promise<Upload>;
   /** Unfinished uploads of exactly this key that may be taken up again, newest first. */
   findUploads(key: string, options?: RequestOptions): Promise<Upload[]>;
+  /**
+   * Makes an upload that was found ours alone, where a writer that nobody heard of for a while could still change its
+   * bytes, even when they are an object already; the result is the upload to go on with, and the other one may stay.
+   * `UploadNotFound` when it is gone. Left out by stores whose parts are named by their content when they are completed:
+   * there a late part makes the completion fail.
+   */
+  takeOver?(upload: Upload, options?: RequestOptions): Promise<Upload>;
   /** Parts that the store holds for an upload, in order; `UploadNotFound` when it is gone. */
   listParts(upload: Upload, options?: RequestOptions): Promise<Receipt[]>;
   /** Where the engine puts the bytes of a part. Sending a part again replaces it. */
@@ -49,7 +59,11 @@ export interface ObjectStore {
     etag: string | undefined,
     options?: RequestOptions
   ): Promise<Receipt>;
-  /** Makes the object visible, atomically. Only the engine's finaliser calls this. */
+  /**
+   * Makes the object visible, atomically. Only the engine's finaliser calls this. `UploadNotFound` when the upload is gone,
+   * also where an earlier call completed it and its answer was lost: the caller looks at the object then, for it may be
+   * anybody's. The etag is that of the object that this call made.
+   */
   completeUpload(upload: Upload, parts: readonly Receipt[], options: CompleteOptions): Promise<ObjectInfo>;
   /** Gives up an upload and its parts; one that is not there is no error. */
   abortUpload(upload: Upload, options?: RequestOptions): Promise<void>;
@@ -89,6 +103,13 @@ export interface ObjectInfo {
   readonly size: number;
   /** Opaque id of this content at this key; changes when the object is replaced. Never an MD5 to rely on. */
   readonly etag: string;
+  /** The bytes lie somewhere else and only seem to be here, as by a symbolic link: good to read, never to be published. */
+  readonly borrowed?: true;
+}
+
+export interface CopyOptions extends RequestOptions {
+  readonly ifMatch?: string;
+  readonly ifAbsent?: boolean;
 }
 
 export interface PutOptions extends RequestOptions {

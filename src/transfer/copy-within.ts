@@ -1,30 +1,117 @@
 import { isPrefetchError } from '../core/errors.js';
-import type { ObjectInfo, ObjectStore, RequestOptions } from '../storage/object-store.js';
+import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
+import { hashBytes } from './content-hash.js';
+import { openObject } from './read-object.js';
+import { transferFile } from './transfer-file.js';
+import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
+import { hashObject } from './verify-object.js';
 
-/** A copy inside a store of an object whose content is known to be right. */
+/** A copy inside a store of an object that some record says is the wanted one. */
 export interface CopyWithinRequest {
+  readonly store: ObjectStore;
   readonly from: string;
-  /** The etag under which the content of `from` was verified. */
+  /** The etag under which a record vouches for `from`. */
   readonly etag: string;
   readonly to: string;
-  readonly size: number;
+  /** What the bytes must come to. */
+  readonly source: Pick<TransferRequest['source'], 'path' | 'size' | 'digest'>;
 }
 
-/** Copies without moving bytes through this process; undefined when the original is gone or another one by now. */
+/**
+ * Copies without asking the source; undefined where the original is gone, another one by now, or not what its record
+ * says, and where something has the key already. A record is no proof: the bytes are read and hashed before they count.
+ */
 export async function copyWithin(
-  store: ObjectStore,
-  { from, etag, to, size }: CopyWithinRequest,
-  options: RequestOptions = {}
-): Promise<ObjectInfo | undefined> {
+  context: TransferContext,
+  request: CopyWithinRequest,
+  options: TransferOptions
+): Promise<TransferResult | undefined> {
+  const { store, to, source } = request;
   try {
-    const copied = await store.copy(from, to, { ...options, ifMatch: etag });
-    if (copied.size === size) return copied;
+    if ((await store.head(to, options)) !== undefined) return undefined;
+    const found = await copyChecked(context, request, options);
+    return found === undefined ? undefined : { etag: found.etag, size: source.size, fetchedBytes: 0, how: 'found' };
   } catch (error) {
-    if (isPrefetchError(error, 'ObjectNotFound') || isPrefetchError(error, 'StoreConflict')) return undefined;
-    // Not every store copies, or copies what is that big: the source has the bytes too.
-    if (isPrefetchError(error, 'UnsupportedStore')) return undefined;
+    options.signal.throwIfAborted();
+    // The source has the bytes too, and whatever is wrong with the copy may not be wrong with them.
+    if (isPrefetchError(error) && isAboutTheCopy(error.code)) return undefined;
     throw error;
   }
-  await store.delete(to, options);
-  return undefined;
+}
+
+const COPY_CODES: readonly string[] = [
+  'ObjectNotFound',
+  'ObjectExists',
+  'ObjectChanged',
+  'StoreConflict',
+  'UnsupportedStore',
+  'StreamingUnsupported',
+  'DigestMismatch',
+  'UnsafePath',
+];
+
+function isAboutTheCopy(code: string): boolean {
+  return COPY_CODES.includes(code);
+}
+
+async function copyChecked(
+  context: TransferContext,
+  request: CopyWithinRequest,
+  options: TransferOptions
+): Promise<{ readonly etag: string } | undefined> {
+  const { store, source } = request;
+  if (source.size <= context.partSizeBytes) return copySmall(context, request, options);
+  const { conditionalComplete } = await store.capabilities(options);
+  return conditionalComplete ? copyInStore(context, request, options) : moveThrough(context, request, options);
+}
+
+/** One request to read and one to write are the fewest that a checked copy takes, and nothing wrong is ever at the key. */
+async function copySmall(
+  context: TransferContext,
+  { store, from, to, source: { size, digest } }: CopyWithinRequest,
+  options: TransferOptions
+): Promise<ObjectInfo | undefined> {
+  const giveBack = await context.memory.reserve(size, options);
+  try {
+    const bytes = await store.get(from, options);
+    if (bytes?.length !== size || (await hashBytes(digest.algorithm, bytes)) !== digest.hex) return undefined;
+    return await store.put(to, bytes, options);
+  } finally {
+    giveBack();
+  }
+}
+
+/** The store copies; what came of it is read back. No manifest names it yet, for nothing had the key. */
+async function copyInStore(
+  context: TransferContext,
+  { store, from, etag, to, source: { size, digest } }: CopyWithinRequest,
+  options: TransferOptions
+): Promise<ObjectInfo | undefined> {
+  const { signal } = options;
+  const copied = await store.copy(from, to, { signal, ifMatch: etag, ifAbsent: true });
+  if (copied.size !== size) return undefined;
+  const { stallMs } = context.policies;
+  const hex = await hashObject(store, { key: to, size, algorithm: digest.algorithm }, { signal, stallMs });
+  return hex === digest.hex ? copied : undefined;
+}
+
+/** A store that knows no conditions could put the copy in the place of what somebody published meanwhile. */
+async function moveThrough(
+  context: TransferContext,
+  { store, from, to, source }: CopyWithinRequest,
+  options: TransferOptions
+): Promise<{ readonly etag: string }> {
+  const { get, stallMs } = context.policies;
+  const reader = openObject(store, { key: from, size: source.size }, { ...get, stallMs });
+  const asSource: TransferRequest['source'] = {
+    ...source,
+    locate: () => Promise.reject(new Error('a stored object is read by its store')),
+    readWhole: () => Promise.reject(new Error('small objects are copied otherwise')),
+  };
+  try {
+    const request = { source: asSource, store, key: to, trust: 'replace', readPart: reader.read } as const;
+    return await transferFile(context, request, options);
+  } finally {
+    await reader.close();
+  }
 }

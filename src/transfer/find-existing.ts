@@ -10,7 +10,8 @@ export async function findExisting(
   if (trust === 'replace') return undefined;
   const { size, digest } = source;
   const info = await store.head(key, { signal });
-  if (info?.size !== size) return undefined;
+  // Borrowed bytes may be right today; the Dir is to have its own.
+  if (info?.size !== size || info.borrowed === true) return undefined;
   const hex = await hashObject(store, { key, size, algorithm: digest.algorithm }, { signal, stallMs });
   return hex === digest.hex ? info : undefined;
 }

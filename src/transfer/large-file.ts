@@ -1,11 +1,12 @@
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { isPrefetchError, PrefetchError, type ErrorCode } from '../core/errors.js';
 import type { ObjectInfo } from '../storage/object-store.js';
 import { finalise } from './finalise.js';
+import { findExisting } from './find-existing.js';
 import { choosePartSize } from './part-plan.js';
 import type { ProgressCounter } from './progress.js';
 import type { ReadPart } from './read-part.js';
 import { streamParts } from './stream-parts.js';
-import { startOver, takeUpUpload, type OpenUpload } from './take-up.js';
+import { startUpload, takeUpUpload, type OpenUpload, type PlannedUpload } from './take-up.js';
 import type { TransferContext, TransferRequest } from './transfer-context.js';
 
 /** Where the parts of a large file come from, and who counts them. */
@@ -15,36 +16,65 @@ export interface LargeFileOptions {
   readonly readPart: ReadPart;
 }
 
+/** An object, and how it came there. */
+export interface MovedFile {
+  readonly info: ObjectInfo;
+  readonly how: 'fetched' | 'resumed' | 'found';
+}
+
+/** How often each may pass: a broken node of a CDN once, an upload that other writers end a few times. */
+const MOST: Partial<Record<ErrorCode, number>> = { DigestMismatch: 1, UploadNotFound: 3 };
+
 /** Moves a file part by part, going on where an earlier process ended. */
 export async function transferLarge(
   context: TransferContext,
   request: TransferRequest,
   options: LargeFileOptions
-): Promise<{ readonly info: ObjectInfo; readonly how: 'fetched' | 'resumed' }> {
-  const { source, store, key } = request;
+): Promise<MovedFile> {
   const { signal } = options;
-  const capabilities = await store.capabilities({ signal });
-  if (!capabilities.multipart) {
-    throw new PrefetchError('StreamingUnsupported', `The store cannot take ${key} in parts (${source.size} bytes)`);
-  }
-  const partSize = choosePartSize(source.size, context.partSizeBytes, capabilities);
-  const plan = { store, key, size: source.size, partSize };
-  // A resumed upload is completed before it can be read back, and must not stand in for a good object meanwhile.
-  const replaces = request.trust === 'replace' && (await store.head(key, { signal })) !== undefined;
-  const failed = new Set<string>();
+  const plan = await planUpload(context, request, options);
+  const failed = new Map<ErrorCode, number>();
+  let seesAll = await mustSeeAllBytes(request, options);
   for (;;) {
-    // After a failure of the upload itself nothing of it is trusted any more.
-    const open = replaces || failed.size > 0 ? await startOver(plan, { signal }) : await takeUpUpload(plan, { signal });
+    const open = seesAll ? await startUpload(plan, { signal }) : await takeUpUpload(plan, { signal });
     try {
       const info = await moveUpload(context, { request, open }, options);
       return { info, how: open.held.length > 0 ? 'resumed' : 'fetched' };
     } catch (error) {
-      // Each of the two may pass once: a broken node of a CDN, or somebody who removed the upload.
-      const passing = isPrefetchError(error, 'DigestMismatch') || isPrefetchError(error, 'UploadNotFound');
-      if (!passing || failed.has(error.code)) throw error;
-      failed.add(error.code);
+      if (!isPrefetchError(error)) throw error;
+      const times = (failed.get(error.code) ?? 0) + 1;
+      if (times > (MOST[error.code] ?? 0)) throw error;
+      failed.set(error.code, times);
     }
+    // Whoever ended the upload may have completed it.
+    const found = await findExisting(request, { signal, stallMs: context.policies.stallMs });
+    if (found !== undefined) return { info: found, how: 'found' };
+    seesAll = true;
   }
+}
+
+/** The parts of an upload that is started now; one of another size is gone on with where its parts fit into memory. */
+async function planUpload(
+  { partSizeBytes, memory }: TransferContext,
+  { source, store, key }: TransferRequest,
+  { signal }: LargeFileOptions
+): Promise<PlannedUpload> {
+  const { size } = source;
+  const capabilities = await store.capabilities({ signal });
+  if (!capabilities.multipart) {
+    throw new PrefetchError('StreamingUnsupported', `The store cannot take ${key} in parts (${size} bytes)`);
+  }
+  const partSize = choosePartSize(size, partSizeBytes, capabilities);
+  return { store, key, size, partSize, accepts: (found) => found <= memory.budgetBytes };
+}
+
+/**
+ * An upload that was begun elsewhere is completed before it can be read back. Where something is at the key that would
+ * mean to show bytes that nobody checked in its place, and a store without conditions cannot tell whether something is.
+ */
+async function mustSeeAllBytes({ store, key }: TransferRequest, { signal }: LargeFileOptions): Promise<boolean> {
+  const { conditionalComplete } = await store.capabilities({ signal });
+  return !conditionalComplete || (await store.head(key, { signal })) !== undefined;
 }
 
 async function moveUpload(

@@ -10,7 +10,7 @@ export function digestMismatch(
   const whose = digest === undefined ? 'what was sent is' : 'the Hub lists';
   return new PrefetchError(
     'DigestMismatch',
-    `The bytes of ${path} come to ${algorithm}:${got}, and ${whose} ${algorithm}:${expected ?? ''}; nothing was kept`,
+    `The bytes of ${path} come to ${algorithm}:${got}, and ${whose} ${algorithm}:${expected ?? ''}; none of it is published`,
     { details: { path, expected: `${algorithm}:${expected ?? ''}`, got: `${algorithm}:${got}` } }
   );
 }

@@ -25,7 +25,26 @@ export function planParts(size: number, partSize: number): PartDescription[] {
   });
 }
 
-/** Whether receipts may be those of this plan: an upload with another part size is not. */
-export function receiptsFit(plan: readonly PartDescription[], receipts: readonly Receipt[]): boolean {
-  return receipts.every(({ partNumber, size }) => plan[partNumber - 1]?.size === size);
+/**
+ * The part size of an upload, judged by the parts that it holds: undefined where they fit no plan of this object, and
+ * where a single part would fit two of them.
+ */
+export function partSizeOf(size: number, receipts: readonly Receipt[]): number | undefined {
+  const biggest = Math.max(...receipts.map((receipt) => receipt.size));
+  const candidates = new Set([biggest]);
+  const [only] = receipts;
+  // Alone, it may be the last part, which is shorter than the others.
+  if (receipts.length === 1 && only !== undefined && only.partNumber > 1) {
+    candidates.add((size - only.size) / (only.partNumber - 1));
+  }
+  const fitting = [...candidates].filter((partSize) => fits(size, partSize, receipts));
+  return fitting.length === 1 ? fitting[0] : undefined;
+}
+
+function fits(size: number, partSize: number, receipts: readonly Receipt[]): boolean {
+  if (!Number.isSafeInteger(partSize) || partSize < 1) return false;
+  return receipts.every(({ partNumber, size: held }) => {
+    const position = (partNumber - 1) * partSize;
+    return position < size && held === Math.min(partSize, size - position);
+  });
 }

@@ -1,6 +1,6 @@
 import { isPrefetchError } from '../core/errors.js';
 import type { ObjectStore, PartDescription, Receipt, Upload } from '../storage/object-store.js';
-import { planParts, receiptsFit } from './part-plan.js';
+import { partSizeOf, planParts } from './part-plan.js';
 
 /** An upload to go on with: all its parts, and those that the store holds already. */
 export interface OpenUpload {
@@ -15,46 +15,65 @@ export interface PlannedUpload {
   readonly store: ObjectStore;
   readonly key: string;
   readonly size: number;
+  /** Of an upload that is started now. */
   readonly partSize: number;
+  /** Part sizes of uploads that are gone on with. */
+  readonly accepts: (partSize: number) => boolean;
 }
 
-/** Takes up the newest unfinished upload that holds parts of this plan, or starts one. */
-export async function takeUpUpload(
-  plan: PlannedUpload,
-  options: { readonly signal: AbortSignal }
-): Promise<OpenUpload> {
-  const { store, key, size, partSize } = plan;
-  const parts = planParts(size, partSize);
-  for (const upload of await store.findUploads(key, options)) {
-    const held = await heldParts(store, upload, options);
-    // One that holds nothing may be somebody's who just started, and costs nothing.
-    if (held === undefined || held.length === 0) continue;
-    if (receiptsFit(parts, held)) return { upload, partSize, parts, held };
-    // Of another part size: nobody can use it any more, and a store bills its parts for ever.
-    await store.abortUpload(upload, options);
+interface Options {
+  readonly signal: AbortSignal;
+}
+
+interface Found {
+  readonly upload: Upload;
+  readonly partSize: number;
+  readonly heldBytes: number;
+}
+
+/**
+ * Goes on with the unfinished upload that holds the most, whatever settings it was begun with, or starts one. Uploads that
+ * cannot be used here are left alone: another writer may be at work on them.
+ */
+export async function takeUpUpload(plan: PlannedUpload, options: Options): Promise<OpenUpload> {
+  for (const { upload, partSize } of await findUsable(plan, options)) {
+    const taken = await ifThere(() => takeUp(plan, { upload, partSize }, options));
+    if (taken !== undefined) return taken;
   }
   return startUpload(plan, options);
 }
 
-/** Starts an upload that holds nothing yet, and gives up those that are there: nobody is to go on with them. */
-export async function startOver(plan: PlannedUpload, options: { readonly signal: AbortSignal }): Promise<OpenUpload> {
-  for (const upload of await plan.store.findUploads(plan.key, options)) await plan.store.abortUpload(upload, options);
-  return startUpload(plan, options);
-}
-
-async function startUpload(plan: PlannedUpload, options: { readonly signal: AbortSignal }): Promise<OpenUpload> {
+/** Starts an upload that holds nothing yet, so that this process sees all bytes that go into it. */
+export async function startUpload(plan: PlannedUpload, options: Options): Promise<OpenUpload> {
   const { store, key, size, partSize } = plan;
   const upload = await store.createUpload(key, { size, partSize, ...options });
   return { upload, partSize, parts: planParts(size, partSize), held: [] };
 }
 
-async function heldParts(
-  store: ObjectStore,
-  upload: Upload,
-  options: { readonly signal: AbortSignal }
-): Promise<Receipt[] | undefined> {
+async function findUsable({ store, key, size, accepts }: PlannedUpload, options: Options): Promise<Found[]> {
+  const usable: Found[] = [];
+  for (const upload of await store.findUploads(key, options)) {
+    const held = (await ifThere(() => store.listParts(upload, options))) ?? [];
+    // One that holds nothing may be somebody's who just started, and is worth nothing.
+    const partSize = held.length === 0 ? undefined : partSizeOf(size, held);
+    if (partSize === undefined || !accepts(partSize)) continue;
+    usable.push({ upload, partSize, heldBytes: held.reduce((sum, receipt) => sum + receipt.size, 0) });
+  }
+  return usable.sort((a, b) => b.heldBytes - a.heldBytes);
+}
+
+async function takeUp(
+  { store, size }: PlannedUpload,
+  { upload: found, partSize }: Pick<Found, 'upload' | 'partSize'>,
+  options: Options
+): Promise<OpenUpload> {
+  const upload = (await store.takeOver?.(found, options)) ?? found;
+  return { upload, partSize, parts: planParts(size, partSize), held: await store.listParts(upload, options) };
+}
+
+async function ifThere<T>(action: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await store.listParts(upload, options);
+    return await action();
   } catch (error) {
     if (isPrefetchError(error, 'UploadNotFound')) return undefined;
     throw error;

@@ -117,10 +117,11 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
       objects.delete(key);
       return Promise.resolve();
     },
-    copy: async (from, to, { ifMatch } = {}) => {
+    copy: async (from, to, { ifMatch, ifAbsent } = {}) => {
       await Promise.resolve();
       const { etag } = stored(from);
       if (ifMatch !== undefined && ifMatch !== etag) throw new PrefetchError('StoreConflict', from);
+      if (ifAbsent === true && objects.has(to)) throw new PrefetchError('ObjectExists', to);
       objects.set(to, Buffer.from(objects.get(from) ?? []));
       return stored(to);
     },

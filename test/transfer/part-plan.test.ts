@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { GiB, MiB } from '../../src/core/units.js';
-import { choosePartSize, planParts, receiptsFit } from '../../src/transfer/part-plan.js';
+import { choosePartSize, planParts, partSizeOf } from '../../src/transfer/part-plan.js';
 
 const s3 = { minPartSize: 5 * MiB, maxPartSize: 5 * GiB, maxParts: 10_000 };
 
@@ -44,12 +44,57 @@ test('an object larger than the store takes is refused', () => {
   expect(() => choosePartSize(60_000 * GiB, 8 * MiB, s3)).toThrow(/StreamingUnsupported/);
 });
 
-test('receipts fit only where number and size are those of the plan', () => {
-  const plan = planParts(25, 10);
-  const receipt = (partNumber: number, size: number) => ({ partNumber, size, etag: 'e' });
-  expect(receiptsFit(plan, [receipt(1, 10), receipt(3, 5)])).toBe(true);
-  expect(receiptsFit(plan, [])).toBe(true);
-  expect(receiptsFit(plan, [receipt(1, 10), receipt(3, 10)])).toBe(false);
-  expect(receiptsFit(plan, [receipt(4, 10)])).toBe(false);
-  expect(receiptsFit(plan, [receipt(0, 10)])).toBe(false);
+test.each([
+  [
+    'all of them',
+    25,
+    [
+      [1, 10],
+      [2, 10],
+      [3, 5],
+    ],
+    10,
+  ],
+  [
+    'some of them',
+    25,
+    [
+      [3, 5],
+      [1, 10],
+    ],
+    10,
+  ],
+  ['the first alone', 25, [[1, 10]], 10],
+  ['the last alone, which may be the third of many', 25, [[3, 5]], undefined],
+  ['a single one that may be the second of four or the last of two', 100, [[2, 30]], undefined],
+  [
+    'one of another size',
+    25,
+    [
+      [1, 10],
+      [2, 9],
+    ],
+    undefined,
+  ],
+  [
+    'one beyond the end',
+    25,
+    [
+      [1, 10],
+      [4, 10],
+    ],
+    undefined,
+  ],
+  [
+    'a last one that is too long',
+    25,
+    [
+      [1, 10],
+      [3, 10],
+    ],
+    undefined,
+  ],
+])('the part size of an upload is told by %s', (_which, size, parts, expected) => {
+  const receipts = parts.map(([partNumber = 0, held = 0]) => ({ partNumber, size: held, etag: 'e' }));
+  expect(partSizeOf(size, receipts)).toBe(expected);
 });

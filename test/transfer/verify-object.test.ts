@@ -50,23 +50,3 @@ test('an object that is gone fails under its key, as a failure of the store', as
   expect(error).toMatchObject({ code: 'ObjectNotFound' });
   expect(String(error)).not.toContain('?');
 });
-
-test('a verified object is copied inside the store, and only that one', async () => {
-  const bytes = bytesOf(100);
-  const store = await setup.store();
-  const { etag } = await store.put('old', bytes);
-  const copied = await copyWithin(store, { from: 'old', etag, to: 'new', size: 100 });
-  expect(copied).toEqual(await store.head('new'));
-  expect(await copyWithin(store, { from: 'gone', etag, to: 'other', size: 100 })).toBeUndefined();
-  await store.put('old', bytesOf(100));
-  expect(await copyWithin(store, { from: 'old', etag, to: 'other', size: 100 })).toBeUndefined();
-  const wrong = await store.head('old');
-  expect(await copyWithin(store, { from: 'old', etag: wrong?.etag ?? '', to: 'other', size: 99 })).toBeUndefined();
-  expect(await store.head('other')).toBeUndefined();
-});
-
-test('a store that does not copy leaves the file to its source', async () => {
-  const store = await setup.store();
-  const copy = () => Promise.reject(new PrefetchError('UnsupportedStore', 'no copies here'));
-  expect(await copyWithin({ ...store, copy }, { from: 'old', etag: 'x', to: 'new', size: 1 })).toBeUndefined();
-});

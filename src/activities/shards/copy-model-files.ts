@@ -62,8 +62,8 @@ async function copyFile(
   if (file.path === CONFIG_PATH && document.headDiffers) return writeConfig(context, { from, to, signal });
   const digest = file.digest ?? (await digestOf(context, file, { from, signal }));
   const facts = { path: file.path, size: file.size, [digest.algorithm]: digest.hex };
-  const copied =
-    store === source ? await copyWithin(store, { from, to, etag: file.etag, size: file.size }, { signal }) : undefined;
+  const copy = { store, from, etag: file.etag, to, source: { path: file.path, size: file.size, digest } };
+  const copied = store === source ? await copyWithin(needs.engine.context, copy, { signal }) : undefined;
   if (copied !== undefined) return { ...facts, etag: copied.etag };
   const { etag } = await transfer(needs, context, { from, to, digest, size: file.size, signal });
   return { ...facts, etag };

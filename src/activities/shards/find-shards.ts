@@ -1,6 +1,7 @@
 import { canonicalJson } from '../../core/canonical-json.js';
 import type { Dir, Manifest, PrefetchSpec } from '../../core/contract.js';
 import { shardedDirPrefix } from '../../core/layout.js';
+import { isPrefetchError } from '../../core/errors.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
 import { readModelShape, type ModelShape } from '../../shard/layout/model-shape.js';
 import { checkFitsRanks } from '../../shard/layout/fits-ranks.js';
@@ -9,7 +10,8 @@ import { resolveDtype } from '../../shard/layout/target-dtype.js';
 import { readConfig, requireWeights } from '../../shard/checkpoint/read-checkpoint.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { dirOf, isIntact, isTrusted, listDir, readManifest } from '../published-dir.js';
+import { inspectDir, type InspectOptions } from '../inspect-dir.js';
+import { dirOf, isTrusted, readManifest } from '../published-dir.js';
 import { listRepo } from '../survey.js';
 import { chooseEngine, type EngineChoice } from './choose-engine.js';
 
@@ -27,7 +29,10 @@ export async function findShards(
   options: { readonly signal: AbortSignal }
 ): Promise<Dir | undefined> {
   if (!asksForShards(spec)) return undefined;
-  const published = await findPublishedShards(await needs.openStore(spec.destination), spec, options);
+  const published = await findPublishedShards(await needs.openStore(spec.destination), spec, {
+    ...options,
+    mayRepair: true,
+  });
   if (published === undefined && spec.hubAnswered) await foreseeEngine(needs, spec, options);
   return published?.dir;
 }
@@ -40,7 +45,7 @@ export function asksForShards(spec: PrefetchSpec): spec is ShardingSpec {
 export async function findPublishedShards(
   store: ObjectStore,
   spec: ShardingSpec,
-  options: { readonly signal: AbortSignal }
+  options: InspectOptions & { readonly signal: AbortSignal }
 ): Promise<{ readonly dir: Dir; readonly manifest: Manifest } | undefined> {
   const { shardConfig } = spec;
   const prefix = shardedDirPrefix(spec.dirKey, shardConfig.args.tensorParallelSize);
@@ -48,15 +53,21 @@ export async function findPublishedShards(
   for await (const folder of store.listFolders(parent, options)) {
     const dirKey = `${parent}${folder}/`;
     if (!dirKey.startsWith(prefix)) continue;
-    const published = await readManifest(store, dirKey, options);
-    const request = published?.manifest.sharding?.request;
-    if (published === undefined || canonicalJson(request) !== canonicalJson(shardConfig)) continue;
-    if (!isTrusted(spec, published.manifest)) continue;
-    if (isIntact(published.manifest, await listDir(store, dirKey, options))) {
-      return { dir: dirOf(store, { dirKey, revision: spec.revision }, published), manifest: published.manifest };
-    }
+    const named = await readManifest(store, dirKey, options).catch(passOverUnreadable);
+    const request = named?.manifest.sharding?.request;
+    if (named === undefined || canonicalJson(request) !== canonicalJson(shardConfig)) continue;
+    const { repo, commit } = named.manifest;
+    if (repo !== spec.repo || commit !== spec.commit || !isTrusted(spec, named.manifest)) continue;
+    const { published, intact } = await inspectDir(store, dirKey, options);
+    if (published === undefined || !intact) continue;
+    return { dir: dirOf(store, { dirKey, revision: spec.revision }, published), manifest: published.manifest };
   }
   return undefined;
+}
+
+/** Beside a Dir may lie what a later version made: it is no hit, and nobody touches it. */
+function passOverUnreadable(error: unknown): undefined {
+  if (!isPrefetchError(error, 'ManifestUnreadable')) throw error;
 }
 
 /**

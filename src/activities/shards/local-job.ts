@@ -1,8 +1,8 @@
 import { PrefetchError } from '../../core/errors.js';
-import { manifestKey } from '../../core/layout.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
 import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
-import { isUnchanged, listDir, readManifest } from '../published-dir.js';
+import { changedFiles, listDirNow } from '../dir-objects.js';
+import { asNotIntact, readManifest } from '../published-dir.js';
 import { asCheckpointFile, type ShardingJob } from './sharding-job.js';
 
 /** A checkpoint and a folder for its shards, as somebody names them. */
@@ -21,7 +21,8 @@ export async function jobOfFolders(
   options: { readonly signal: AbortSignal }
 ): Promise<ShardingJob> {
   const dirKey = target.folder === '' ? '' : `${target.folder}/`;
-  const [objects, published] = await Promise.all([listDir(source, '', options), readManifest(source, '', options)]);
+  const published = await readManifest(source, '', options).catch(asNotIntact);
+  const objects = await listDirNow(source, '', published?.manifest.files ?? [], options);
   if (published !== undefined) refuseBroken(source, published.manifest, objects);
   else refuseUnreadable(source, objects);
   const manifest = published?.manifest;
@@ -70,7 +71,7 @@ function refuseBroken(
   if (format !== 'huggingface') {
     throw new PrefetchError('InvalidInput', `DIR: ${root} is sharded already: give the Dir that it was made of`);
   }
-  const wrong = files.filter((file) => !isUnchanged(objects, file)).map(({ path }) => path);
+  const wrong = changedFiles(objects, files).map(({ path }) => path);
   if (wrong.length === 0) return;
   throw new PrefetchError(
     'DirNotIntact',
@@ -81,9 +82,6 @@ function refuseBroken(
 }
 
 function refuseUnreadable({ root }: ObjectStore, objects: ReadonlyMap<string, ObjectInfo>): void {
-  if (objects.has(manifestKey(''))) {
-    throw new PrefetchError('DirNotIntact', `${root} has a manifest that this version cannot read`);
-  }
   if (objects.size === 0)
     throw new PrefetchError(
       'InvalidInput',

@@ -3,7 +3,8 @@ import type { Dir, ShardEngine, ShardPlanSummary } from '../../core/contract.js'
 import type { Manifest } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import type { ObjectInfo } from '../../storage/object-store.js';
-import { dirOf, isIntact, isTrusted, listDir, readManifest, type PublishedDir } from '../published-dir.js';
+import { inspectDir, type InspectOptions } from '../inspect-dir.js';
+import { dirOf, isTrusted, type PublishedDir } from '../published-dir.js';
 import type { ShardingJob } from './sharding-job.js';
 
 /** What lies where a plan writes to. */
@@ -11,26 +12,26 @@ export interface Target {
   /** The Dir that is there, where it is what the plan would write. */
   readonly dir: Dir | undefined;
   readonly published: PublishedDir | undefined;
-  readonly intact: boolean;
+  /** The published Dir is what the plan would write, as far as its manifest says, and all of it is there. */
+  readonly stays: boolean;
   readonly objects: ReadonlyMap<string, ObjectInfo>;
 }
 
-/** Looks where a plan would write to, and writes nothing. */
+/** Looks where a plan would write to; no shard is written. */
 export async function lookAtTarget(
   job: ShardingJob,
   { document, summary }: { readonly document: ShardPlanDocument; readonly summary: Pick<ShardPlanSummary, 'dirKey'> },
-  options: { readonly signal: AbortSignal }
+  options: InspectOptions
 ): Promise<Target> {
   const { store } = job.target;
   const { dirKey } = summary;
-  const [published, objects] = await Promise.all([
-    readManifest(store, dirKey, options),
-    listDir(store, dirKey, options),
-  ]);
-  const intact = published !== undefined && isIntact(published.manifest, objects);
-  const isHit = intact && isTrusted(job, published.manifest) && isOfPlan(document, published.manifest, job.target);
-  const dir = isHit ? dirOf(store, { dirKey, revision: job.model.revision }, published) : undefined;
-  return { dir, published, intact, objects };
+  const { published, objects, intact } = await inspectDir(store, dirKey, options);
+  const stays = intact && published !== undefined && isOfPlan(document, published.manifest, job.target);
+  const dir =
+    stays && isTrusted(job, published.manifest)
+      ? dirOf(store, { dirKey, revision: job.model.revision }, published)
+      : undefined;
+  return { dir, published, stays, objects };
 }
 
 /** Whether a published Dir is what this plan would write. */

@@ -2,7 +2,7 @@ import { canonicalJson } from '../../core/canonical-json.js';
 import type { ShardOutcome, ShardPlanSummary } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import { sha256Hex } from '../../core/identity.js';
-import { manifestKey, planPrefix, shardPlanKey } from '../../core/layout.js';
+import { planPrefix, shardPlanKey } from '../../core/layout.js';
 import type { Manifest } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import { headDiffers } from '../../shard/checkpoint/head-differs.js';
@@ -13,6 +13,7 @@ import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { forEachAtOnce } from '../for-each-at-once.js';
 import { encodeJson } from '../plan-objects.js';
+import { withdraw } from '../published-dir.js';
 import { chooseEngine, type EngineChoice } from './choose-engine.js';
 import { lookAtTarget, type Target } from './look-at-target.js';
 import type { ShardingJob } from './sharding-job.js';
@@ -37,7 +38,7 @@ export async function planJob(
   const { document, summary, layout } = draft;
   const { dirKey, planId } = summary;
   const { store, named } = job.target;
-  const { dir, published, intact, objects } = await lookAtTarget(job, draft, options);
+  const { dir, published, stays, objects } = await lookAtTarget(job, draft, { ...options, mayRepair: true });
   if (dir !== undefined) {
     await removeOwnPlan(store, dirKey, { objects, published, signal: options.signal });
     return { kind: 'hit', dir };
@@ -54,7 +55,7 @@ export async function planJob(
     await store.put(planKey, encodeJson(document), { ...options, contentType: 'application/json' });
   }
   // A good manifest stays while a forced run replaces its objects one by one by equal bytes.
-  if (published !== undefined && !intact) await store.delete(manifestKey(dirKey), options);
+  if (published !== undefined && !stays) await withdraw(store, dirKey, published, options);
   return { kind: 'shard', plan: summary };
 }
 

@@ -8,8 +8,11 @@ import { partOf } from '../../shard/vllm/file-names.js';
 import { objectUrl } from '../../storage/store-url.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { mapAtOnce } from '../for-each-at-once.js';
-import { encodeJson, removePlans } from '../plan-objects.js';
-import { dirOf, isIntact, isUnchanged, listDir, readManifest } from '../published-dir.js';
+import { changedFiles, listDirNow } from '../dir-objects.js';
+import { inspectDir } from '../inspect-dir.js';
+import { encodeJson } from '../plan-objects.js';
+import { dirOf, withdraw, type PublishedDir } from '../published-dir.js';
+import { tidyDir } from '../tidy-dir.js';
 import { readShardRecord, records } from './shard-objects.js';
 import { openStep, REQUESTS_AT_ONCE, type StepContext } from './step-context.js';
 import { isCheckOf, readWritten } from './written-shards.js';
@@ -24,26 +27,23 @@ export async function publishShards(
 ): Promise<Dir> {
   const store = await needs.openStore(step.destination);
   const { dirKey, planId } = step;
-  const found = await readManifest(store, dirKey, { signal });
+  const found = await inspectDir(store, dirKey, { signal, mayRepair: true });
   // An attempt that died may have published already, and its plan may be gone.
-  if (
-    found?.manifest.sharding?.planId === planId &&
-    isIntact(found.manifest, await listDir(store, dirKey, { signal }))
-  ) {
-    await removePlans(store, dirKey, { signal });
-    return dirOf(store, { dirKey, revision }, found);
+  if (found.published?.manifest.sharding?.planId === planId && found.intact) {
+    await tidyDir({ store, dirKey }, found.published.manifest, { signal });
+    return dirOf(store, { dirKey, revision }, found.published);
   }
   const context = await openStep(needs, step, { signal });
   const done = await readAllRecords(context, { signal });
   const files = done.flatMap((record) => record.files).sort((a, b) => (a.path < b.path ? -1 : 1));
-  const objects = await listDir(store, dirKey, { signal });
-  const wrong = files.filter((file) => !isUnchanged(objects, file)).map(({ path }) => path);
+  const objects = await listDirNow(store, dirKey, files, { signal });
+  const wrong = changedFiles(objects, files).map(({ path }) => path);
   if (wrong.length > 0) throw changed(context, wrong);
-  await removeStrays(context, { objects: [...objects.keys()], files, signal });
+  await removeStrays(context, { objects: [...objects.keys()], files, published: found.published, signal });
   const manifest = makeManifest(context, { done, files, tool: needs.tool, createdAt: now.toISOString() });
   const bytes = encodeJson(manifest);
   await store.put(manifestKey(dirKey), bytes, { signal, contentType: 'application/json' });
-  await removePlans(store, dirKey, { signal });
+  await tidyDir({ store, dirKey }, manifest, { signal });
   return dirOf(store, { dirKey, revision }, { manifest, bytes });
 }
 
@@ -68,21 +68,23 @@ async function readAllRecords(context: StepContext, options: { readonly signal: 
 /** Whatever has the name of a shard vLLM would load, and an earlier attempt may have left some. All else is not ours. */
 async function removeStrays(
   { store, step, document }: StepContext,
-  {
-    objects,
-    files,
-    signal,
-  }: {
-    readonly objects: readonly string[];
-    readonly files: ShardRecord['files'];
-    readonly signal: AbortSignal;
-  }
+  { objects, files, published, signal }: Strays
 ): Promise<void> {
   const kept = new Set(files.map(({ path }) => path));
   const { filePattern } = document.request.args;
-  for (const path of objects) {
-    if (partOf(filePattern, path) >= 0 && !kept.has(path)) await store.delete(`${step.dirKey}${path}`, { signal });
+  const strays = new Set(objects.filter((path) => partOf(filePattern, path) >= 0 && !kept.has(path)));
+  // Nothing that a manifest names goes before the manifest.
+  if (published?.manifest.files.some(({ path }) => strays.has(path)) === true) {
+    await withdraw(store, step.dirKey, published, { signal });
   }
+  for (const path of strays) await store.delete(`${step.dirKey}${path}`, { signal });
+}
+
+interface Strays {
+  readonly objects: readonly string[];
+  readonly files: ShardRecord['files'];
+  readonly published: PublishedDir | undefined;
+  readonly signal: AbortSignal;
 }
 
 interface Done {

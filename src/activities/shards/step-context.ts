@@ -6,7 +6,8 @@ import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
 import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { forEachAtOnce } from '../for-each-at-once.js';
-import { isIntact, listDir, readManifest } from '../published-dir.js';
+import { inspectDir } from '../inspect-dir.js';
+import { readManifest } from '../published-dir.js';
 import { loadShardPlan } from './shard-objects.js';
 
 /** Small requests of one step: a plan may have thousands of files. */
@@ -49,9 +50,9 @@ export async function isPublished(
   { store, step }: StepContext,
   options: { readonly signal: AbortSignal }
 ): Promise<boolean> {
-  const published = await readManifest(store, step.dirKey, options);
-  if (published?.manifest.sharding?.planId !== step.planId) return false;
-  return isIntact(published.manifest, await listDir(store, step.dirKey, options));
+  const named = await readManifest(store, step.dirKey, options);
+  if (named?.manifest.sharding?.planId !== step.planId) return false;
+  return (await inspectDir(store, step.dirKey, { ...options, mayRepair: true })).intact;
 }
 
 /** The layout of a step that cannot be done without one. */

@@ -1,9 +1,12 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import type { ShardRecord } from '../../core/schemas/shard-plan.js';
 import { writePart, type WrittenFile } from '../../shard/native/write-part.js';
+import type { RangeReader } from '../../shard/native/source-files.js';
+import type { PlannedPart, ShardPlan } from '../../shard/plan-shards.js';
 import { writePartByDisk } from '../../shard/native/write-part-by-disk.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { mapAtOnce } from '../for-each-at-once.js';
+import { publishedShards } from './published-shards.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
   isPublished,
@@ -12,6 +15,7 @@ import {
   REQUESTS_AT_ONCE,
   requireLayout,
   requireNumber,
+  type StepContext,
   type StepOptions,
   type WritingNeeds,
 } from './step-context.js';
@@ -34,7 +38,39 @@ export async function shardPart(
   if (finished.length === plan.ranks) return { files: plan.ranks, bytes };
   if (before === undefined && (await isPublished(context, { signal }))) return { files: plan.ranks, bytes };
 
-  const sources = await openWeights(needs, context, { signal });
+  // Two attempts of one step in one process, of which the server gave one up, must not write into the same uploads.
+  const giveBackTurn = await needs.engine.context.turns.take(`${store.root}${step.dirKey}${name}`, { signal });
+  try {
+    const sources = await openWeights(needs, context, { signal });
+    try {
+      await writeOneWay(needs, { context, plan, part, sources }, { finished, signal, onProgress });
+    } finally {
+      await sources.close();
+    }
+  } finally {
+    giveBackTurn();
+  }
+  return { files: plan.ranks, bytes };
+}
+
+interface Writing {
+  readonly context: StepContext;
+  readonly plan: ShardPlan;
+  readonly part: PlannedPart;
+  readonly sources: RangeReader;
+}
+
+interface WritingOptions extends StepOptions {
+  readonly finished: readonly WrittenFile[];
+}
+
+async function writeOneWay(
+  { engine, scratchFolder }: WritingNeeds,
+  { context, plan, part, sources }: Writing,
+  { finished, signal, onProgress }: WritingOptions
+): Promise<void> {
+  const { store, step } = context;
+  const { dirKey, planId } = step;
   let bytesDone = 0;
   const onStored = (count: number): void => {
     bytesDone += count;
@@ -42,19 +78,14 @@ export async function shardPart(
   };
   // Whoever is killed between two files, which may take minutes to complete, is not to write the first one again.
   const onFinished = (files: readonly WrittenFile[]) =>
-    writeShardRecord(store, step, name, { files: [...files], checked: [] });
+    writeShardRecord(store, step, records.part(part.part), { files: [...files], checked: [] });
   const options = { signal, onStored, onFinished };
-  try {
-    const { engine, scratchFolder } = needs;
-    const { dirKey, planId } = step;
-    const { multipart } = await store.capabilities({ signal });
-    const to = { plan, sources, store, dirKey };
-    if (multipart) await writePart({ ...to, context: engine.context, resume: true, finished }, part, options);
-    else await writePartByDisk({ ...to, engine, planId, scratchFolder }, part, options);
-  } finally {
-    await sources.close();
-  }
-  return { files: plan.ranks, bytes };
+  const { multipart } = await store.capabilities({ signal });
+  const to = { plan, sources, store, dirKey };
+  if (multipart) {
+    const published = publishedShards(context);
+    await writePart({ ...to, context: engine.context, resume: true, finished, published }, part, options);
+  } else await writePartByDisk({ ...to, engine, planId, scratchFolder }, part, options);
 }
 
 /** Whether the files of a record are there as they were verified. */

@@ -1,7 +1,7 @@
 import { PrefetchError } from '../../core/errors.js';
 import type { ShardRecord } from '../../core/schemas/shard-plan.js';
 import { mapAtOnce } from '../for-each-at-once.js';
-import { isUnchanged, listDir } from '../published-dir.js';
+import { isUnchanged, listDirNow } from '../dir-objects.js';
 import { readShardRecord, records } from './shard-objects.js';
 import { REQUESTS_AT_ONCE, type StepContext } from './step-context.js';
 
@@ -36,7 +36,8 @@ export async function requireWritten(
   written: Written,
   options: Options
 ): Promise<ShardRecord[]> {
-  const objects = await listDir(store, step.dirKey, options);
+  const files = written.flatMap((record) => record?.files ?? []);
+  const objects = await listDirNow(store, step.dirKey, files, options);
   return written.map((record) => {
     const wrong = record?.files.find((file) => !isUnchanged(objects, file));
     if (record !== undefined && wrong === undefined) return record;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { metadataSchema, shardConfigSchema } from './input.js';
 import { dirFormat, shardEngine } from './dir.js';
+import { staysInDir } from '../repo-path.js';
 
 export const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${String(length)}}$`));
 
@@ -13,6 +14,8 @@ export const manifestFileSchema = z
     etag: z.string().optional().describe("The store's own id of the object when it was verified; opaque"),
   })
   .refine((file) => (file.sha256 === undefined) !== (file.gitSha1 === undefined), 'expected sha256 or gitSha1')
+  // Whoever reads a manifest makes keys of them.
+  .refine((file) => staysInDir(file.path), 'expected a path inside the Dir')
   // The same rule for the published JSON Schema, which knows nothing of the line above.
   .meta({ oneOf: [{ required: ['sha256'] }, { required: ['gitSha1'] }] });
 

@@ -1,8 +1,8 @@
 import type { ObjectStore, PartDescription } from '../../storage/object-store.js';
-import { finalise, type FullUpload } from '../../transfer/finalise.js';
+import { finalise, type FullUpload, type PublishedBytes } from '../../transfer/finalise.js';
 import { createPartSink, type PartSink, type StreamedParts } from '../../transfer/part-sink.js';
 import { planParts } from '../../transfer/part-plan.js';
-import { startOver, takeUpUpload, type OpenUpload } from '../../transfer/take-up.js';
+import { startUpload, takeUpUpload, type OpenUpload } from '../../transfer/take-up.js';
 import { runGroup, type TaskGroup } from '../../transfer/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { shardFileName, type PlannedPart, type ShardPlan } from '../plan-shards.js';
@@ -25,6 +25,8 @@ export interface PartWriting {
   readonly resume: boolean;
   /** Files of the part that an attempt before this one finished. */
   readonly finished?: readonly WrittenFile[];
+  /** What is published at the moment, where other runs may publish the same Dir. */
+  readonly published?: PublishedBytes;
 }
 
 /** A file that is in the store. */
@@ -53,7 +55,9 @@ export async function writePart(writing: PartWriting, part: PlannedPart, options
     { size: part.size, ranks: plan.ranks },
     capabilities
   );
-  const uploads = await openUploads(writing, part, { memory, signal });
+  // What others began is completed unseen, which needs a store that can tell whether something is in its place.
+  const resume = writing.resume && capabilities.conditionalComplete;
+  const uploads = await openUploads({ ...writing, resume }, part, { memory, signal });
   const finished = writing.finished ?? [];
   for (const { size } of finished) options.onStored(size);
   for (const upload of uploads) options.onStored(upload.open.held.reduce((sum, { size }) => sum + size, 0));
@@ -65,7 +69,8 @@ export async function writePart(writing: PartWriting, part: PlannedPart, options
   });
   const completions = uploads.map(({ path, open }, position) => {
     const { receipts, hex } = streamed[position] ?? { receipts: [], hex: undefined };
-    return { store, upload: open.upload, source: { path, size: part.size }, receipts, hex };
+    const full = { store, upload: open.upload, source: { path, size: part.size }, receipts, hex };
+    return writing.published === undefined ? full : { ...full, published: writing.published };
   });
   const files = await finaliseAll(context, { completions, finished }, options);
   return Array.from({ length: plan.ranks }, (_, rank) => files.get(shardFileName(plan, rank, part.part))).filter(
@@ -109,14 +114,18 @@ function openUploads(
   part: PlannedPart,
   { memory, signal }: { readonly memory: PartMemory; readonly signal: AbortSignal }
 ): Promise<RankUpload[]> {
-  const openOne = resume ? takeUpUpload : startOver;
   const there = new Set(finished.map(({ path }) => path));
   const ranks = Array.from({ length: plan.ranks }, (_, rank) => ({ rank, path: shardFileName(plan, rank, part.part) }));
   const missing = ranks.filter(({ path }) => !there.has(path));
   return Promise.all(
     missing.map(async ({ rank, path }) => {
-      const upload = { store, key: `${dirKey}${path}`, size: part.size, partSize: memory.partSize };
-      return { rank, path, open: await openOne(upload, { signal }) };
+      const { partSize } = memory;
+      // All ranks are filled window by window, so that their parts have one size.
+      const accepts = (found: number): boolean => found === partSize;
+      const upload = { store, key: `${dirKey}${path}`, size: part.size, partSize, accepts };
+      // Only bytes that were all seen may take the place of others.
+      const mayTakeUp = resume && (await store.head(upload.key, { signal })) === undefined;
+      return { rank, path, open: await (mayTakeUp ? takeUpUpload : startUpload)(upload, { signal }) };
     })
   );
 }

@@ -128,6 +128,19 @@ export function checkObjects(check: ConformanceCheck): void {
     assert.equal(await store.head('to'), undefined);
   });
 
+  check('copies only where nothing has the key, when asked and able to', async ({ store }) => {
+    if (!(await store.capabilities()).conditionalComplete) return;
+    const body = pattern(50_000);
+    await store.put('from', body);
+    await store.put('taken', bytes('was first'));
+    await assertFails(() => store.copy('from', 'taken', { ifAbsent: true }), 'ObjectExists');
+    assertBytes(await store.get('taken'), bytes('was first'));
+    const copied = await store.copy('from', 'free', { ifAbsent: true });
+    assert.deepEqual(await store.head('free'), copied);
+    assertBytes(await store.get('free'), body);
+    assert.deepEqual(await store.findUploads('free'), []);
+  });
+
   check('starts nothing after an abort', async ({ store }) => {
     const signal = AbortSignal.abort();
     await assert.rejects(() => store.put('aborted', bytes('x'), { signal }));

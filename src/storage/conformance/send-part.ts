@@ -38,6 +38,22 @@ export async function sendHalfAPart(
   await cutPut(target.url, { headers: target.headers, body: half, size: body.byteLength });
 }
 
+/** A writer that stops right before it sends a part; the result sends it, whatever has become of the upload. */
+export async function stoppedWriter(
+  store: ObjectStore,
+  upload: Upload,
+  part: PartDescription
+): Promise<(body: Uint8Array) => Promise<void>> {
+  const target = await store.partTarget(upload, part);
+  // Whether the store refuses them or cuts the connection, the bytes must not arrive.
+  if (target.kind === 'http') return async (body) => void (await putBytes({ target, body }).catch(() => undefined));
+  const handle = await open(target.path, 'r+');
+  return async (body) => {
+    await handle.write(body, 0, body.byteLength, target.position);
+    await handle.close();
+  };
+}
+
 async function writeAt(target: { readonly path: string; readonly position: number }, body: Uint8Array): Promise<void> {
   const handle = await open(target.path, 'r+');
   try {

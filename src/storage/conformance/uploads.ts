@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { crc32 } from 'node:zlib';
 
 import type { ConformanceCheck } from '../conformance.js';
-import type { ObjectStore, Receipt, Upload } from '../object-store.js';
+import type { ObjectStore, PartDescription, Receipt, Upload } from '../object-store.js';
 import { assertBytes, assertFails, bytes, collect, pattern } from './expectations.js';
-import { sendHalfAPart, sendPart } from './send-part.js';
+import { sendHalfAPart, sendPart, stoppedWriter } from './send-part.js';
 
 /** An object in three parts, the last one short, with the smallest parts that the store takes. */
 interface Sample {
@@ -132,12 +133,35 @@ export function checkUploads(check: ConformanceCheck): void {
     assert.equal(await store.head('aborted'), undefined);
   });
 
-  checkMultipart('gives the object when a complete is asked for again', async ({ store }) => {
+  checkMultipart('says that an upload is gone when a complete is asked for again', async ({ store }) => {
     const { body, partSize } = await sampleFor(store);
     const upload = await store.createUpload('twice', { size: body.byteLength, partSize });
     const receipts = await sendAll(store, upload, { body, partSize });
-    const info = await store.completeUpload(upload, receipts, { size: body.byteLength });
-    assert.deepEqual(await store.completeUpload(upload, receipts, { size: body.byteLength }), info);
+    const complete = () => store.completeUpload(upload, receipts, { size: body.byteLength });
+    const info = await complete();
+    await assertFails(complete, 'UploadNotFound');
+    assert.deepEqual(await store.head('twice'), info);
+  });
+
+  checkMultipart('keeps late bytes of a former writer out of what was taken over', async ({ store, reopen }) => {
+    const { body, partSize } = await sampleFor(store);
+    const upload = await store.createUpload('late', { size: body.byteLength, partSize });
+    await send(store, upload, { body, partSize, partNumber: 1 });
+    const bad = pattern(partSize, 7);
+    const part: PartDescription = { partNumber: 2, position: partSize, size: partSize, crc32: crc32(bad) };
+    const wakeUp = await stoppedWriter(store, upload, part);
+    const other = await reopen();
+    const [found] = await other.findUploads('late');
+    assert.ok(found !== undefined);
+    const taken = (await other.takeOver?.(found)) ?? found;
+    assert.deepEqual(partNumbers(await other.listParts(taken)), [1]);
+    const rest = [2, 3].map((partNumber) => send(other, taken, { body, partSize, partNumber }));
+    const receipts = [...(await other.listParts(taken)).slice(0, 1), ...(await Promise.all(rest))];
+    await other.completeUpload(taken, receipts, { size: body.byteLength });
+    await wakeUp(bad);
+    assertBytes(await store.get('late'), body);
+    for (const left of await other.findUploads('late')) await other.abortUpload(left);
+    await other.close();
   });
 }
 

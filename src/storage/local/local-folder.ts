@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, realpath, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { link, lstat, mkdir, open, readdir, realpath, rename, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 
 import { PrefetchError } from '../../core/errors.js';
@@ -12,6 +12,8 @@ export interface LocalFolder {
   /** State of unfinished uploads; on the same file system, so that publishing is a rename. */
   readonly uploads: string;
   readonly scratch: string;
+  /** Names this store instance in the records of its uploads. */
+  readonly instance: string;
 }
 
 /** How often a path is made again when somebody removes its folder, empty for a moment, under our hands. */
@@ -20,7 +22,27 @@ const PUBLISH_TRIES = 5;
 /** Describes the folder without touching it. */
 export function localFolder(path: string): LocalFolder {
   const hidden = join(path, HIDDEN_FOLDER);
-  return { path, uploads: join(hidden, 'uploads'), scratch: join(hidden, 'tmp') };
+  return {
+    path,
+    uploads: join(hidden, 'uploads'),
+    scratch: join(hidden, 'tmp'),
+    instance: randomBytes(8).toString('hex'),
+  };
+}
+
+/** Makes a folder for our own files. A link in its place would have them written wherever it points. */
+export async function makeHiddenFolder(folder: LocalFolder, path: string): Promise<void> {
+  for (const place of [dirname(path), path]) {
+    await mkdir(place, { recursive: true });
+    if (!(await lstat(place)).isSymbolicLink()) continue;
+    throw new PrefetchError(
+      'UnsafePath',
+      `${place} is a link, expected a folder of this tool: remove it from ${folder.path}`,
+      {
+        details: { path: place },
+      }
+    );
+  }
 }
 
 /** Path of an object's file. */
@@ -31,18 +53,33 @@ export function keyPath(folder: LocalFolder, key: string): string {
 
 /** A path in the scratch folder that nobody else has. */
 export async function scratchPath(folder: LocalFolder): Promise<string> {
-  await mkdir(folder.scratch, { recursive: true });
+  await makeHiddenFolder(folder, folder.scratch);
   return join(folder.scratch, `${String(process.pid)}-${randomBytes(8).toString('hex')}`);
 }
 
 /** Moves a finished, synced file to a key's path: readers see the old file or the new one. */
 export async function publishFile(folder: LocalFolder, from: string, key: string): Promise<void> {
+  await putInPlace(folder, { from, key }, (to) => rename(from, to));
+}
+
+/** The same where nothing is at the key yet; fails with `EEXIST` otherwise, and the file stays where it is. */
+export async function publishNewFile(folder: LocalFolder, from: string, key: string): Promise<void> {
+  // A rename would replace what somebody else put there meanwhile; a second name is refused by the file system itself.
+  await putInPlace(folder, { from, key }, (to) => link(from, to));
+  await unlink(from);
+}
+
+async function putInPlace(
+  folder: LocalFolder,
+  { from, key }: { readonly from: string; readonly key: string },
+  move: (to: string) => Promise<void>
+): Promise<void> {
   const to = keyPath(folder, key);
   for (let tries = 1; ; tries++) {
     await refuseLinksOut(folder, dirname(to), key);
     const created = await mkdir(dirname(to), { recursive: true });
     try {
-      await rename(from, to);
+      await move(to);
     } catch (error) {
       const folderVanished = isSystemError(error, 'ENOENT') && (await exists(from));
       if (!folderVanished || tries === PUBLISH_TRIES) throw error;
@@ -50,6 +87,23 @@ export async function publishFile(folder: LocalFolder, from: string, key: string
     }
     await syncFolders(dirname(to), created === undefined ? dirname(to) : dirname(created));
     return;
+  }
+}
+
+/** Whether a file can get a second name here: some network and FUSE file systems, and FAT, have no such thing. */
+export async function takesLinks(folder: LocalFolder): Promise<boolean> {
+  const from = await scratchPath(folder);
+  const to = `${from}.link`;
+  try {
+    await (await open(from, 'wx')).close();
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL', 'EACCES')) return false;
+    throw error;
+  } finally {
+    await rm(from, { force: true });
+    await rm(to, { force: true });
   }
 }
 

@@ -1,11 +1,11 @@
 import type { Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import type { ObjectInfo, RequestOptions } from '../object-store.js';
 import { checkPrefix, isHiddenKey } from '../store-key.js';
 import { isSystemError } from './file-errors.js';
-import { fileInfo } from './local-info.js';
+import { infoAt } from './local-info.js';
 import type { LocalFolder } from './local-folder.js';
 
 /** Files asked about at once: enough to hide the latency of a network file system. */
@@ -97,9 +97,8 @@ function isListed(parent: string, dirent: Dirent): boolean {
 
 /** A file may go between the listing of its folder and the question about it. */
 async function infoOf(folder: LocalFolder, key: string): Promise<ObjectInfo | undefined> {
-  const stats = await stat(join(folder.path, key), { bigint: true }).catch((error: unknown) => {
+  return infoAt(join(folder.path, key), key).catch((error: unknown) => {
     if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
     throw error;
   });
-  return stats?.isFile() === true ? fileInfo(key, stats) : undefined;
 }

@@ -7,14 +7,20 @@ import { PrefetchError } from '../../core/errors.js';
 import { MiB } from '../../core/units.js';
 import type { ObjectInfo, RequestOptions } from '../object-store.js';
 import { isSystemError } from './file-errors.js';
-import { keyPath, publishFile, removeEmptyFolders, scratchPath, type LocalFolder } from './local-folder.js';
-import { fileInfo } from './local-info.js';
+import {
+  keyPath,
+  publishFile,
+  publishNewFile,
+  removeEmptyFolders,
+  scratchPath,
+  type LocalFolder,
+} from './local-folder.js';
+import { fileInfo, infoAt } from './local-info.js';
 
 /** Facts of the file at a key, or undefined where there is none (a folder is none). */
 export async function headFile(folder: LocalFolder, key: string): Promise<ObjectInfo | undefined> {
   const path = keyPath(folder, key);
-  const stats = await orUndefined(() => stat(path, { bigint: true }));
-  return stats?.isFile() === true ? fileInfo(key, stats) : undefined;
+  return orUndefined(() => infoAt(path, key));
 }
 
 /** The bytes of the file at a key, or undefined where there is none. */
@@ -52,16 +58,34 @@ export async function removeObject(folder: LocalFolder, key: string): Promise<vo
 /** Copies by reference where the file system can (XFS, Btrfs, APFS), else byte for byte. */
 export async function copyObject(
   folder: LocalFolder,
-  copy: { readonly from: string; readonly to: string; readonly ifMatch?: string },
+  copy: { readonly from: string; readonly to: string; readonly ifMatch?: string; readonly ifAbsent?: boolean },
   options: RequestOptions
 ): Promise<ObjectInfo> {
   keyPath(folder, copy.to);
   const source = await sourceOf(folder, copy);
-  return throughScratch(folder, copy.to, async (path) => {
-    await cloneOrCopy(keyPath(folder, copy.from), path, options);
-    // The source may have been replaced while its bytes were read.
-    await sourceOf(folder, { from: copy.from, ifMatch: source.etag });
-  });
+  const publish = copy.ifAbsent === true ? publishAbsent : publishFile;
+  return throughScratch(
+    folder,
+    copy.to,
+    async (path) => {
+      await cloneOrCopy(keyPath(folder, copy.from), path, options);
+      // The source may have been replaced while its bytes were read.
+      await sourceOf(folder, { from: copy.from, ifMatch: source.etag });
+    },
+    publish
+  );
+}
+
+/** As the port has it: `ObjectExists` where something has the key. */
+export async function publishAbsent(folder: LocalFolder, from: string, key: string): Promise<void> {
+  try {
+    await publishNewFile(folder, from, key);
+  } catch (error) {
+    if (!isSystemError(error, 'EEXIST')) throw error;
+    throw new PrefetchError('ObjectExists', `${JSON.stringify(key)} in ${folder.path} was written by somebody else`, {
+      details: { key },
+    });
+  }
 }
 
 /** Makes a file's bytes safe on the disk. `fdatasync` is enough: it writes the size too, only times may be lost. */
@@ -77,7 +101,8 @@ export async function syncFile(path: string): Promise<void> {
 async function throughScratch(
   folder: LocalFolder,
   key: string,
-  write: (path: string) => Promise<void>
+  write: (path: string) => Promise<void>,
+  publish = publishFile
 ): Promise<ObjectInfo> {
   const path = await scratchPath(folder);
   try {
@@ -85,7 +110,7 @@ async function throughScratch(
     await syncFile(path);
     // Asked before the rename: afterwards the key may be somebody else's already.
     const info = fileInfo(key, await stat(path, { bigint: true }));
-    await publishFile(folder, path, key);
+    await publish(folder, path, key);
     return info;
   } finally {
     await rm(path, { force: true });

@@ -4,16 +4,24 @@ import { PrefetchError } from '../../core/errors.js';
 import type { ObjectStore, RequestOptions, StoreCapabilities } from '../object-store.js';
 import { formatStoreUrl } from '../store-url.js';
 import { isSystemError, withFileErrors, type FileContext } from './file-errors.js';
-import { keyPath, localFolder, refuseFullDisk, scratchPath, sweep, type LocalFolder } from './local-folder.js';
+import {
+  keyPath,
+  localFolder,
+  refuseFullDisk,
+  scratchPath,
+  sweep,
+  takesLinks,
+  type LocalFolder,
+} from './local-folder.js';
 import { listFileFolders, listFiles } from './local-list.js';
 import { copyObject, headFile, readObject, removeObject, writeObject } from './local-objects.js';
 import * as uploads from './local-uploads.js';
+import { takeOver } from './take-over.js';
 
 const DAY_MS = 24 * 60 * 60_000;
 
-const capabilities: StoreCapabilities = {
+const capabilities: Omit<StoreCapabilities, 'conditionalComplete'> = {
   multipart: true,
-  conditionalComplete: false,
   partChecksums: false,
   minPartSize: 1,
   maxPartSize: Number.MAX_SAFE_INTEGER,
@@ -31,14 +39,27 @@ export function openLocalStore(path: string): ObjectStore {
 
 type Multipart = Pick<
   ObjectStore,
-  'createUpload' | 'findUploads' | 'listParts' | 'partTarget' | 'confirmPart' | 'completeUpload' | 'abortUpload'
+  | 'createUpload'
+  | 'findUploads'
+  | 'takeOver'
+  | 'listParts'
+  | 'partTarget'
+  | 'confirmPart'
+  | 'completeUpload'
+  | 'abortUpload'
 >;
 
 function objects(folder: LocalFolder): Omit<ObjectStore, 'root' | keyof Multipart> {
   const at = (action: string, key: string, neededBytes?: number) => () =>
     contextOf(folder, { action, key, neededBytes });
+  let links: Promise<boolean> | undefined;
   return {
-    capabilities: () => Promise.resolve(capabilities),
+    capabilities: async (options) => {
+      const context = { action: 'write in', path: folder.path };
+      links ??= guarded(options, context, () => takesLinks(folder));
+      links.catch(() => (links = undefined));
+      return { ...capabilities, conditionalComplete: await links };
+    },
     checkWritable: (options) =>
       guarded(options, { action: 'write in', path: folder.path }, () => tryWriting(folder, options?.bytes ?? 0)),
     head: (key, options) => guarded(options, at('look at', key), () => headFile(folder, key)),
@@ -48,9 +69,9 @@ function objects(folder: LocalFolder): Omit<ObjectStore, 'root' | keyof Multipar
     list: (prefix, options) => guardedList(folder, listFiles(folder, prefix, options)),
     listFolders: (prefix, options) => guardedList(folder, listFileFolders(folder, prefix, options)),
     delete: (key, options) => guarded(options, at('remove', key), () => removeObject(folder, key)),
-    copy: (from, to, { ifMatch, ...options } = {}) =>
+    copy: (from, to, { ifMatch, ifAbsent = false, ...options } = {}) =>
       guarded(options, at('copy to', to), () =>
-        copyObject(folder, { from, to, ...(ifMatch === undefined ? {} : { ifMatch }) }, options)
+        copyObject(folder, { from, to, ifAbsent, ...(ifMatch === undefined ? {} : { ifMatch }) }, options)
       ),
     readTarget: (key, options) => guarded(options, at('read', key), () => readTarget(folder, key)),
     objectTarget: (key) => Promise.reject(noObjectTarget(folder, key)),
@@ -64,6 +85,7 @@ function multipart(folder: LocalFolder): Multipart {
     createUpload: (key, options) =>
       guarded(options, at(key, options.size), () => uploads.createUpload(folder, key, options)),
     findUploads: (key, options) => guarded(options, at(key), () => uploads.findUploads(folder, key)),
+    takeOver: (upload, options = {}) => guarded(options, at(upload.key), () => takeOver(folder, upload, options)),
     listParts: (upload, options) => guarded(options, at(upload.key), () => uploads.listParts(folder, upload)),
     partTarget: (upload, part, options) =>
       guarded(options, at(upload.key), () => uploads.partTarget(folder, upload, part)),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { PrefetchError, isPrefetchError } from '../../core/errors.js';
+import { PrefetchError } from '../../core/errors.js';
 import type {
   CompleteOptions,
   CreateUploadOptions,
@@ -12,11 +12,12 @@ import type {
   Upload,
 } from '../object-store.js';
 import { isSystemError } from './file-errors.js';
-import { keyPath, publishFile, refuseFullDisk, type LocalFolder } from './local-folder.js';
+import { keyPath, makeHiddenFolder, publishFile, refuseFullDisk, type LocalFolder } from './local-folder.js';
 import { fileInfo } from './local-info.js';
-import { headFile, syncFile } from './local-objects.js';
+import { publishAbsent, syncFile } from './local-objects.js';
 import { appendToJournal, readJournal } from './upload-journal.js';
-import { readUploadRecord, writeUploadRecord, type UploadRecord } from './upload-record.js';
+import { readUploadRecord, writeUploadRecord, type UploadRecord, type UploadWriter } from './upload-record.js';
+import { thisWriter } from './writer-identity.js';
 
 /** Makes the folder of an upload: a data file of the full size, its record, and a journal of confirmed parts. */
 export async function createUpload(
@@ -24,22 +25,45 @@ export async function createUpload(
   key: string,
   { size, partSize }: CreateUploadOptions
 ): Promise<Upload> {
-  keyPath(folder, key);
-  await mkdir(folder.uploads, { recursive: true });
   await refuseFullDisk(folder, size);
-  const upload = { key, id: randomBytes(16).toString('hex') };
+  return makeUpload(folder, { version: 1, key, size, partSize, createdMs: Date.now() }, (data) => truncate(data, size));
+}
+
+/** Makes the folder of an upload with what `fill` puts into its data file and says that it holds. */
+export async function makeUpload(
+  folder: LocalFolder,
+  record: UploadRecord,
+  fill: (data: string) => Promise<readonly Receipt[] | void>
+): Promise<Upload> {
+  const { key } = record;
+  keyPath(folder, key);
+  await makeHiddenFolder(folder, folder.uploads);
+  const upload = { key, id: newUploadId() };
   const path = uploadPath(folder, upload);
   await mkdir(path);
   try {
     await (await open(dataPath(path), 'wx')).close();
-    await truncate(dataPath(path), size);
+    for (const receipt of (await fill(dataPath(path))) ?? []) {
+      await appendToJournal(path, { kind: 'confirmed', ...receipt });
+    }
     // Last, so that an upload is found only when it is whole.
-    await writeUploadRecord(path, { version: 1, key, size, partSize });
+    await writeUploadRecord(path, { ...record, writer: writerOf(folder) });
   } catch (error) {
     await rm(path, { recursive: true, force: true });
     throw error;
   }
   return upload;
+}
+
+/** This store instance, as records name it. */
+export function writerOf({ instance }: LocalFolder): UploadWriter {
+  const process = thisWriter();
+  return { instance, ...(process === undefined ? {} : { process }) };
+}
+
+/** A name for the folder of an upload. */
+export function newUploadId(): string {
+  return randomBytes(16).toString('hex');
 }
 
 /** Uploads of exactly this key, newest first; what is broken is passed over. */
@@ -50,8 +74,7 @@ export async function findUploads(folder: LocalFolder, key: string): Promise<Upl
   for (const id of names.filter(isUploadId)) {
     const path = join(folder.uploads, id);
     const record = await readUploadRecord(path);
-    const data = await stat(dataPath(path)).catch(() => undefined);
-    if (record?.key !== key || data === undefined) continue;
+    if (record?.key !== key || !(await isUnfinished(path))) continue;
     found.push({ upload: { key, id }, createdMs: record.createdMs });
   }
   return found.sort((a, b) => b.createdMs - a.createdMs).map(({ upload }) => upload);
@@ -101,21 +124,17 @@ export async function confirmPart(folder: LocalFolder, upload: Upload, part: Par
   return receipt;
 }
 
-/** Checks that all bytes are there, syncs them and renames the data file to the key's path. */
+/**
+ * Checks that all bytes are there, syncs them and gives the data file the key's name. An upload that is gone is told as
+ * that, also where an earlier call completed it: what is at the key may be anybody's by now.
+ */
 export async function completeUpload(
   folder: LocalFolder,
   upload: Upload,
-  { parts, size }: { readonly parts: readonly Receipt[] } & CompleteOptions
+  { parts, size, ifAbsent }: { readonly parts: readonly Receipt[] } & CompleteOptions
 ): Promise<ObjectInfo> {
   const path = uploadPath(folder, upload);
-  const record = await recordOf(folder, upload).catch(async (error: unknown) => {
-    // A process killed right after the rename has published already.
-    const info = await headFile(folder, upload.key);
-    if (!isPrefetchError(error, 'UploadNotFound') || info?.size !== size) throw error;
-    await rm(path, { recursive: true, force: true });
-    return info;
-  });
-  if ('etag' in record) return record;
+  const record = await recordOf(folder, upload);
   checkParts(record, { upload, given: parts, held: await readJournal(path), size });
   const data = dataPath(path);
   const stats = await stat(data, { bigint: true });
@@ -126,7 +145,7 @@ export async function completeUpload(
     await abortUpload(folder, upload);
     throw error;
   });
-  await publishFile(folder, data, upload.key);
+  await (ifAbsent === true ? publishAbsent : publishFile)(folder, data, upload.key);
   await rm(path, { recursive: true, force: true });
   return fileInfo(upload.key, stats);
 }
@@ -142,12 +161,18 @@ export async function abortUpload(folder: LocalFolder, upload: Upload): Promise<
   await rm(`${path}.removed`, { recursive: true, force: true });
 }
 
-async function recordOf(folder: LocalFolder, upload: Upload): Promise<UploadRecord> {
+/** The record of an upload that can be written into; `UploadNotFound` otherwise. */
+export async function recordOf(folder: LocalFolder, upload: Upload): Promise<UploadRecord> {
   const path = uploadPath(folder, upload);
   const record = await readUploadRecord(path);
-  const data = await stat(dataPath(path)).catch(() => undefined);
-  if (record?.key !== upload.key || data === undefined) throw notFound(folder, upload);
+  if (record?.key !== upload.key || !(await isUnfinished(path))) throw notFound(folder, upload);
   return record;
+}
+
+/** A process that was killed right after it gave the data file a key's name leaves both: that file is an object now. */
+async function isUnfinished(path: string): Promise<boolean> {
+  const data = await stat(dataPath(path)).catch(() => undefined);
+  return data !== undefined && data.nlink <= 1;
 }
 
 function checkPart(record: UploadRecord, part: PartDescription): void {
@@ -190,13 +215,15 @@ async function uploadNames(folder: LocalFolder): Promise<string[]> {
   });
 }
 
-function uploadPath(folder: LocalFolder, upload: Upload): string {
+/** The folder of an upload. */
+export function uploadPath(folder: LocalFolder, upload: Upload): string {
   // The id comes from outside this process and becomes a path.
   if (!isUploadId(upload.id)) throw notFound(folder, upload);
   return join(folder.uploads, upload.id);
 }
 
-function dataPath(path: string): string {
+/** The data file in the folder of an upload. */
+export function dataPath(path: string): string {
   return join(path, 'data');
 }
 
@@ -204,7 +231,8 @@ function isUploadId(id: string): boolean {
   return /^[0-9a-f]{32}$/.test(id);
 }
 
-function notFound(folder: LocalFolder, upload: Upload): PrefetchError {
+/** The failure of an upload that is gone. */
+export function notFound(folder: LocalFolder, upload: Upload): PrefetchError {
   return new PrefetchError('UploadNotFound', `There is no such upload of ${upload.key} in ${folder.path}`, {
     details: { key: upload.key },
   });

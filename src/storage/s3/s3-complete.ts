@@ -24,8 +24,7 @@ export interface S3Complete {
 
 /**
  * Makes the object of an upload visible. The parts that the store holds are compared with the receipts first: some
- * stores put together what they have. An upload that is gone may have been completed by a request whose answer was
- * lost, so then the object itself decides; its digest is the caller's to check.
+ * stores put together what they have.
  */
 export async function completeUpload(
   connection: S3Connection,
@@ -34,40 +33,29 @@ export async function completeUpload(
 ): Promise<ObjectInfo> {
   const fullKey = fullKeyOf(connection, upload.key);
   const { size, crc32, checksum, ifAbsent = false } = options;
-  try {
-    const held = await listParts(connection, { fullKey, id: upload.id }, options);
-    const checked = checkParts(upload, { given: parts, held, size });
-    await sendComplete(
-      connection,
-      {
-        fullKey,
-        id: upload.id,
-        parts: checked,
-        size,
-        checksum,
-        ifNoneMatch: ifAbsent,
-        ...(crc32 === undefined ? {} : { crc32 }),
-      },
-      options
-    );
-  } catch (error) {
-    if (ifAbsent && isPrefetchError(error, 'StoreConflict')) await refuseIfThere(connection, upload, options);
-    if (!isPrefetchError(error, 'UploadNotFound')) throw error;
-    const info = await headObject(connection, upload.key, options);
-    if (info?.size !== size) throw error;
-    return info;
-  }
+  const held = await listParts(connection, { fullKey, id: upload.id }, options);
+  const checked = checkParts(upload, { given: parts, held, size });
+  const complete = { fullKey, id: upload.id, parts: checked, size, checksum, ifNoneMatch: ifAbsent };
+  const etag = await sendComplete(
+    connection,
+    { ...complete, ...(crc32 === undefined ? {} : { crc32 }) },
+    options
+  ).catch(async (error: unknown) => {
+    if (ifAbsent && isPrefetchError(error, 'StoreConflict')) await refuseIfThere(connection, upload.key, options);
+    throw error;
+  });
   const info = await headObject(connection, upload.key, options);
-  if (info?.size === size) return info;
-  throw conflict(upload, `the object has ${String(info?.size ?? 'no')} of ${String(size)} bytes afterwards`);
+  if (info?.size !== size)
+    throw conflict(upload, `the object has ${String(info?.size ?? 'no')} of ${String(size)} bytes afterwards`);
+  // Not the etag that the key has now: that may be somebody else's object already.
+  if (etag !== '') return { key: upload.key, size, etag };
+  throw new PrefetchError('StoreUnavailable', `The store completed ${upload.key} and gave no ETag`);
 }
 
 /** Some stores say 409 while another upload of the key is being completed: only an object that is there is told as one. */
-async function refuseIfThere(connection: S3Connection, upload: Upload, options: RequestOptions): Promise<void> {
-  if ((await headObject(connection, upload.key, options)) === undefined) return;
-  throw new PrefetchError('ObjectExists', `${upload.key} was written by somebody else meanwhile`, {
-    details: { key: upload.key },
-  });
+export async function refuseIfThere(connection: S3Connection, key: string, options: RequestOptions): Promise<void> {
+  if ((await headObject(connection, key, options)) === undefined) return;
+  throw new PrefetchError('ObjectExists', `${key} was written by somebody else meanwhile`, { details: { key } });
 }
 
 /** The request itself; gives the etag of the object. */

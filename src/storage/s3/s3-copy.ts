@@ -1,10 +1,10 @@
 import { CopyObjectCommand, UploadPartCopyCommand } from '@aws-sdk/client-s3';
 
-import { PrefetchError } from '../../core/errors.js';
+import { PrefetchError, isPrefetchError } from '../../core/errors.js';
 import { GiB, MiB } from '../../core/units.js';
 import type { ObjectInfo, Receipt, RequestOptions } from '../object-store.js';
 import { encodeKey } from '../store-url.js';
-import { sendComplete } from './s3-complete.js';
+import { refuseIfThere, sendComplete } from './s3-complete.js';
 import type { S3Connection } from './s3-connection.js';
 import { fullKeyOf, plainEtag } from './s3-keys.js';
 import { headObject } from './s3-objects.js';
@@ -16,6 +16,8 @@ export interface S3Copy {
   readonly from: string;
   readonly to: string;
   readonly ifMatch?: string;
+  /** Only where nothing has the key yet. */
+  readonly ifAbsent?: boolean;
   /** Up to this size one request copies all; S3's own limit unless a test says otherwise. */
   readonly singleLimit?: number;
   readonly partSize?: number;
@@ -50,10 +52,16 @@ export async function copyObject(
     CopySource: encodeKey(`${connection.bucket}/${fullKeyOf(connection, copy.from)}`),
     CopySourceIfMatch: `"${source.etag}"`,
   };
-  const single = source.size <= (copy.singleLimit ?? 5 * GiB);
+  // A copy with one request knows no condition on its target in most stores; completing an upload does.
+  const ifAbsent = copy.ifAbsent === true && source.size > 0;
+  const single = source.size <= (copy.singleLimit ?? 5 * GiB) && !ifAbsent;
+  const inParts = { ...sent, target, source, ifAbsent, partSize: partSizeOf(source, copy.partSize) };
   const etag = single
     ? await copyWhole(connection, { ...sent, target }, options)
-    : await copyInParts(connection, { ...sent, target, source, partSize: partSizeOf(source, copy.partSize) }, options);
+    : await copyInParts(connection, inParts, options).catch(async (error: unknown) => {
+        if (ifAbsent && isPrefetchError(error, 'StoreConflict')) await refuseIfThere(connection, copy.to, options);
+        throw error;
+      });
   return { key: copy.to, size: source.size, etag };
 }
 
@@ -82,16 +90,19 @@ async function copyWhole(
   return plainEtag(answer.CopyObjectResult?.ETag);
 }
 
-async function copyInParts(
-  connection: S3Connection,
-  copy: CopyRequest & { readonly source: ObjectInfo; readonly partSize: number },
-  options: RequestOptions
-): Promise<string> {
-  const { target, source } = copy;
+interface CopyInParts extends CopyRequest {
+  readonly source: ObjectInfo;
+  readonly partSize: number;
+  readonly ifAbsent: boolean;
+}
+
+async function copyInParts(connection: S3Connection, copy: CopyInParts, options: RequestOptions): Promise<string> {
+  const { target, source, ifAbsent: ifNoneMatch } = copy;
   const id = await createUpload(connection, { fullKey: target, checksum: false }, options);
   try {
     const parts = await copyParts(connection, { ...copy, id }, options);
-    return await sendComplete(connection, { fullKey: target, id, parts, size: source.size, checksum: false }, options);
+    const complete = { fullKey: target, id, parts, size: source.size, checksum: false, ifNoneMatch };
+    return await sendComplete(connection, complete, options);
   } catch (error) {
     // Without the caller's signal: it may be what ended the copy.
     await abortUpload(connection, { fullKey: target, id }, {}).catch(() => undefined);
@@ -102,7 +113,7 @@ async function copyInParts(
 /** The first failure stops the others, which are waited for. */
 async function copyParts(
   connection: S3Connection,
-  copy: CopyRequest & { readonly source: ObjectInfo; readonly partSize: number; readonly id: string },
+  copy: CopyInParts & { readonly id: string },
   { signal }: RequestOptions
 ): Promise<Receipt[]> {
   const count = Math.ceil(copy.source.size / copy.partSize);
@@ -128,12 +139,7 @@ async function copyParts(
 
 async function copyPart(
   connection: S3Connection,
-  copy: CopyRequest & {
-    readonly source: ObjectInfo;
-    readonly partSize: number;
-    readonly id: string;
-    readonly partNumber: number;
-  },
+  copy: CopyInParts & { readonly id: string; readonly partNumber: number },
   options: RequestOptions
 ): Promise<Receipt> {
   const { target, source, partSize, id, partNumber, CopySource, CopySourceIfMatch } = copy;

@@ -51,8 +51,11 @@ function objects(session: S3Session): Omit<ObjectStore, 'root' | keyof Multipart
     list: (prefix, options) => listObjects(connection, prefix, options),
     listFolders: (prefix, options) => listObjectFolders(connection, prefix, options),
     delete: async (key, options = {}) => deleteObject(connection, fullKeyOf(connection, key), options),
-    copy: (from, to, { ifMatch, ...options } = {}) =>
-      copyObject(connection, { from, to, ...(ifMatch === undefined ? {} : { ifMatch }) }, options),
+    copy: async (from, to, { ifMatch, ifAbsent = false, ...options } = {}) => {
+      const { conditionalComplete } = (await session.profile(options)).capabilities;
+      const condition = { ifAbsent: ifAbsent && conditionalComplete, ...(ifMatch === undefined ? {} : { ifMatch }) };
+      return copyObject(connection, { from, to, ...condition }, options);
+    },
     objectTarget: (key, object, options) => objectTarget(session, { key, ...object }, options),
     readTarget: async (key) => {
       const target = await sign({ method: 'GET', fullKey: fullKeyOf(connection, key) });

@@ -8,7 +8,7 @@ import { manifestKey, shardRecordKey } from '../../../src/core/layout.js';
 import { contentOf, expectAsListed, expectValid, sha256 } from '../../helpers/dir-content.js';
 import { lateRefusal } from '../../helpers/refusal.js';
 import { live } from '../../helpers/transfer-setup.js';
-import { filesIn, publishAsDir, putFile, setUpJob, splitCheckpoint, type JobSetup } from './setup.js';
+import { filesIn, flipBit, publishAsDir, putFile, setUpJob, splitCheckpoint, type JobSetup } from './setup.js';
 import { atCall } from './watched-store.js';
 
 const onMoment = () => undefined;
@@ -209,11 +209,20 @@ describe('another run of the same plan', () => {
   });
 });
 
-test('a hit needs the shards as they were published, to the etag', async () => {
+test('a hit needs the shards as they were published, and bytes decide where an etag alone differs', async () => {
   const setup = await setUpJob();
   await setup.run();
-  expect((await planJob(setup.dependencies, await setup.job(), live())).kind).toBe('hit');
-  await utimes(join(setup.target, 'model-rank-0-part-0.safetensors'), 1, 1);
+  const shard = join(setup.target, 'model-rank-0-part-0.safetensors');
+  const plan = async () => (await planJob(setup.dependencies, await setup.job(), live())).kind;
+  expect(await plan()).toBe('hit');
+  await utimes(shard, 1, 1);
+  expect(await plan()).toBe('hit');
+  // The manifest has the new etag: nothing is read again.
+  setup.moments.calls.length = 0;
+  expect(await plan()).toBe('hit');
+  expect(setup.moments.calls).toEqual([]);
+  await flipBit(shard, -1);
+  await utimes(shard, 2, 2);
   expect((await setup.run()).hit).toBe(false);
   expectAsListed(await contentOfShards(setup));
 });

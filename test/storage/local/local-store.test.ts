@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import {
   appendFile,
   chmod,
+  link,
   mkdir,
   mkdtemp,
   readdir,
@@ -52,6 +53,28 @@ test('leaves no temporary file behind', async () => {
   await store.completeUpload(upload, receipts, { size });
   expect(await readdir(join(folder, '.model-prefetch', 'tmp'))).toEqual([]);
   expect(await readdir(join(folder, '.model-prefetch', 'uploads'))).toEqual([]);
+});
+
+test('does not follow a link in the place of its own folder', async () => {
+  const outside = await mkdtemp(join(tmpdir(), 'prefetch-outside-'));
+  await symlink(outside, join(folder, '.model-prefetch'));
+  await expect(store.put('a', text('1'))).rejects.toThrow(/^UnsafePath: .*is a link/);
+  await expect(store.createUpload('a', { size: 10, partSize: 10 })).rejects.toThrow('UnsafePath');
+  expect(await readdir(outside)).toEqual([]);
+  await rm(outside, { recursive: true });
+});
+
+test('tells bytes that a link borrows from bytes of its own', async () => {
+  await store.put('own', text('1'));
+  await symlink(join(folder, 'own'), join(folder, 'borrowed'));
+  expect(await store.head('borrowed')).toMatchObject({ size: 1, borrowed: true });
+  expect((await collect(store.list(''))).map(({ key, borrowed }) => [key, borrowed])).toEqual([
+    ['borrowed', true],
+    ['own', undefined],
+  ]);
+  await store.put('borrowed', text('2'));
+  expect(await store.head('borrowed')).not.toHaveProperty('borrowed');
+  expect(String(await store.get('own'))).toBe('1');
 });
 
 test('lists nothing of its own folder', async () => {
@@ -122,7 +145,7 @@ test('refuses an upload for which the disk is too small, before a byte moves', a
     details: { path: folder, neededBytes: size },
   });
   await expect(store.checkWritable({ bytes: size })).rejects.toThrow(/^DiskFull: /);
-  expect(await readdir(join(folder, '.model-prefetch', 'uploads'))).toEqual([]);
+  expect(existsSync(join(folder, '.model-prefetch', 'uploads'))).toBe(false);
 });
 
 test('counts the room that unfinished uploads have already, so that a disk of the size of a model can go on', async () => {
@@ -191,16 +214,17 @@ test('finds no upload whose record or data is broken', async () => {
   await expect(store.listParts(upload)).rejects.toThrow('UploadNotFound');
 });
 
-test('ends a complete that was killed between renaming and cleaning up', async () => {
+test('takes no upload for unfinished whose data file has the name of its key already', async () => {
   const { upload, receipts, size } = await uploaded('killed');
   const path = join(folder, '.model-prefetch', 'uploads', upload.id);
-  const record = await readFile(join(path, 'upload.json'));
-  await store.completeUpload(upload, receipts, { size });
-  await mkdir(path, { recursive: true });
-  await writeFile(join(path, 'upload.json'), record);
+  // As a process leaves it that is killed right after it gave the file its second name.
+  await link(join(path, 'data'), join(folder, 'killed'));
+  const part = { partNumber: 1, position: 0, size };
   expect(await store.findUploads('killed')).toEqual([]);
-  expect(await store.completeUpload(upload, receipts, { size })).toMatchObject({ key: 'killed', size });
-  expect(await readdir(join(folder, '.model-prefetch', 'uploads'))).toEqual([]);
+  await expect(store.partTarget(upload, part)).rejects.toThrow('UploadNotFound');
+  await expect(store.completeUpload(upload, receipts, { size })).rejects.toThrow('UploadNotFound');
+  await store.abortUpload(upload);
+  expect(await store.head('killed')).toMatchObject({ size });
 });
 
 test('sweeps away what nobody touched for long, and nothing else', async () => {

@@ -1,0 +1,52 @@
+import type { ObjectInfo, ObjectStore, RequestOptions } from '../storage/object-store.js';
+import { forEachAtOnce } from './for-each-at-once.js';
+
+/** The objects of a Dir by their path in the repo; our own objects are there too. */
+export type DirObjects = ReadonlyMap<string, ObjectInfo>;
+
+/** What some record says of a file: its size, and the etag under which its bytes were verified. */
+export interface RecordedFile {
+  readonly path: string;
+  readonly size: number;
+  readonly etag?: string | undefined;
+}
+
+const HEADS_AT_ONCE = 16;
+
+/** Every object under a Dir, as the store lists them. */
+export async function listDir(
+  store: ObjectStore,
+  dirKey: string,
+  options: RequestOptions
+): Promise<Map<string, ObjectInfo>> {
+  const objects = new Map<string, ObjectInfo>();
+  for await (const object of store.list(dirKey, options)) objects.set(object.key.slice(dirKey.length), object);
+  return objects;
+}
+
+/** True when the object at a path is the one that was verified: same size, same etag. */
+export function isUnchanged(objects: DirObjects, file: RecordedFile): boolean {
+  const object = objects.get(file.path);
+  return object !== undefined && object.size === file.size && object.etag === file.etag;
+}
+
+/** The files that are not as they were recorded; `objects` is what the store lists. */
+export function changedFiles<T extends RecordedFile>(objects: DirObjects, files: readonly T[]): T[] {
+  return files.filter((file) => !isUnchanged(objects, file));
+}
+
+/** The list of a Dir, with what it contradicts asked of the objects themselves: lists may be a minute old. */
+export async function listDirNow(
+  store: ObjectStore,
+  dirKey: string,
+  recorded: readonly RecordedFile[],
+  { signal = new AbortController().signal }: RequestOptions
+): Promise<Map<string, ObjectInfo>> {
+  const objects = await listDir(store, dirKey, { signal });
+  await forEachAtOnce(HEADS_AT_ONCE, changedFiles(objects, recorded), signal, async ({ path }, inner) => {
+    const info = await store.head(`${dirKey}${path}`, { signal: inner });
+    if (info === undefined) objects.delete(path);
+    else objects.set(path, info);
+  });
+  return objects;
+}

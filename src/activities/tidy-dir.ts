@@ -1,0 +1,67 @@
+import type { Manifest } from '../core/contract.js';
+import { isPrefetchError } from '../core/errors.js';
+import { isPlanObject, planIdOf } from '../core/layout.js';
+import { MiB } from '../core/units.js';
+import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import type { DirObjects } from './dir-objects.js';
+import { forEachAtOnce } from './for-each-at-once.js';
+import { readPlan, removePlans } from './plan-objects.js';
+
+const FILES_AT_ONCE = 16;
+/** The smallest upload part of any store: what is not larger is written with one request. */
+const SMALLEST_PART_BYTES = 5 * MiB;
+
+interface Place {
+  readonly store: ObjectStore;
+  readonly dirKey: string;
+}
+
+/**
+ * Removes what nobody needs once a Dir is published: unfinished uploads of its files, then all plans, so that plans are
+ * there as long as anything is left to do. What may not be removed stays: the Dir is good without it.
+ */
+export async function tidyDir({ store, dirKey }: Place, manifest: Manifest, options: RequestOptions): Promise<void> {
+  await unlessRefused(async () => {
+    await removeUploads({ store, dirKey }, manifest, options);
+    await removePlans(store, dirKey, options);
+  });
+}
+
+/** The same for a Dir that was found published, where a run ended before it did so. */
+export async function tidyFoundDir(
+  { store, dirKey }: Place,
+  { manifest, objects }: { readonly manifest: Manifest; readonly objects: DirObjects },
+  options: RequestOptions
+): Promise<void> {
+  const keys = [...objects.values()].map(({ key }) => key).filter((key) => isPlanObject(dirKey, key));
+  if (keys.length === 0) return;
+  for (const planId of new Set(keys.flatMap((key) => planIdOf(dirKey, key) ?? []))) {
+    const plan = await readPlan(store, dirKey, planId, options);
+    // A run that was told to trust nothing is at work on this Dir, or will be again.
+    if (plan?.force !== undefined && plan.force !== manifest.force) return;
+  }
+  await tidyDir({ store, dirKey }, manifest, options);
+}
+
+async function removeUploads(
+  { store, dirKey }: Place,
+  { files }: Manifest,
+  { signal = new AbortController().signal }: RequestOptions
+): Promise<void> {
+  const { multipart } = await store.capabilities({ signal });
+  const large = multipart ? files.filter(({ size }) => size > SMALLEST_PART_BYTES) : [];
+  await forEachAtOnce(FILES_AT_ONCE, large, signal, async ({ path }, inner) => {
+    for (const upload of await store.findUploads(`${dirKey}${path}`, { signal: inner })) {
+      await store.abortUpload(upload, { signal: inner });
+    }
+  });
+}
+
+/** Trying again cannot help against a refusal, and no run may fail for what it left behind. */
+async function unlessRefused(action: () => Promise<void>): Promise<void> {
+  try {
+    await action();
+  } catch (error) {
+    if (!isPrefetchError(error) || !error.permanent) throw error;
+  }
+}
