@@ -15,6 +15,8 @@ const answerTextBytes = 64 * KiB;
 
 /** What a store answered to a PUT; any status is an answer. */
 export interface PutAnswer {
+  /** Scheme and host, for messages. */
+  readonly origin: string;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   /** The first 64 KiB of the body. */
@@ -73,7 +75,7 @@ export async function putStream(
       stall.restart();
       readAnswer(response, stall).then(
         (answer) => {
-          finish(undefined, answer);
+          finish(undefined, { origin, ...answer });
         },
         () => {
           finish(new PrefetchError('StoreUnavailable', `${origin} cut its answer.`));
@@ -135,7 +137,7 @@ function taken(outgoing: ClientRequest, slice: Uint8Array): Promise<void> {
   });
 }
 
-async function readAnswer(response: IncomingMessage, stall: StallWatch): Promise<PutAnswer> {
+async function readAnswer(response: IncomingMessage, stall: StallWatch): Promise<Omit<PutAnswer, 'origin'>> {
   const chunks: Buffer[] = [];
   let kept = 0;
   for await (const chunk of response) {

@@ -10,8 +10,8 @@ export interface Policies extends Patience {
 /** How patient one kind of request is. */
 export type RequestPolicy = RetryPolicy & Patience;
 
-/** What a connection is borne with, out of all policies. */
-export function patienceOf({ stallMs, leastRate }: Policies): Patience {
+/** What a connection is borne with, and nothing else. */
+export function patienceOf({ stallMs, leastRate }: Patience): Patience {
   return { stallMs, leastRate };
 }
 

@@ -4,7 +4,8 @@ import { getRange } from '../http/get-range.js';
 import { isLocationRefused } from '../http/range-answer.js';
 import type { ByteRange } from '../http/types.js';
 import type { RangeSource } from '../hub/range-source.js';
-import { withRetries, type RetryPolicy } from './retries.js';
+import { patienceOf, type RequestPolicy } from './policies.js';
+import { withRetries } from './retries.js';
 
 /** Fills memory with one range of a file, exactly, or fails. */
 export type ReadPart = (
@@ -17,14 +18,14 @@ export type ReadPart = (
 const relocations = 3;
 
 /** Reads from the Hub's CDN, with retries and fresh locations. */
-export function readFromSource(source: RangeSource, policy: RetryPolicy & { readonly stallMs: number }): ReadPart {
+export function readFromSource(source: RangeSource, policy: RequestPolicy): ReadPart {
   return (range, into, { signal, onBytes }) =>
     withRetries(policy, { signal, isFinal: isLocationRefused }, async () => {
       let location = await source.locate({ signal });
       for (let refusals = 0; ; refusals++) {
         try {
           const totalSize = source.size;
-          await getRange({ target: location, range, totalSize, into, signal, stallMs: policy.stallMs, onBytes });
+          await getRange({ target: location, range, totalSize, into, signal, ...patienceOf(policy), onBytes });
           return;
         } catch (error) {
           if (!isLocationRefused(error) || refusals === relocations) throw error;
