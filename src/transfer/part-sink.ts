@@ -5,6 +5,7 @@ import type { ObjectStore, PartDescription, Receipt } from '../storage/object-st
 import { inSlices } from './content-hash.js';
 import { createThreadHash } from './hash-thread.js';
 import { createOrderedHash } from './ordered-hash.js';
+import { holdOne } from './permits.js';
 import { patienceOf } from './policies.js';
 import { createPartSender } from './send-part.js';
 import type { Slab } from './slab-pool.js';
@@ -53,14 +54,11 @@ export function createPartSink(options: PartSinkOptions): PartSink {
 
   async function storePart(part: PartDescription, bytes: Uint8Array): Promise<void> {
     const { signal } = group;
-    const giveBack = await context.putLanes.acquire(1, { signal });
-    try {
+    await holdOne(context.putLanes, { signal }, async (giveWay) => {
       const described = partChecksums ? { ...part, crc32: await crc32Of(bytes) } : part;
-      receipts.set(part.partNumber, await sender.send(described, bytes, { signal }));
+      receipts.set(part.partNumber, await sender.send(described, bytes, { signal, giveWay }));
       onStored(part.size);
-    } finally {
-      giveBack();
-    }
+    });
   }
 
   return {

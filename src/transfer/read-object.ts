@@ -30,8 +30,8 @@ export function openObject(
     }
   };
 
-  const read: ReadPart = (range, into, { signal, onBytes }) =>
-    withStoreRetries({ store, key }, policy, { signal }, async () => {
+  const read: ReadPart = (range, into, { signal, onBytes, giveWay }) =>
+    withStoreRetries({ store, key }, policy, { signal, giveWay }, async () => {
       // Asked for at each try, for signatures end.
       const target = await store.readTarget(key, { signal });
       if (target.kind === 'file') {

@@ -5,16 +5,22 @@ import { retryAfterMs } from '../http/retry-after.js';
 import type { Patience } from '../http/stall-watch.js';
 import type { HttpTarget, ObjectStore, PartDescription, Receipt, Upload } from '../storage/object-store.js';
 import { openPartFiles } from './part-files.js';
+import type { GiveWay } from './permits.js';
 import { patienceOf, type RequestPolicy } from './policies.js';
 import { withStoreRetries } from './store-failure.js';
 
 /** Brings parts of one upload into the store. */
 export interface PartSender {
   /** The bytes lie in shared memory, and are not looked at afterwards, also when it fails. */
-  send(part: PartDescription, bytes: Uint8Array, options: { readonly signal: AbortSignal }): Promise<Receipt>;
+  send(part: PartDescription, bytes: Uint8Array, options: SendOptions): Promise<Receipt>;
   /** After the last part: done when the store holds them all for good, as far as it tells; fails as `send` does. */
   settle(): Promise<void>;
   close(): Promise<void>;
+}
+
+interface SendOptions {
+  readonly signal: AbortSignal;
+  readonly giveWay?: GiveWay;
 }
 
 /** Sends each part to where the store wants it, again and again if need be. */
@@ -35,8 +41,8 @@ export function createPartSender(store: ObjectStore, upload: Upload, policy: Req
   }
 
   return {
-    send: (part, bytes, { signal }) =>
-      withStoreRetries({ store, key: upload.key }, policy, { signal }, () => sendOnce(part, bytes, signal)),
+    send: (part, bytes, options) =>
+      withStoreRetries({ store, key: upload.key }, policy, options, () => sendOnce(part, bytes, options.signal)),
     settle: () => files.settle().catch(asFailure),
     close: () => files.close(),
   };

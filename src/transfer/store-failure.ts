@@ -1,7 +1,7 @@
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { adviceOnRefusal, areCredentialsEnded } from '../storage/refusals.js';
-import { withRetries, type RetryPolicy } from './retries.js';
+import { withRetries, type RetryOptions, type RetryPolicy } from './retries.js';
 
 /** An object whose bytes are asked for or sent. */
 export interface StoredObject {
@@ -16,7 +16,7 @@ export interface StoredObject {
 export async function withStoreRetries<T>(
   object: StoredObject,
   policy: RetryPolicy,
-  options: Parameters<typeof withRetries>[1],
+  options: RetryOptions,
   attempt: () => Promise<T>
 ): Promise<T> {
   try {
