@@ -1,9 +1,10 @@
 import { getRangeRaw } from './raw-range.js';
 import { streamRange } from './stream-range.js';
+import type { Patience } from './stall-watch.js';
 import type { ByteRange, HttpTarget } from './types.js';
 
 /** A ranged GET into memory. */
-export interface GetRangeRequest {
+export interface GetRangeRequest extends Patience {
   readonly target: HttpTarget;
   readonly range: ByteRange;
   /** Bytes of the whole file, which the answer must agree with. */
@@ -11,8 +12,6 @@ export interface GetRangeRequest {
   /** Takes the bytes from its start on; at least as long as the range. */
   readonly into: Uint8Array;
   readonly signal: AbortSignal;
-  /** Longest silence that is borne. */
-  readonly stallMs: number;
   readonly onBytes?: (count: number) => void;
 }
 

@@ -2,15 +2,21 @@ import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:h
 import { PrefetchError } from '../core/errors.js';
 import { KiB } from '../core/units.js';
 import { originOf, startRequest } from './agents.js';
-import { watchStall } from './stall-watch.js';
+import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
 import type { HttpTarget } from './types.js';
 
 // Over TLS one big write is encrypted as a whole into memory; slices with drain are not.
 const sliceBytes = 256 * KiB;
+// A slow link takes a slice of the full size for longer than silence is borne, and nothing is heard of it on the way.
+const firstSliceBytes = 64 * KiB;
+const slowSliceBytes = 16 * KiB;
+const slowSliceMs = 1000;
 const answerTextBytes = 64 * KiB;
 
 /** What a store answered to a PUT; any status is an answer. */
 export interface PutAnswer {
+  /** Scheme and host, for messages. */
+  readonly origin: string;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   /** The first 64 KiB of the body. */
@@ -18,18 +24,16 @@ export interface PutAnswer {
 }
 
 /** A PUT of bytes in memory. */
-export interface PutBytesRequest {
+export interface PutBytesRequest extends Partial<Patience> {
   readonly target: HttpTarget;
   readonly body: Uint8Array;
   readonly signal?: AbortSignal;
-  /** Longest time without a byte taken or an answer. */
-  readonly stallMs?: number;
 }
 
 /** Sends bytes with an exact length; fails as `StoreUnavailable` where there is no answer. */
 export function putBytes(request: PutBytesRequest): Promise<PutAnswer> {
   const { body, ...rest } = request;
-  return putStream({ ...rest, size: body.length, body: slices(body) });
+  return putStream({ ...rest, size: body.length, body: [body] });
 }
 
 /** Sends a body of known size as it is read; fails as `StoreUnavailable` where there is no answer. */
@@ -39,13 +43,13 @@ export async function putStream(
     readonly body: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   }
 ): Promise<PutAnswer> {
-  const { target, size, body, signal, stallMs = 60_000 } = request;
+  const { target, size, body, signal, stallMs = 60_000, leastRate } = request;
   signal?.throwIfAborted();
   const origin = originOf(target);
   const outgoing = startRequest(target, { method: 'PUT', headers: { 'Content-Length': size } });
   return new Promise((resolve, reject) => {
-    const stall = watchStall(stallMs, () => {
-      finish(new PrefetchError('StoreUnavailable', `${origin} took and sent nothing for ${stallMs} ms.`));
+    const stall = watchStall({ stallMs, leastRate }, (what) => {
+      finish(new PrefetchError('StoreUnavailable', `${origin} took and sent ${what}.`));
     });
     const onAbort = (): void => {
       finish(signal?.reason);
@@ -68,10 +72,10 @@ export async function putStream(
     });
     outgoing.on('response', (response) => {
       state.done = true;
-      stall.progress();
+      stall.restart();
       readAnswer(response, stall).then(
         (answer) => {
-          finish(undefined, answer);
+          finish(undefined, { origin, ...answer });
         },
         () => {
           finish(new PrefetchError('StoreUnavailable', `${origin} cut its answer.`));
@@ -82,49 +86,62 @@ export async function putStream(
   });
 }
 
-function* slices(body: Uint8Array): Iterable<Uint8Array> {
-  for (let start = 0; start < body.length; start += sliceBytes) yield body.subarray(start, start + sliceBytes);
-}
-
 interface Sending {
   readonly outgoing: ClientRequest;
   readonly size: number;
   readonly body: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
-  readonly stall: { progress(): void };
+  readonly stall: StallWatch;
   readonly state: { readonly done: boolean };
 }
 
 async function send({ outgoing, size, body, stall, state }: Sending): Promise<void> {
   let sent = 0;
-  for await (const slice of body) {
-    if (state.done) return;
-    sent += slice.length;
-    if (sent > size) break;
-    // The answer may come before the drain of the last slice: the request must be ended by then to be used again.
-    if (sent === size) {
-      outgoing.end(slice);
-      return;
+  let most = firstSliceBytes;
+  for await (const chunk of body) {
+    if (sent + chunk.length > size) {
+      sent += chunk.length;
+      break;
     }
-    await new Promise<void>((resolve) => {
-      const free = (): void => {
-        stall.progress();
-        outgoing.off('drain', free).off('close', free);
-        resolve();
-      };
-      if (outgoing.write(slice)) free();
-      else outgoing.on('drain', free).on('close', free);
-    });
+    for (let start = 0; start < chunk.length;) {
+      if (state.done) return;
+      const slice = chunk.subarray(start, start + most);
+      start += slice.length;
+      sent += slice.length;
+      // The answer may come before the drain of the last slice: the request must be ended by then to be used again.
+      if (sent === size) {
+        // The store may be at work on the bytes before it answers: that has no rate.
+        stall.restart();
+        outgoing.end(slice);
+        return;
+      }
+      const began = performance.now();
+      await taken(outgoing, slice);
+      stall.progress(slice.length);
+      most = performance.now() - began > slowSliceMs ? slowSliceBytes : Math.min(2 * most, sliceBytes);
+    }
   }
   if (state.done) return;
   if (sent !== size) throw new PrefetchError('Internal', `A body has ${sent} bytes or more, expected ${size}.`);
   outgoing.end();
 }
 
-async function readAnswer(response: IncomingMessage, stall: { progress(): void }): Promise<PutAnswer> {
+/** Done when the connection has taken the bytes, or is gone. */
+function taken(outgoing: ClientRequest, slice: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    const free = (): void => {
+      outgoing.off('drain', free).off('close', free);
+      resolve();
+    };
+    if (outgoing.write(slice)) free();
+    else outgoing.on('drain', free).on('close', free);
+  });
+}
+
+async function readAnswer(response: IncomingMessage, stall: StallWatch): Promise<Omit<PutAnswer, 'origin'>> {
   const chunks: Buffer[] = [];
   let kept = 0;
   for await (const chunk of response) {
-    stall.progress();
+    stall.progress(Buffer.isBuffer(chunk) ? chunk.length : 0);
     if (!Buffer.isBuffer(chunk) || kept >= answerTextBytes) continue;
     chunks.push(chunk);
     kept += chunk.length;

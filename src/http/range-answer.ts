@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { KiB } from '../core/units.js';
 import { retryAfterMs } from './retry-after.js';
 import type { ByteRange } from './types.js';
 
@@ -9,6 +10,9 @@ export interface RangeAnswer {
   readonly headers: IncomingHttpHeaders;
 }
 
+/** How much of the body of a refusal is looked at. */
+export const refusalBytes = 64 * KiB;
+
 /** What was asked for, and of whom. */
 export interface RangeQuestion {
   readonly origin: string;
@@ -16,15 +20,25 @@ export interface RangeQuestion {
   readonly totalSize: number;
 }
 
-/** Fails unless the body of an answer is exactly the range that was asked for. */
+/** Fails unless the body of an answer, which is no refusal, is exactly the range that was asked for. */
 export function checkRangeAnswer(answer: RangeAnswer, question: RangeQuestion): void {
   if (answer.status === 206) checkPartial(answer.headers, question);
   else if (answer.status === 200) checkWhole(answer.headers, question);
-  else throw refusal(answer, question);
+  else throw refusalError(answer, question);
   const encoding = answer.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new PrefetchError('HubProtocol', `${question.origin} sent ${encoding} bytes where identity was asked for.`);
   }
+}
+
+/** Whether the body of an answer may tell why it is a refusal: S3 names its reason there. */
+export function tellsReason({ status, headers }: RangeAnswer): boolean {
+  return status >= 400 && headers['content-type']?.includes('xml') === true;
+}
+
+/** The reason of a refusal in the words of S3, such as `AccessDenied`, out of the beginning of its body. */
+export function reasonIn(text: string): string | undefined {
+  return /<Code>([A-Za-z0-9_.-]{1,100})<\/Code>/.exec(text)?.[1];
 }
 
 /** Whether a location was refused as expired or not allowed, so that a new one may work. */
@@ -58,10 +72,20 @@ function checkLength(headers: IncomingHttpHeaders, expected: number, origin: str
   throw new PrefetchError('HubProtocol', `${origin} announced ${length} bytes, expected ${expected}.`);
 }
 
-function refusal({ status, headers }: RangeAnswer, { origin, range }: RangeQuestion): PrefetchError {
+/** The failure that a refusal stands for; `body` is what has come of its body. */
+export function refusalError(
+  { status, headers }: RangeAnswer,
+  { origin, range }: Omit<RangeQuestion, 'totalSize'>,
+  body = ''
+): PrefetchError {
+  const reason = reasonIn(body);
   const wait = retryAfterMs(headers);
-  const options = { details: { status }, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
-  const text = `${origin} answered ${status} to bytes ${range.start}-${range.end - 1}.`;
+  const options = {
+    details: { status, ...(reason === undefined ? {} : { storeCode: reason }) },
+    ...(wait === undefined ? {} : { retryAfterMs: wait }),
+  };
+  const said = reason === undefined ? String(status) : `${status} ${reason}`;
+  const text = `${origin} answered ${said} to bytes ${range.start}-${range.end - 1}.`;
   if (status === 429) return new PrefetchError('RateLimited', text, options);
   // The file behind the location is shorter than the listing says.
   if (status === 416) return new PrefetchError('TruncatedSource', text, options);

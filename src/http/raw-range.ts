@@ -4,9 +4,10 @@ import { MiB } from '../core/units.js';
 import { originOf } from './agents.js';
 import { parseAnswerHead, type AnswerHead } from './answer-head.js';
 import type { GetRangeRequest } from './get-range.js';
-import { checkRangeAnswer } from './range-answer.js';
+import { checkRangeAnswer, reasonIn, refusalBytes, refusalError, tellsReason } from './range-answer.js';
 import { takeConnection, type RawConnection } from './raw-connection.js';
 import { watchStall } from './stall-watch.js';
+import type { ByteRange } from './types.js';
 
 const mostHeadBytes = 64 * 1024;
 // One read of the whole rest would keep the other lanes waiting on a fast network.
@@ -27,7 +28,7 @@ export async function getRangeRaw(request: GetRangeRequest): Promise<boolean> {
 }
 
 function exchange(request: GetRangeRequest, how: { readonly fresh: boolean }): Promise<Outcome> {
-  const { target, range, signal, stallMs } = request;
+  const { target, range, signal } = request;
   signal.throwIfAborted();
   const origin = originOf(target);
   const head = requestHead(request);
@@ -50,8 +51,8 @@ function exchange(request: GetRangeRequest, how: { readonly fresh: boolean }): P
     const onAbort = (): void => {
       fail(signal.reason);
     };
-    const stall = watchStall(stallMs, () => {
-      fail(new PrefetchError('SourceStalled', `${origin} sent nothing for ${stallMs} ms.`));
+    const stall = watchStall(request, (what) => {
+      fail(body.refusal() ?? new PrefetchError('SourceStalled', `${origin} sent ${what}.`));
     });
     const body = readAnswer(request, origin);
     const connection: RawConnection = takeConnection(
@@ -59,7 +60,7 @@ function exchange(request: GetRangeRequest, how: { readonly fresh: boolean }): P
       {
         nextBuffer: body.nextBuffer,
         onBytes(bytes) {
-          stall.progress();
+          stall.progress(bytes.length);
           answered = true;
           try {
             const state = body.take(bytes);
@@ -73,8 +74,7 @@ function exchange(request: GetRangeRequest, how: { readonly fresh: boolean }): P
         },
         onClose(error) {
           if (!answered && connection.reused) end('closed-before-answer');
-          else
-            end(undefined, closedEarly({ origin, error, received: body.received(), length: range.end - range.start }));
+          else end(undefined, body.refusal() ?? closedEarly({ origin, error, received: body.received(), range }));
         },
       },
       how
@@ -90,10 +90,19 @@ function readAnswer(request: GetRangeRequest, origin: string) {
   const length = range.end - range.start;
   let pending = Buffer.alloc(0);
   let head: AnswerHead | undefined;
+  let refused: AnswerHead | undefined;
   let filled = 0;
+
+  /** What has come of the body of a refusal, without the frames of chunks. */
+  const told = (): string => pending.toString('latin1', 0, refusalBytes).replaceAll(/\r\n[\da-f]+\r\n/gi, '');
+  const refusal = (): PrefetchError | undefined => refused && refusalError(refused, { origin, range }, told());
 
   function takeHead(bytes: Uint8Array): Uint8Array | 'needs-a-parser' | undefined {
     pending = Buffer.concat([pending, bytes]);
+    if (refused !== undefined) {
+      takeRefusal(refused);
+      return undefined;
+    }
     for (;;) {
       const parsed = parseAnswerHead(pending);
       if (parsed === 'malformed' || pending.length > 2 * mostHeadBytes) {
@@ -103,6 +112,11 @@ function readAnswer(request: GetRangeRequest, origin: string) {
       pending = pending.subarray(parsed.length);
       // Answers of 1xx only announce the real one.
       if (parsed.status < 200) continue;
+      if (tellsReason(parsed)) {
+        refused = parsed;
+        takeRefusal(parsed);
+        return undefined;
+      }
       checkRangeAnswer(parsed, { origin, range, totalSize });
       if (parsed.headers['transfer-encoding'] !== undefined || parsed.headers['content-length'] === undefined) {
         return 'needs-a-parser';
@@ -112,7 +126,15 @@ function readAnswer(request: GetRangeRequest, origin: string) {
     }
   }
 
+  /** Its body is read as far as it may say why. */
+  function takeRefusal(answer: AnswerHead): void {
+    const length = Math.min(refusalBytes, Number(answer.headers['content-length'] ?? refusalBytes));
+    const whole = pending.length >= length || pending.toString('latin1').endsWith('0\r\n\r\n');
+    if (whole || reasonIn(told()) !== undefined) throw refusalError(answer, { origin, range }, told());
+  }
+
   return {
+    refusal,
     received: () => (head === undefined ? undefined : filled),
     nextBuffer: () =>
       head === undefined || filled >= length ? undefined : into.subarray(filled, Math.min(filled + readBytes, length)),
@@ -153,12 +175,15 @@ interface Closed {
   readonly origin: string;
   readonly error: NodeJS.ErrnoException | undefined;
   readonly received: number | undefined;
-  readonly length: number;
+  readonly range: ByteRange;
 }
 
-function closedEarly({ origin, error, received, length }: Closed): PrefetchError {
+function closedEarly({ origin, error, received, range }: Closed): PrefetchError {
   if (error === undefined && received !== undefined) {
-    return new PrefetchError('TruncatedSource', `${origin} ended after ${received} of ${length} bytes.`);
+    return new PrefetchError(
+      'TruncatedSource',
+      `${origin} ended after ${received} of ${range.end - range.start} bytes.`
+    );
   }
   return new PrefetchError('SourceUnavailable', `The connection to ${origin} failed (${error?.code ?? 'closed'}).`);
 }

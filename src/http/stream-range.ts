@@ -1,26 +1,24 @@
 import type { IncomingMessage } from 'node:http';
 import { PrefetchError } from '../core/errors.js';
 import { originOf, startRequest } from './agents.js';
-import { checkRangeAnswer } from './range-answer.js';
-import { watchStall, type StallWatch } from './stall-watch.js';
+import { checkRangeAnswer, refusalBytes, refusalError, tellsReason } from './range-answer.js';
+import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
 import type { ByteRange, HttpTarget } from './types.js';
 
 /** A ranged GET whose bytes are handed over as they come. */
-export interface StreamRangeRequest {
+export interface StreamRangeRequest extends Patience {
   readonly target: HttpTarget;
   readonly range: ByteRange;
   /** Bytes of the whole file, which the answer must agree with. */
   readonly totalSize: number;
   readonly signal: AbortSignal;
-  /** Longest silence that is borne. */
-  readonly stallMs: number;
   /** Takes the next bytes; a promise holds the connection back until it is done. */
   readonly onChunk: (chunk: Uint8Array) => void | Promise<void>;
 }
 
 /** Reads exactly one range, or fails: never fewer bytes, never more, never other ones. */
 export function streamRange(request: StreamRangeRequest): Promise<void> {
-  const { target, range, totalSize, signal, stallMs } = request;
+  const { target, range, totalSize, signal } = request;
   signal.throwIfAborted();
   const origin = originOf(target);
   return new Promise((resolve, reject) => {
@@ -28,8 +26,8 @@ export function streamRange(request: StreamRangeRequest): Promise<void> {
       method: 'GET',
       headers: { 'Accept-Encoding': 'identity', Range: `bytes=${range.start}-${range.end - 1}` },
     });
-    const stall = watchStall(stallMs, () => {
-      finish(new PrefetchError('SourceStalled', `${origin} sent nothing for ${stallMs} ms.`));
+    const stall = watchStall(request, (what) => {
+      finish(new PrefetchError('SourceStalled', `${origin} sent ${what}.`));
     });
     const onAbort = (): void => {
       finish(signal.reason);
@@ -64,8 +62,16 @@ export function streamRange(request: StreamRangeRequest): Promise<void> {
     });
     outgoing.on('response', (response) => {
       const pass = { response, length: range.end - range.start, origin, stall, state, finish };
+      const answer = { status: response.statusCode ?? 0, headers: response.headers };
+      const asFailure = (body: string): PrefetchError => refusalError(answer, { origin, range }, body);
       try {
-        checkRangeAnswer({ status: response.statusCode ?? 0, headers: response.headers }, { origin, range, totalSize });
+        if (tellsReason(answer)) {
+          void refusalText(response, stall).then((body) => {
+            finish(asFailure(body));
+          });
+          return;
+        }
+        checkRangeAnswer(answer, { origin, range, totalSize });
         passBody(pass, request.onChunk);
       } catch (error) {
         finish(error);
@@ -73,6 +79,24 @@ export function streamRange(request: StreamRangeRequest): Promise<void> {
     });
     outgoing.end();
   });
+}
+
+/** The beginning of a body that says why; one that breaks off says what has come of it. */
+async function refusalText(response: IncomingMessage, stall: StallWatch): Promise<string> {
+  const chunks: Buffer[] = [];
+  let kept = 0;
+  try {
+    for await (const chunk of response) {
+      if (!Buffer.isBuffer(chunk)) continue;
+      stall.progress(chunk.length);
+      chunks.push(chunk);
+      kept += chunk.length;
+      if (kept >= refusalBytes) break;
+    }
+  } catch {
+    // The status is known, and is what counts.
+  }
+  return Buffer.concat(chunks).toString('latin1', 0, refusalBytes);
 }
 
 interface BodyState {
@@ -96,7 +120,7 @@ function passBody(pass: BodyPass, onChunk: (chunk: Uint8Array) => void | Promise
   response.on('data', (chunk: Buffer) => {
     // The caller may use its buffer for something else by now.
     if (state.done) return;
-    stall.progress();
+    stall.progress(chunk.length);
     received += chunk.length;
     if (received > length) {
       finish(new PrefetchError('HubProtocol', `${origin} sent more than the ${length} bytes that were asked for.`));

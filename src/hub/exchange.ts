@@ -1,13 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { startRequest } from '../http/agents.js';
+import { defaultLeastRate, watchStall } from '../http/stall-watch.js';
 import type { HttpTarget } from '../http/types.js';
 
 export interface ExchangeRequest extends HttpTarget {
   readonly method: 'GET' | 'HEAD';
   /** A good answer with a longer body is not read on. */
   readonly maxBytes: number;
-  /** Longest silence; a body that trickles slower than `SLOWEST_BYTES_PER_MS` ends too. */
+  /** Longest silence; a body that only trickles for `PATIENCE` of them ends too. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -28,9 +29,8 @@ export interface HttpFailure {
 
 /** Bodies of refusals are for messages only. */
 const MAX_REFUSAL_BYTES = 64 * 1024;
-const SLOWEST_BYTES_PER_MS = 16;
-/** A body may trickle for so many silences before its rate counts. */
-const PATIENCE = 4;
+/** The rate of a body is looked at over so many silences: a minute, where nobody sets another time. */
+const PATIENCE = 2;
 const MAX_STALE_SOCKETS = 8;
 
 /** One request and its whole answer, redirects untouched. Throws the reason of `signal` and nothing else. */
@@ -60,23 +60,28 @@ function exchangeOnce(request: ExchangeRequest): Promise<Outcome> {
   return new Promise((resolve) => {
     const { timeoutMs, signal } = request;
     const sent = startRequest(request, { method: request.method, headers: {} });
-    const timer = setTimeout(() => {
-      settle({ kind: 'silent', reason: `no byte for ${String(timeoutMs)} ms`, received: body.received() });
-    }, timeoutMs);
+    const windowMs = PATIENCE * timeoutMs;
+    const leastRate = { bytes: Math.ceil((windowMs * defaultLeastRate.bytes) / defaultLeastRate.windowMs), windowMs };
+    const stall = watchStall({ stallMs: timeoutMs, leastRate }, (what) => {
+      settle({ kind: 'silent', reason: what, received: body.received() });
+    });
     const onAbort = () => {
       settle({ kind: 'unreachable', reason: 'aborted', received: 0 });
     };
     const settle = (outcome: Outcome) => {
-      clearTimeout(timer);
+      stall.stop();
       signal?.removeEventListener('abort', onAbort);
       // An answer that was read to its end leaves its connection to the next request.
       if (!body.ended()) sent.destroy();
       resolve(outcome);
     };
-    const body = collectBody(request, { settle, moved: () => void timer.refresh() });
+    const moved = (bytes: number) => {
+      stall.progress(bytes);
+    };
+    const body = collectBody(request, { settle, moved });
     signal?.addEventListener('abort', onAbort, { once: true });
     sent.on('response', (message) => {
-      timer.refresh();
+      stall.progress();
       body.collect(message);
     });
     sent.on('error', (error) => {
@@ -90,9 +95,8 @@ type BodyCollector = ReturnType<typeof collectBody>;
 
 function collectBody(
   request: ExchangeRequest,
-  on: { readonly settle: (outcome: Outcome) => void; readonly moved: () => void }
+  on: { readonly settle: (outcome: Outcome) => void; readonly moved: (bytes: number) => void }
 ) {
-  const started = performance.now();
   const chunks: Uint8Array[] = [];
   let received = 0;
   let begun = false;
@@ -113,11 +117,9 @@ function collectBody(
     }
     message.on('data', (chunk: Uint8Array) => {
       received += chunk.byteLength;
-      on.moved();
+      on.moved(chunk.byteLength);
       if (received > limit) on.settle(tooLong());
-      else if (trickles(performance.now() - started, received, request.timeoutMs)) {
-        on.settle({ kind: 'silent', reason: 'the body only trickles', received });
-      } else chunks.push(chunk);
+      else chunks.push(chunk);
     });
     message.on('end', () => {
       ended = true;
@@ -129,10 +131,6 @@ function collectBody(
   }
 
   return { collect, received: () => received, begun: () => begun, ended: () => ended };
-}
-
-function trickles(elapsedMs: number, received: number, timeoutMs: number): boolean {
-  return elapsedMs > PATIENCE * timeoutMs + received / SLOWEST_BYTES_PER_MS;
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {

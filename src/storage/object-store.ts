@@ -77,6 +77,9 @@ export interface ObjectStore {
   /** Where the engine reads the bytes of an object, for checks and for sharding. */
   readTarget(key: string, options?: RequestOptions): Promise<ReadTarget>;
 
+  /** Asks for credentials anew, where targets were refused because those they are signed with have ended. */
+  renewCredentials?(): Promise<void>;
+
   /** Frees sockets. The store is not used afterwards. */
   close(): Promise<void>;
 }

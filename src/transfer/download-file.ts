@@ -4,7 +4,7 @@ import { isLocationRefused } from '../http/range-answer.js';
 import { streamRange } from '../http/stream-range.js';
 import type { RangeSource } from '../hub/range-source.js';
 import { digestMismatch } from './mismatch.js';
-import type { Policies } from './policies.js';
+import { patienceOf, type Policies } from './policies.js';
 import { withRetries } from './retries.js';
 import { hashFile } from './verify-object.js';
 
@@ -88,7 +88,7 @@ async function appendRest(download: Download, file: GrowingFile, options: FillOp
         range,
         totalSize: source.size,
         signal,
-        stallMs: policies.stallMs,
+        ...patienceOf(policies),
         onChunk,
       });
     } catch (error) {

@@ -2,9 +2,9 @@ import { setMaxListeners } from 'node:events';
 import { PrefetchError } from '../core/errors.js';
 import type { ReadPart } from './read-part.js';
 import { createKeyTurns } from './key-turns.js';
-import { createPermits } from './permits.js';
+import { createPermits, permitsOf, type Claimant, type Permits } from './permits.js';
 import { defaultPolicies, type Policies } from './policies.js';
-import { createSlabPool } from './slab-pool.js';
+import { createSlabPool, slabPoolOf } from './slab-pool.js';
 import { transferFile } from './transfer-file.js';
 import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
 
@@ -40,19 +40,25 @@ export interface TransferEngine {
 export function createEngine(settings: EngineSettings): TransferEngine {
   const { partSizeBytes, lanes, memoryBytes, policies = defaultPolicies } = settings;
   check(settings);
-  const memory = createSlabPool(memoryBytes);
-  const getLanes = createPermits(lanes);
-  const putLanes = createPermits(lanes);
-  const wholeFiles = createPermits(Math.max(lanes, WHOLE_FILES_AT_ONCE));
-  const turns = createKeyTurns();
-  const shardTurn = createPermits(1);
-  const lanesAndTurns = { getLanes, putLanes, wholeFiles, turns, shardTurn };
-  const context: TransferContext = { partSizeBytes, lanes, policies, memory, ...lanesAndTurns };
+  // A part's worth that one model leaves free, where it is a small share of all.
+  const memory = createSlabPool(memoryBytes, { reserve: memoryBytes < 4 * partSizeBytes ? 0 : partSizeBytes });
+  const shared = {
+    ...{ partSizeBytes, lanes, policies, memory },
+    getLanes: lanesFor(lanes),
+    putLanes: lanesFor(lanes),
+    wholeFiles: lanesFor(Math.max(lanes, WHOLE_FILES_AT_ONCE)),
+    turns: createKeyTurns(),
+    shardTurn: createPermits(1),
+  };
   const transfer = (request: Parameters<typeof transferFile>[1], options: TransferOptions): Promise<TransferResult> => {
     // Many files of a batch share one signal, so that many listeners are no leak.
     setMaxListeners(0, options.signal);
+    const claimant = claimantOf(request);
+    const context = { ...lanesOf(shared, claimant), memory: slabPoolOf(memory, claimant) };
     return transferFile(context, request, options);
   };
+  // Shards take memory for all ranks at once, which is asked for in nobody's name: see `createPermits`.
+  const context = lanesOf(shared, { model: 'shards', file: 'shards' });
   return {
     transferFile: transfer,
     transferFrom: (readPart, request, options) => transfer({ ...request, readPart }, options),
@@ -60,6 +66,25 @@ export function createEngine(settings: EngineSettings): TransferEngine {
     policies,
     memory,
     context,
+  };
+}
+
+/** One more than `lanes`, for a second model that comes while the first has them all. */
+function lanesFor(lanes: number): Permits {
+  return createPermits(lanes + 1, { reserve: 1 });
+}
+
+function claimantOf({ store, key, model }: TransferRequest): Claimant {
+  return { model: model ?? `${store.root}${key.slice(0, key.lastIndexOf('/') + 1)}`, file: `${store.root}${key}` };
+}
+
+function lanesOf(context: TransferContext, claimant: Claimant): TransferContext {
+  const { getLanes, putLanes, wholeFiles } = context;
+  return {
+    ...context,
+    getLanes: permitsOf(getLanes, claimant),
+    putLanes: permitsOf(putLanes, claimant),
+    wholeFiles: permitsOf(wholeFiles, claimant),
   };
 }
 

@@ -5,6 +5,8 @@ import type { ObjectStore, PartDescription, Receipt } from '../storage/object-st
 import { inSlices } from './content-hash.js';
 import { createThreadHash } from './hash-thread.js';
 import { createOrderedHash } from './ordered-hash.js';
+import { holdOne } from './permits.js';
+import { patienceOf } from './policies.js';
 import { createPartSender } from './send-part.js';
 import type { Slab } from './slab-pool.js';
 import type { OpenUpload } from './take-up.js';
@@ -42,21 +44,21 @@ export interface PartSinkOptions {
 export function createPartSink(options: PartSinkOptions): PartSink {
   const { context, store, open, object, partChecksums, group, onStored } = options;
   const receipts = new Map(open.held.map((receipt) => [receipt.partNumber, receipt]));
-  const sender = createPartSender(store, open.upload, { ...context.policies.put, stallMs: context.policies.stallMs });
+  const sender = createPartSender(store, open.upload, {
+    ...context.policies.put,
+    ...patienceOf(context.policies),
+  });
   // Parts that another process sent are not seen here, and a hash needs all of them.
   const running = open.held.length === 0 ? createThreadHash(object.algorithm, object.size) : undefined;
   const hash = running === undefined ? undefined : createOrderedHash(running, group);
 
   async function storePart(part: PartDescription, bytes: Uint8Array): Promise<void> {
     const { signal } = group;
-    const giveBack = await context.putLanes.acquire(1, { signal });
-    try {
+    await holdOne(context.putLanes, { signal }, async (giveWay) => {
       const described = partChecksums ? { ...part, crc32: await crc32Of(bytes) } : part;
-      receipts.set(part.partNumber, await sender.send(described, bytes, { signal }));
+      receipts.set(part.partNumber, await sender.send(described, bytes, { signal, giveWay }));
       onStored(part.size);
-    } finally {
-      giveBack();
-    }
+    });
   }
 
   return {

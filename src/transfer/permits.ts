@@ -1,43 +1,70 @@
-/** A bounded amount of something, given out in the order of asking. */
+/** In whose name something is asked for. */
+export interface Claimant {
+  readonly model: string;
+  readonly file: string;
+}
+
+/** How something is asked for; in nobody's name, it is as if asked for by one that holds nothing. */
+export interface AskOptions {
+  readonly signal: AbortSignal;
+  readonly claimant?: Claimant;
+}
+
+/** A bounded amount of something, shared out fairly. */
 export interface Permits {
   readonly inUse: number;
   readonly peak: number;
   /** Waits for an amount; the result gives it back, once. */
-  acquire(amount: number, options: { readonly signal: AbortSignal }): Promise<() => void>;
+  acquire(amount: number, options: AskOptions): Promise<() => void>;
   /** Waits until so many of an amount can be had at once; each result gives one of them back. */
-  acquireTogether(count: number, amount: number, options: { readonly signal: AbortSignal }): Promise<(() => void)[]>;
+  acquireTogether(count: number, amount: number, options: AskOptions): Promise<(() => void)[]>;
 }
 
-/** Strictly first come, first served: a big request is never starved by small ones. */
-export function createPermits(total: number): Permits {
-  const queue: { readonly amount: number; readonly grant: () => void }[] = [];
+interface Request {
+  readonly amount: number;
+  readonly claimant: Claimant | undefined;
+  readonly grant: () => void;
+}
+
+/**
+ * The model that holds the least comes first, in it the file that holds the least, of equals the one that asked first.
+ * So one model alone may use all, and two come to share evenly as permits come back. Whoever holds nothing is served in
+ * the order of asking: a big request is never starved by small ones. `reserve` is for those alone, so that a newcomer
+ * need not wait for a model that gives nothing back.
+ */
+export function createPermits(total: number, { reserve = 0 }: { readonly reserve?: number } = {}): Permits {
+  const queue: Request[] = [];
+  const held = holdings();
   let inUse = 0;
   let peak = 0;
 
   function serve(): void {
-    for (let first = queue[0]; first !== undefined && inUse + first.amount <= total; first = queue[0]) {
-      queue.shift();
-      inUse += first.amount;
+    for (;;) {
+      const position = held.neediest(queue);
+      const next = queue[position];
+      if (next === undefined) return;
+      const room = total - (held.byModel(next.claimant) > 0 ? reserve : 0);
+      if (inUse + next.amount > room) return;
+      queue.splice(position, 1);
+      inUse += next.amount;
+      held.add(next.claimant, next.amount);
       peak = Math.max(peak, inUse);
-      first.grant();
+      next.grant();
     }
   }
 
-  function giveBack(amount: number): () => void {
-    let held = true;
+  function giveBack(amount: number, claimant: Claimant | undefined): () => void {
+    let holds = true;
     return () => {
-      if (!held) return;
-      held = false;
+      if (!holds) return;
+      holds = false;
       inUse -= amount;
+      held.add(claimant, -amount);
       serve();
     };
   }
 
-  function acquireTogether(
-    count: number,
-    amount: number,
-    { signal }: { readonly signal: AbortSignal }
-  ): Promise<(() => void)[]> {
+  function acquireTogether(count: number, amount: number, { signal, claimant }: AskOptions): Promise<(() => void)[]> {
     signal.throwIfAborted();
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
@@ -47,11 +74,12 @@ export function createPermits(total: number): Permits {
         // The one that gave up may have held back a smaller one.
         serve();
       };
-      const request = {
+      const request: Request = {
         amount: count * amount,
+        claimant,
         grant: () => {
           signal.removeEventListener('abort', onAbort);
-          resolve(Array.from({ length: count }, () => giveBack(amount)));
+          resolve(Array.from({ length: count }, () => giveBack(amount, claimant)));
         },
       };
       signal.addEventListener('abort', onAbort, { once: true });
@@ -72,5 +100,76 @@ export function createPermits(total: number): Permits {
       return release ?? (() => undefined);
     },
     acquireTogether,
+  };
+}
+
+/** The same permits, asked for in the name of one claimant. */
+export function permitsOf(permits: Permits, claimant: Claimant): Permits {
+  return {
+    get inUse() {
+      return permits.inUse;
+    },
+    get peak() {
+      return permits.peak;
+    },
+    acquire: (amount, { signal }) => permits.acquire(amount, { signal, claimant }),
+    acquireTogether: (count, amount, { signal }) => permits.acquireTogether(count, amount, { signal, claimant }),
+  };
+}
+
+/** Waits while others may have what is held. */
+export type GiveWay = (wait: () => Promise<void>) => Promise<void>;
+
+/** Holds one permit while it is used, but for the times in which its user gives way. */
+export async function holdOne<T>(
+  permits: Permits,
+  options: AskOptions,
+  use: (giveWay: GiveWay) => Promise<T>
+): Promise<T> {
+  let giveBack = await permits.acquire(1, options);
+  try {
+    return await use(async (wait) => {
+      giveBack();
+      await wait();
+      giveBack = await permits.acquire(1, options);
+    });
+  } finally {
+    giveBack();
+  }
+}
+
+/** What each model and each file holds. */
+function holdings() {
+  const amounts = new Map<string, number>();
+  // No key of a store and no root has a line break in it.
+  const fileOf = ({ model, file }: Claimant): string => `${model}\n${file}`;
+
+  const amountOf = (name: string): number => amounts.get(name) ?? 0;
+  const change = (name: string, by: number): void => {
+    const amount = amountOf(name) + by;
+    if (amount === 0) amounts.delete(name);
+    else amounts.set(name, amount);
+  };
+  const byModel = (claimant: Claimant | undefined): number => (claimant === undefined ? 0 : amountOf(claimant.model));
+  const byFile = (claimant: Claimant | undefined): number => (claimant === undefined ? 0 : amountOf(fileOf(claimant)));
+
+  return {
+    byModel,
+    add(claimant: Claimant | undefined, amount: number): void {
+      if (claimant === undefined) return;
+      change(claimant.model, amount);
+      change(fileOf(claimant), amount);
+    },
+    /** The position of the request that comes first; some dozens wait at the most. */
+    neediest(queue: readonly Request[]): number {
+      let first = 0;
+      for (let position = 1; position < queue.length; position++) {
+        const one = queue[first]?.claimant;
+        const other = queue[position]?.claimant;
+        const differs = byModel(other) - byModel(one) || byFile(other) - byFile(one);
+        if (differs < 0) first = position;
+      }
+      return first;
+    },
   };
 }

@@ -1,11 +1,18 @@
+import { defaultLeastRate, type Patience } from '../http/stall-watch.js';
 import type { RetryPolicy } from './retries.js';
 
 /** How patient the mover is. */
-export interface Policies {
+export interface Policies extends Patience {
   readonly get: RetryPolicy;
   readonly put: RetryPolicy;
-  /** Longest silence of a connection. */
-  readonly stallMs: number;
+}
+
+/** How patient one kind of request is. */
+export type RequestPolicy = RetryPolicy & Patience;
+
+/** What a connection is borne with, and nothing else. */
+export function patienceOf({ stallMs, leastRate }: Patience): Patience {
+  return { stallMs, leastRate };
 }
 
 /** Five tries to read a range, three to send a part. */
@@ -13,4 +20,5 @@ export const defaultPolicies: Policies = {
   get: { tries: 5, baseMs: 250, capMs: 5000, longestWaitMs: 10_000 },
   put: { tries: 3, baseMs: 250, capMs: 5000, longestWaitMs: 10_000 },
   stallMs: 30_000,
+  leastRate: defaultLeastRate,
 };

@@ -3,8 +3,8 @@ import { PrefetchError } from '../core/errors.js';
 import { getRange } from '../http/get-range.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { ReadPart } from './read-part.js';
-import { withRetries, type RetryPolicy } from './retries.js';
-import { asStoreFailure } from './store-failure.js';
+import { patienceOf, type RequestPolicy } from './policies.js';
+import { asStoreFailure, withStoreRetries } from './store-failure.js';
 
 /** Ranges of one object of a store. */
 export interface ObjectReader {
@@ -17,7 +17,7 @@ export interface ObjectReader {
 export function openObject(
   store: ObjectStore,
   { key, size }: { readonly key: string; readonly size: number },
-  policy: RetryPolicy & { readonly stallMs: number }
+  policy: RequestPolicy
 ): ObjectReader {
   let opened: Promise<FileHandle> | undefined;
 
@@ -30,8 +30,8 @@ export function openObject(
     }
   };
 
-  const read: ReadPart = (range, into, { signal, onBytes }) =>
-    withRetries(policy, { signal }, async () => {
+  const read: ReadPart = (range, into, { signal, onBytes, giveWay }) =>
+    withStoreRetries({ store, key }, policy, { signal, giveWay }, async () => {
       // Asked for at each try, for signatures end.
       const target = await store.readTarget(key, { signal });
       if (target.kind === 'file') {
@@ -40,7 +40,7 @@ export function openObject(
         return;
       }
       try {
-        await getRange({ target, range, totalSize: size, into, signal, stallMs: policy.stallMs, onBytes });
+        await getRange({ target, range, totalSize: size, into, signal, ...patienceOf(policy), onBytes });
       } catch (error) {
         signal.throwIfAborted();
         throw asStoreFailure(error, key);

@@ -11,13 +11,21 @@ export interface RetryPolicy {
   readonly longestWaitMs: number;
 }
 
+/** How tries end, and what happens between them. */
+export interface RetryOptions {
+  readonly signal: AbortSignal;
+  readonly isFinal?: (error: unknown) => boolean;
+  /** Runs each wait for the next try, so that nothing need be held meanwhile. */
+  readonly giveWay?: ((wait: () => Promise<void>) => Promise<void>) | undefined;
+}
+
 /** Tries again on failures that may pass. */
 export async function withRetries<T>(
   policy: RetryPolicy,
-  options: { readonly signal: AbortSignal; readonly isFinal?: (error: unknown) => boolean },
+  options: RetryOptions,
   attempt: () => Promise<T>
 ): Promise<T> {
-  const { signal, isFinal = () => false } = options;
+  const { signal, isFinal = () => false, giveWay = (wait: () => Promise<void>) => wait() } = options;
   for (let failures = 0; ; failures++) {
     signal.throwIfAborted();
     try {
@@ -26,7 +34,7 @@ export async function withRetries<T>(
       const waitMs = waitBeforeNext(policy, failures, error);
       if (waitMs === undefined || signal.aborted || isFinal(error)) throw error;
       // The failure of an aborted wait hides the reason; the next round throws it.
-      await setTimeout(waitMs, undefined, { signal }).catch(() => undefined);
+      await giveWay(() => setTimeout(waitMs, undefined, { signal }).catch(() => undefined));
     }
   }
 }

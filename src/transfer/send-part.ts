@@ -1,25 +1,30 @@
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { putBytes, type PutAnswer } from '../http/put-bytes.js';
+import { reasonIn } from '../http/range-answer.js';
 import { retryAfterMs } from '../http/retry-after.js';
+import type { Patience } from '../http/stall-watch.js';
 import type { HttpTarget, ObjectStore, PartDescription, Receipt, Upload } from '../storage/object-store.js';
 import { openPartFiles } from './part-files.js';
-import { withRetries, type RetryPolicy } from './retries.js';
+import type { GiveWay } from './permits.js';
+import { patienceOf, type RequestPolicy } from './policies.js';
+import { withStoreRetries } from './store-failure.js';
 
 /** Brings parts of one upload into the store. */
 export interface PartSender {
   /** The bytes lie in shared memory, and are not looked at afterwards, also when it fails. */
-  send(part: PartDescription, bytes: Uint8Array, options: { readonly signal: AbortSignal }): Promise<Receipt>;
+  send(part: PartDescription, bytes: Uint8Array, options: SendOptions): Promise<Receipt>;
   /** After the last part: done when the store holds them all for good, as far as it tells; fails as `send` does. */
   settle(): Promise<void>;
   close(): Promise<void>;
 }
 
+interface SendOptions {
+  readonly signal: AbortSignal;
+  readonly giveWay?: GiveWay;
+}
+
 /** Sends each part to where the store wants it, again and again if need be. */
-export function createPartSender(
-  store: ObjectStore,
-  upload: Upload,
-  policy: RetryPolicy & { readonly stallMs: number }
-): PartSender {
+export function createPartSender(store: ObjectStore, upload: Upload, policy: RequestPolicy): PartSender {
   const files = openPartFiles();
   const asFailure = (error: unknown): never => {
     throw writeFailure(error, `${upload.key} in ${store.root}`);
@@ -28,7 +33,7 @@ export function createPartSender(
   async function sendOnce(part: PartDescription, bytes: Uint8Array, signal: AbortSignal): Promise<Receipt> {
     const target = await store.partTarget(upload, part, { signal });
     if (target.kind === 'http') {
-      const etag = await putPart(target, bytes, { signal, stallMs: policy.stallMs, key: upload.key });
+      const etag = await putPart(target, bytes, { ...patienceOf(policy), signal, key: upload.key });
       return store.confirmPart(upload, part, etag, { signal });
     }
     await files.write(target.path, bytes, target.position).catch(asFailure);
@@ -36,52 +41,36 @@ export function createPartSender(
   }
 
   return {
-    async send(part, bytes, { signal }) {
-      try {
-        return await withRetries(policy, { signal }, () => sendOnce(part, bytes, signal));
-      } catch (error) {
-        throw refusedForGood(error);
-      }
-    },
+    send: (part, bytes, options) =>
+      withStoreRetries({ store, key: upload.key }, policy, options, () => sendOnce(part, bytes, options.signal)),
     settle: () => files.settle().catch(asFailure),
     close: () => files.close(),
   };
 }
 
-/** A signature that ended is refused once; who is refused with fresh ones too may not write. */
-function refusedForGood(error: unknown): unknown {
-  if (!isPrefetchError(error, 'StoreUnavailable')) return error;
-  const { status } = error.details;
-  if (status !== 401 && status !== 403) return error;
-  return new PrefetchError('StoreAccessDenied', error.message.replace(/^StoreUnavailable: /, ''), {
-    details: error.details,
-  });
-}
-
-interface PutOptions {
+interface PutOptions extends Patience {
   readonly signal: AbortSignal;
-  readonly stallMs: number;
   readonly key: string;
 }
 
 /** One PUT; its ETag, or the failure that the answer stands for. */
 async function putPart(target: HttpTarget, body: Uint8Array, options: PutOptions): Promise<string> {
-  const { signal, stallMs, key } = options;
-  return etagOf(await putBytes({ target, body, signal, stallMs }), key);
+  const { key, ...rest } = options;
+  return etagOf(await putBytes({ target, body, ...rest }), key);
 }
 
 /** The ETag of a good answer to a PUT; anything else is a failure. */
 export function etagOf(answer: PutAnswer, key: string): string {
-  const { status, headers, text } = answer;
+  const { origin, status, headers, text } = answer;
   if (status === 200 && headers.etag !== undefined) return headers.etag;
-  const code = /<Code>([A-Za-z0-9]+)<\/Code>/.exec(text)?.[1];
+  const code = reasonIn(text);
   const waitMs = retryAfterMs(headers);
   const options = {
     details: { status, ...(code === undefined ? {} : { storeCode: code }) },
     ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }),
   };
   const problem = status === 200 ? 'a 200 without ETag' : [status, code].filter((word) => word !== undefined).join(' ');
-  const message = `The store answered ${problem} to bytes of ${key}`;
+  const message = `${origin} answered ${problem} to bytes of ${key}`;
   if (code === 'NoSuchUpload') return fail('UploadNotFound');
   if (code === 'NoSuchBucket') return fail('BucketNotFound');
   // Also the answer to a signature that ended on the way: the next try gets a fresh one.

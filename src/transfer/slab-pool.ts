@@ -1,5 +1,5 @@
 import { PrefetchError } from '../core/errors.js';
-import { createPermits } from './permits.js';
+import { createPermits, type AskOptions, type Claimant } from './permits.js';
 import { sharedBuffer } from './worker-thread.js';
 
 /** Memory for one part. */
@@ -15,16 +15,16 @@ export interface SlabPool {
   readonly inUseBytes: number;
   readonly peakBytes: number;
   /** Waits for memory of a part. */
-  takeSlab(size: number, options: { readonly signal: AbortSignal }): Promise<Slab>;
+  takeSlab(size: number, options: AskOptions): Promise<Slab>;
   /** Waits for memory of several parts at once: who holds some of them and waits for the rest may wait for ever. */
-  takeSlabs(count: number, size: number, options: { readonly signal: AbortSignal }): Promise<Slab[]>;
+  takeSlabs(count: number, size: number, options: AskOptions): Promise<Slab[]>;
   /** Waits for room for bytes that somebody else allocates; the result gives it back. */
-  reserve(size: number, options: { readonly signal: AbortSignal }): Promise<() => void>;
+  reserve(size: number, options: AskOptions): Promise<() => void>;
 }
 
-/** Permits come before bytes: where the budget is used up, nothing is read. */
-export function createSlabPool(budgetBytes: number): SlabPool {
-  const permits = createPermits(budgetBytes);
+/** Permits come before bytes: where the budget is used up, nothing is read. `reserve` is as that of permits. */
+export function createSlabPool(budgetBytes: number, shares: { readonly reserve?: number } = {}): SlabPool {
+  const permits = createPermits(budgetBytes, shares);
   // Slabs are kept for the next part: fresh memory costs a page fault per 4 KiB.
   const kept: Uint8Array[] = [];
   let keptBytes = 0;
@@ -35,11 +35,7 @@ export function createSlabPool(budgetBytes: number): SlabPool {
     while (keptBytes + liveBytes > budgetBytes) keptBytes -= kept.shift()?.length ?? keptBytes;
   }
 
-  async function permit(
-    count: number,
-    size: number,
-    options: { readonly signal: AbortSignal }
-  ): Promise<(() => void)[]> {
+  async function permit(count: number, size: number, options: AskOptions): Promise<(() => void)[]> {
     const wanted = count * size;
     if (wanted > budgetBytes) {
       throw new PrefetchError(
@@ -80,7 +76,7 @@ export function createSlabPool(budgetBytes: number): SlabPool {
     };
   }
 
-  async function takeSlabs(count: number, size: number, options: { readonly signal: AbortSignal }): Promise<Slab[]> {
+  async function takeSlabs(count: number, size: number, options: AskOptions): Promise<Slab[]> {
     return (await permit(count, size, options)).map((giveBack) => takeKept(size, giveBack));
   }
 
@@ -103,5 +99,21 @@ export function createSlabPool(budgetBytes: number): SlabPool {
       return slab;
     },
     takeSlabs,
+  };
+}
+
+/** The same memory, asked for in the name of one claimant. */
+export function slabPoolOf(pool: SlabPool, claimant: Claimant): SlabPool {
+  return {
+    budgetBytes: pool.budgetBytes,
+    get inUseBytes() {
+      return pool.inUseBytes;
+    },
+    get peakBytes() {
+      return pool.peakBytes;
+    },
+    takeSlab: (size, { signal }) => pool.takeSlab(size, { signal, claimant }),
+    takeSlabs: (count, size, { signal }) => pool.takeSlabs(count, size, { signal, claimant }),
+    reserve: (size, { signal }) => pool.reserve(size, { signal, claimant }),
   };
 }

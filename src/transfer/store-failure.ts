@@ -1,4 +1,37 @@
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import type { ObjectStore } from '../storage/object-store.js';
+import { adviceOnRefusal, areCredentialsEnded } from '../storage/refusals.js';
+import { withRetries, type RetryOptions, type RetryPolicy } from './retries.js';
+
+/** An object whose bytes are asked for or sent. */
+export interface StoredObject {
+  readonly store: Pick<ObjectStore, 'root' | 'renewCredentials'>;
+  readonly key: string;
+}
+
+/**
+ * Tries again on failures of a store that may pass. Each attempt asks for a target of its own, so that each is signed
+ * anew, with new credentials where the old ones have ended; who is refused with fresh signatures too may not do this.
+ */
+export async function withStoreRetries<T>(
+  object: StoredObject,
+  policy: RetryPolicy,
+  options: RetryOptions,
+  attempt: () => Promise<T>
+): Promise<T> {
+  try {
+    return await withRetries(policy, options, async () => {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (areCredentialsEnded(reasonOf(error))) await object.store.renewCredentials?.();
+        throw error;
+      }
+    });
+  } catch (error) {
+    throw refusedForGood(error, object);
+  }
+}
 
 /** The mover speaks of sources; here the source is the store. */
 export function asStoreFailure(error: unknown, key: string): unknown {
@@ -9,5 +42,27 @@ export function asStoreFailure(error: unknown, key: string): unknown {
   };
   const code =
     error.details['status'] === 404 || error.details['status'] === 416 ? 'ObjectNotFound' : 'StoreUnavailable';
-  return new PrefetchError(code, `${key} cannot be read back: ${error.message}`, options);
+  return new PrefetchError(code, `${key} cannot be read back: ${error.message.replace(/^\w+: /, '')}`, options);
+}
+
+function refusedForGood(error: unknown, { store, key }: StoredObject): unknown {
+  if (!isPrefetchError(error, 'StoreUnavailable')) return error;
+  const reason = reasonOf(error);
+  const { status } = error.details;
+  const passes = areCredentialsEnded(reason);
+  if (!passes && status !== 401 && status !== 403) return error;
+  const text = error.message.replace(/^StoreUnavailable: /, '').replace(/\.$/, '');
+  return new PrefetchError(
+    passes ? 'StoreUnavailable' : 'StoreAccessDenied',
+    `${text}, with fresh signatures too (${key} in ${store.root}): ${adviceOnRefusal(reason) ?? whoMayNot}`,
+    { details: { ...error.details, store: store.root, key } }
+  );
+}
+
+const whoMayNot =
+  'check that the credentials of the worker may get, put, list and delete objects there, and whether a policy, a tag or ' +
+  'the owner of this object keeps them from it';
+
+function reasonOf(error: unknown): unknown {
+  return isPrefetchError(error) ? error.details['storeCode'] : undefined;
 }

@@ -1,6 +1,7 @@
 import type { ObjectStore, PartDescription } from '../storage/object-store.js';
 import type { RangeSource } from '../hub/range-source.js';
 import { createPartSink, type PartSink, type StreamedParts } from './part-sink.js';
+import { holdOne } from './permits.js';
 import type { ProgressCounter } from './progress.js';
 import type { ReadPart } from './read-part.js';
 import type { OpenUpload } from './take-up.js';
@@ -66,17 +67,12 @@ async function fetchParts(move: Move): Promise<void> {
     }
     try {
       const range = { start: part.position, end: part.position + part.size };
-      const giveBack = await context.getLanes.acquire(1, { signal });
-      try {
-        await readPart(range, slab.bytes, {
-          signal,
-          onBytes: (count) => {
-            progress.fetched(count);
-          },
-        });
-      } finally {
-        giveBack();
-      }
+      const onBytes = (count: number): void => {
+        progress.fetched(count);
+      };
+      await holdOne(context.getLanes, { signal }, (giveWay) =>
+        readPart(range, slab.bytes, { signal, onBytes, giveWay })
+      );
     } catch (error) {
       slab.release();
       throw error;

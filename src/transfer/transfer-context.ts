@@ -27,6 +27,8 @@ export interface TransferRequest {
   readonly key: string;
   /** Whether an object that is there already is read back and kept when it is right, or replaced unseen. */
   readonly trust: 'verify-existing' | 'replace';
+  /** The model that the file is of: models share lanes and memory evenly. Default: the folder of the key. */
+  readonly model?: string;
 }
 
 /** How far a file is. */

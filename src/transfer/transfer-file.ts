@@ -1,5 +1,6 @@
 import { findExisting } from './find-existing.js';
 import { transferLarge } from './large-file.js';
+import { patienceOf } from './policies.js';
 import { countProgress } from './progress.js';
 import { readFromSource, type ReadPart } from './read-part.js';
 import { transferSmall } from './small-file.js';
@@ -39,7 +40,7 @@ async function transferInTurn(
     const info = await transferSmall(context, request, { signal, progress });
     return { etag: info.etag, size, fetchedBytes: progress.fetchedBytes, how: 'fetched' };
   }
-  const readPart = request.readPart ?? readFromSource(source, { ...get, stallMs });
+  const readPart = request.readPart ?? readFromSource(source, { ...get, ...patienceOf(context.policies) });
   const { info, how } = await transferLarge(context, request, { signal, progress, readPart });
   return { etag: info.etag, size, fetchedBytes: progress.fetchedBytes, how };
 }

@@ -4,9 +4,9 @@ import { PrefetchError } from '../core/errors.js';
 import { MiB } from '../core/units.js';
 import { putStream } from '../http/put-bytes.js';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
-import type { Policies } from './policies.js';
-import { withRetries } from './retries.js';
+import { patienceOf, type Policies } from './policies.js';
 import { etagOf } from './send-part.js';
+import { withStoreRetries } from './store-failure.js';
 
 /** A checked file on this machine, bound for one key. */
 export interface WholeUpload {
@@ -23,11 +23,11 @@ export async function uploadWhole(
 ): Promise<ObjectInfo> {
   const { path, size } = file;
   const description = { size, crc32: await crc32OfFile(path, signal) };
-  await withRetries(policies.put, { signal }, async () => {
+  await withStoreRetries({ store, key }, policies.put, { signal }, async () => {
     const target = await store.objectTarget(key, description, { signal });
     const body = createReadStream(path, { highWaterMark: MiB });
     try {
-      etagOf(await putStream({ target, size, body: bytesOf(body), signal, stallMs: policies.stallMs }), key);
+      etagOf(await putStream({ target, size, body: bytesOf(body), signal, ...patienceOf(policies) }), key);
     } finally {
       body.destroy();
     }

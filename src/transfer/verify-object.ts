@@ -3,12 +3,12 @@ import { createReadStream } from 'node:fs';
 import type { Digest } from '../core/digest.js';
 import { PrefetchError } from '../core/errors.js';
 import { MiB } from '../core/units.js';
+import type { Patience } from '../http/stall-watch.js';
 import { streamRange } from '../http/stream-range.js';
 import type { HttpTarget, ObjectStore } from '../storage/object-store.js';
 import { createContentHash } from './content-hash.js';
-import { defaultPolicies } from './policies.js';
-import { withRetries } from './retries.js';
-import { asStoreFailure } from './store-failure.js';
+import { defaultPolicies, patienceOf } from './policies.js';
+import { asStoreFailure, withStoreRetries } from './store-failure.js';
 
 /** What is read back, and how it is to be hashed. */
 export interface ObjectToHash {
@@ -21,7 +21,7 @@ export interface ObjectToHash {
 export async function hashObject(
   store: ObjectStore,
   object: ObjectToHash,
-  { signal, stallMs = defaultPolicies.stallMs }: { readonly signal: AbortSignal; readonly stallMs?: number }
+  { signal, ...patience }: Partial<Patience> & { readonly signal: AbortSignal }
 ): Promise<string> {
   const { key, size, algorithm } = object;
   const hash = createContentHash(algorithm, size);
@@ -31,11 +31,12 @@ export async function hashObject(
     hashed += chunk.length;
   };
   if (size === 0) return hash.digest('hex');
-  await withRetries(defaultPolicies.get, { signal }, async () => {
+  const policy = { ...defaultPolicies.get, ...patienceOf({ ...defaultPolicies, ...patience }) };
+  await withStoreRetries({ store, key }, policy, { signal }, async () => {
     const target = await store.readTarget(key, { signal });
     // A new try goes on where the last one ended: what is hashed is hashed.
     const from = { position: hashed, size };
-    if (target.kind === 'http') await readHttp(target, { ...from, key }, { signal, stallMs, take });
+    if (target.kind === 'http') await readHttp(target, { ...from, key }, { signal, take, ...patienceOf(policy) });
     else await readFile(target.path, { signal, from: hashed, take });
   });
   return hash.digest('hex');
@@ -63,11 +64,11 @@ interface Reading {
 async function readHttp(
   target: HttpTarget,
   { position, size, key }: { readonly position: number; readonly size: number; readonly key: string },
-  { signal, stallMs, take }: Reading & { readonly stallMs: number }
+  { take, ...options }: Reading & Patience
 ): Promise<void> {
   const range = { start: position, end: size };
   try {
-    await streamRange({ target, range, totalSize: size, signal, stallMs, onChunk: take });
+    await streamRange({ target, range, totalSize: size, onChunk: take, ...options });
   } catch (error) {
     throw asStoreFailure(error, key);
   }

@@ -8,6 +8,8 @@ export interface SeenRequest {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
+  /** Whose credentials it is signed with. */
+  readonly accessKey: string | undefined;
   /** What the store answered, once it did. */
   readonly status?: number;
 }
@@ -164,5 +166,10 @@ function sendHalf(incoming: IncomingMessage, upstream: ReturnType<typeof startRe
 
 function describeRequest(incoming: IncomingMessage): SeenRequest {
   const url = new URL(incoming.url ?? '/', 'http://proxy');
-  return { method: incoming.method ?? '', path: decodeURIComponent(url.pathname), query: url.searchParams };
+  return {
+    method: incoming.method ?? '',
+    path: decodeURIComponent(url.pathname),
+    query: url.searchParams,
+    accessKey: /Credential=([^/]+)\//.exec(incoming.headers.authorization ?? '')?.[1],
+  };
 }

@@ -5,7 +5,7 @@ import {
   type TransferEngine,
   type TransferRequest,
 } from '../../src/transfer/engine.js';
-import type { Policies } from '../../src/transfer/policies.js';
+import { defaultPolicies, type Policies } from '../../src/transfer/policies.js';
 import { closeIdleSockets } from '../../src/http/agents.js';
 import { startMemoryStore, type MemoryStore } from './memory-store.js';
 import { serveSource, type TestSource, type TestSourceOptions } from './test-source.js';
@@ -16,6 +16,7 @@ export const quickPolicies: Policies = {
   get: { tries: 5, baseMs: 1, capMs: 10, longestWaitMs: 50 },
   put: { tries: 3, baseMs: 1, capMs: 10, longestWaitMs: 50 },
   stallMs: 10_000,
+  leastRate: defaultPolicies.leastRate,
 };
 
 export const partSize = 100_000;

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { closeIdleSockets } from '../../src/http/agents.js';
 import { getRange, type GetRangeRequest } from '../../src/http/get-range.js';
 import { isLocationRefused } from '../../src/http/range-answer.js';
+import { streamRange } from '../../src/http/stream-range.js';
 import { rangeOf, reset, serveRange, startServer, until, type LocalServer } from '../helpers/local-server.js';
 
 const bytes = randomBytes(3_000_001);
@@ -243,6 +244,22 @@ describe('a bad source', () => {
     expect(Buffer.compare(into, bytes.subarray(10, 30))).toBe(0);
   });
 
+  test('a source that drips is cut, whether its answer needs a parser or not', async () => {
+    for (const headers of [part, { 'Content-Range': part['Content-Range'] }]) {
+      const server = await serve((_, response) => {
+        response.writeHead(206, headers);
+        const drip = setInterval(() => response.write('x'), 10);
+        response.on('close', () => {
+          clearInterval(drip);
+        });
+      });
+      const error = await failure(read(server, { leastRate: { bytes: 5000, windowMs: 100 } }));
+      expect(error).toMatchObject({ code: 'SourceStalled' });
+      expect(String(error)).toMatch(/\d+ bytes in 100 ms, where 5000 are the least/);
+      await until(() => server.sockets.size === 0, 'the dripping connection to be cut');
+    }
+  });
+
   test.each([401, 403, 410])('a location refused with %i can be told from other failures', async (status) => {
     const server = await serve((_, response) => {
       response.writeHead(status).end();
@@ -253,6 +270,58 @@ describe('a bad source', () => {
     });
     expect(isLocationRefused(await failure(read(broken)))).toBe(false);
   });
+
+  const refusals: [title: string, handler: RequestListener][] = [
+    ['at once', (_, response) => response.end('<Error><Code>InvalidObjectState</Code></Error>')],
+    [
+      'in pieces',
+      (_, response) => {
+        response.write('<Error><Code>InvalidObj', () => {
+          setImmediate(() => response.end('ectState</Code></Error>'));
+        });
+      },
+    ],
+    [
+      'with a length, and breaks off',
+      (_, response) => {
+        const head = '<Error><Code>InvalidObjectState</Code>';
+        response.setHeader('Content-Length', 1000);
+        response.write(head, () => response.socket?.destroy());
+      },
+    ],
+  ];
+
+  test.each(refusals)('a refusal that says why %s is told with its reason', async (_, handler) => {
+    const server = await serve((request, response) => {
+      response.statusCode = 403;
+      response.setHeader('Content-Type', 'application/xml');
+      handler(request, response);
+    });
+    const refused = { code: 'SourceUnavailable', details: { status: 403, storeCode: 'InvalidObjectState' } };
+    expect(await failure(read(server))).toMatchObject(refused);
+    const range = { start: 1000, end: 2_500_000 };
+    const target = { url: `${server.origin}/file`, headers: {} };
+    const { signal } = new AbortController();
+    const streamed = streamRange({
+      target,
+      range,
+      totalSize: bytes.length,
+      signal,
+      stallMs: 5000,
+      onChunk: () => undefined,
+    });
+    expect(await failure(streamed)).toMatchObject(refused);
+  });
+
+  test.each(['', 'x'.repeat(1_000_000), '<Error></Error>'])(
+    'a refusal that says nothing is told with its status',
+    async (text) => {
+      const server = await serve((_, response) => {
+        response.writeHead(403, { 'Content-Type': 'application/xml' }).end(text);
+      });
+      expect(await failure(read(server))).toMatchObject({ code: 'SourceUnavailable', details: { status: 403 } });
+    }
+  );
 
   test('a rate limit carries the time that the server asks for', async () => {
     const limited = await serve((_, response) => {

@@ -131,6 +131,44 @@ test('a server that takes nothing is an unavailable store', async () => {
   });
 });
 
+test('a store that takes or answers by drips is an unavailable store', async () => {
+  const taking = await serve((request) => {
+    request.pause();
+    const sip = setInterval(() => void request.read(16_384), 10);
+    request.on('close', () => {
+      clearInterval(sip);
+    });
+  });
+  const answering = await serve((request, response) => {
+    request.resume().on('end', () => {
+      response.writeHead(200, { ETag: '"e"' });
+      const drip = setInterval(() => response.write('x'), 10);
+      response.on('close', () => {
+        clearInterval(drip);
+      });
+    });
+  });
+  for (const { server, target } of [taking, answering]) {
+    const error: unknown = await putBytes({
+      target,
+      body: randomBytes(20_000_000),
+      stallMs: 5000,
+      leastRate: { bytes: 5_000_000, windowMs: 150 },
+    }).catch((error: unknown) => error);
+    expect(error).toMatchObject({ code: 'StoreUnavailable' });
+    expect(String(error)).toContain('where 5000000 are the least');
+    await until(() => server.sockets.size === 0, 'the connection to be cut');
+  }
+});
+
+test('a store that thinks for long before it answers is not slow', async () => {
+  const { target } = await serve((request, response) => {
+    request.resume().on('end', () => setTimeout(() => response.end('done'), 500));
+  });
+  const leastRate = { bytes: 1, windowMs: 150 };
+  expect(await putBytes({ target, body, stallMs: 5000, leastRate })).toMatchObject({ text: 'done' });
+});
+
 test('abort cuts the connection and rejects with the reason', async () => {
   const abort = new AbortController();
   const reason = new Error('enough');

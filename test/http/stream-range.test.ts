@@ -34,7 +34,7 @@ test('hands over one chunk at a time, in order, and ends when the last one is ta
   expect(Buffer.concat(taken).equals(bytes)).toBe(true);
 });
 
-test('is not cut as stalled while its reader is slow', async () => {
+test('is not cut as stalled or slow while its reader is slow', async () => {
   let chunks = 0;
   server = await startServer((request, response) => {
     serveRange(bytes, request, response);
@@ -45,6 +45,7 @@ test('is not cut as stalled while its reader is slow', async () => {
     totalSize: bytes.length,
     signal: new AbortController().signal,
     stallMs: 100,
+    leastRate: { bytes: 200_000, windowMs: 200 },
     onChunk: async () => {
       if (chunks++ < 2) await new Promise((resolve) => setTimeout(resolve, 250));
     },

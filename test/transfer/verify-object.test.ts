@@ -39,6 +39,28 @@ test('a reading that is cut goes on where it ended', async () => {
   expect(ranges).toEqual(['bytes=0-2999999', 'bytes=1000000-2999999']);
 });
 
+test('a store that drips is cut, and the reading goes on', async () => {
+  const bytes = bytesOf(100_000);
+  const store = await setup.store();
+  await store.put('key', bytes);
+  const ranges: (string | undefined)[] = [];
+  store.faults.intercept = (request, response) => {
+    ranges.push(request.headers.range);
+    if (ranges.length > 1) return false;
+    response.writeHead(206, { 'Content-Range': 'bytes 0-99999/100000', 'Content-Length': 100_000 });
+    let sent = 0;
+    const timer = setInterval(() => response.write(bytes.subarray(sent, ++sent)), 20);
+    response.on('close', () => {
+      clearInterval(timer);
+    });
+    return true;
+  };
+  const options = { ...live(), leastRate: { bytes: 1000, windowMs: 200 } };
+  const hex = await hashObject(store, { key: 'key', size: bytes.length, algorithm: 'sha256' }, options);
+  expect(hex).toBe(sha256Of(bytes).hex);
+  expect(ranges).toEqual(['bytes=0-99999', expect.stringMatching(/^bytes=\d{1,2}-99999$/)]);
+});
+
 test('an object that is gone fails under its key, as a failure of the store', async () => {
   const store = await setup.store();
   await store.put('key', bytesOf(10));

@@ -1,5 +1,6 @@
 import type { ObjectStore } from '../../storage/object-store.js';
 import { openObject, type ObjectReader } from '../../transfer/read-object.js';
+import { patienceOf } from '../../transfer/policies.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 
 /** Objects of a store that are read range by range, over the GET lanes of this process. */
@@ -28,7 +29,7 @@ export function openRangeReader(
   function openOnce(file: number): ObjectReader {
     const object = objects[file];
     if (object === undefined) throw new Error(`There is no object ${file}`);
-    const reader = opened.get(file) ?? openObject(store, object, { ...policies.get, stallMs: policies.stallMs });
+    const reader = opened.get(file) ?? openObject(store, object, { ...policies.get, ...patienceOf(policies) });
     opened.set(file, reader);
     return reader;
   }

@@ -76,6 +76,8 @@ function makeClient(
       throwOnRequestTimeout: true,
     }),
     logger: silent,
+    // For the providers of credentials: the SDK reads the files of profiles once per process, and they are rotated.
+    ...{ ignoreCache: true },
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(profile === undefined ? {} : { profile }),
     ...(credentials === undefined ? {} : { credentials }),

@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 import { PrefetchError, isPrefetchError, type ErrorCode } from '../../core/errors.js';
+import { reasonIn } from '../../http/range-answer.js';
 import { retryAfterMs } from '../../http/retry-after.js';
+import { adviceOnRefusal } from '../refusals.js';
 
 /** What messages say about a failed request; never its headers or its URL, which may be signed. */
 export interface S3Context {
@@ -34,7 +36,12 @@ const byName: Readonly<Record<string, ErrorCode>> = {
   InvalidAccessKeyId: 'StoreAccessDenied',
   XAdminUserNotFound: 'StoreAccessDenied',
   SignatureDoesNotMatch: 'StoreAccessDenied',
-  ExpiredToken: 'StoreAccessDenied',
+  InvalidObjectState: 'StoreAccessDenied',
+  // A rotated profile, a role or a worker that is started again heals these.
+  ExpiredToken: 'StoreUnavailable',
+  ExpiredTokenException: 'StoreUnavailable',
+  RequestExpired: 'StoreUnavailable',
+  TokenRefreshRequired: 'StoreUnavailable',
   InvalidToken: 'StoreAccessDenied',
   RequestTimeTooSkewed: 'StoreAccessDenied',
   CredentialsProviderError: 'StoreCredentialsMissing',
@@ -86,7 +93,7 @@ export function failureError(failure: S3Failure, context: S3Context): PrefetchEr
   const code = byName[name] ?? (status === undefined ? undefined : byStatus[status]) ?? 'StoreUnavailable';
   const said = status === undefined ? name : `${name}, HTTP ${String(status)}`;
   const what = context.key === undefined ? '' : ` ${JSON.stringify(context.key)} in`;
-  const hint = advice[code];
+  const hint = adviceOnRefusal(name) ?? advice[code];
   return new PrefetchError(
     code,
     `Could not ${context.action}${what} bucket ${context.bucket} at ${context.endpoint} (${said})` +
@@ -104,7 +111,7 @@ export function failureOf(answer: {
   readonly text: string;
   readonly headers: IncomingHttpHeaders;
 }): S3Failure {
-  const name = /<Code>([A-Za-z0-9_.-]{1,100})<\/Code>/.exec(answer.text)?.[1] ?? 'no error code';
+  const name = reasonIn(answer.text) ?? 'no error code';
   const delayMs = retryAfterMs(answer.headers);
   return { name, status: answer.status, ...(delayMs === undefined ? {} : { retryAfterMs: delayMs }) };
 }

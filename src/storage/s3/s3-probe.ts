@@ -5,6 +5,7 @@ import { isPrefetchError, type ErrorCode, type PrefetchError } from '../../core/
 import { putBytes } from '../../http/put-bytes.js';
 import { GiB, MiB } from '../../core/units.js';
 import type { Receipt, StoreCapabilities } from '../object-store.js';
+import { areCredentialsEnded } from '../refusals.js';
 import { sendComplete } from './s3-complete.js';
 import { contextOf, type S3Connection } from './s3-connection.js';
 import { failureError, failureOf } from './s3-errors.js';
@@ -134,9 +135,10 @@ async function answerOf<T>(ask: () => Promise<T>): Promise<T | undefined> {
 const refusals: readonly unknown[] = [400, 405, 501];
 const failures: readonly ErrorCode[] = ['BucketNotFound', 'StoreAccessDenied', 'StoreCredentialsMissing', 'DiskFull'];
 
-/** Some answer 400 to bad credentials too; taken for a refusal, it would stay remembered. */
-function isRefusal({ code, details }: PrefetchError): boolean {
-  return refusals.includes(details['status']) && !failures.includes(code) && details['reason'] !== 'RequestTimeout';
+/** Some answer 400 to bad credentials and to ended ones too; taken for a refusal, it would stay remembered. */
+function isRefusal({ code, details: { status, reason } }: PrefetchError): boolean {
+  if (reason === 'RequestTimeout' || areCredentialsEnded(reason)) return false;
+  return refusals.includes(status) && !failures.includes(code);
 }
 
 /** A store may allow writing and no removing; leftovers of a probe are a few bytes. */

@@ -5,7 +5,9 @@ import { crc32 } from 'node:zlib';
 import { isPrefetchError, type PrefetchError } from '../../core/errors.js';
 import { putBytes } from '../../http/put-bytes.js';
 import type { PutOptions } from '../object-store.js';
+import { areCredentialsEnded } from '../refusals.js';
 import { contextOf, type S3Connection } from './s3-connection.js';
+import { renewCredentials } from './s3-credentials.js';
 import { encodeCrc32 } from './s3-crc32.js';
 import { failureError, failureOf } from './s3-errors.js';
 import { plainEtag } from './s3-keys.js';
@@ -34,6 +36,7 @@ export async function putObject(
       return await putOnce(place, { ...put, headers }, options.signal);
     } catch (error) {
       if (!isPrefetchError(error, 'StoreUnavailable') || tries === TRIES) throw error;
+      if (areCredentialsEnded(error.details['reason'])) await renewCredentials(place.connection);
       await delay(delayMs(error, tries), undefined, options.signal === undefined ? {} : { signal: options.signal });
     }
   }

@@ -1,7 +1,10 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 
+import { isPrefetchError } from '../../core/errors.js';
 import type { RequestOptions } from '../object-store.js';
+import { areCredentialsEnded } from '../refusals.js';
 import { contextOf, type S3Connection } from './s3-connection.js';
+import { renewCredentials } from './s3-credentials.js';
 import { s3Error } from './s3-errors.js';
 
 /** How long the store may take: seconds for a lookup, minutes where it moves bytes by itself. */
@@ -25,11 +28,35 @@ export interface SendOptions {
 const SLOW_MS = 15 * 60_000;
 const QUICK_TRIES = 5;
 
-/** Sends a control request with time limits, and gives failures as errors of a store. */
+/**
+ * Sends a control request with time limits, and gives failures as errors of a store. Where the credentials have ended, it
+ * is sent once more with new ones.
+ */
 export async function sendControl<T>(
   connection: S3Connection,
   request: ControlRequest<T>,
-  { signal }: RequestOptions = {}
+  options: RequestOptions = {}
+): Promise<T> {
+  try {
+    return await sendOnce(connection, request, options);
+  } catch (error) {
+    if (!mayHaveEnded(error)) throw error;
+    await renewCredentials(connection);
+    return sendOnce(connection, request, options);
+  }
+}
+
+/** An answer to HEAD has no body that could name the reason. */
+function mayHaveEnded(error: unknown): boolean {
+  if (!isPrefetchError(error)) return false;
+  const { reason, status } = error.details;
+  return areCredentialsEnded(reason) || (reason === 'Unknown' && (status === 400 || status === 403));
+}
+
+async function sendOnce<T>(
+  connection: S3Connection,
+  request: ControlRequest<T>,
+  { signal }: RequestOptions
 ): Promise<T> {
   signal?.throwIfAborted();
   const requestTimeout = request.patience === 'slow' ? SLOW_MS : connection.stallMs;

@@ -15,6 +15,7 @@ import type { S3Options } from '../open-store.js';
 import { formatStoreUrl, type StoreUrl } from '../store-url.js';
 import { completeUpload } from './s3-complete.js';
 import { copyObject } from './s3-copy.js';
+import { renewCredentials } from './s3-credentials.js';
 import { encodeCrc32 } from './s3-crc32.js';
 import { fullKeyOf, plainEtag, scratchKey } from './s3-keys.js';
 import { deleteObject, getObject, headObject, listObjectFolders, listObjects } from './s3-objects.js';
@@ -61,6 +62,7 @@ function objects(session: S3Session): Omit<ObjectStore, 'root' | keyof Multipart
       const target = await sign({ method: 'GET', fullKey: fullKeyOf(connection, key) });
       return { kind: 'http', ...target };
     },
+    renewCredentials: () => renewCredentials(connection),
     close: () => {
       connection.client.destroy();
       return Promise.resolve();
