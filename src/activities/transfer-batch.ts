@@ -54,7 +54,8 @@ export async function transferBatch(
     const copied =
       copy === undefined ? undefined : await copyWithin(dependencies.engine.context, copy, { signal, onProgress });
     if (copied !== undefined) return copied;
-    return dependencies.moveFile({ source, store, key, trust: trustOf(spec, file) }, { signal, onProgress });
+    const model = `${store.root}${spec.dirKey}`;
+    return dependencies.moveFile({ source, store, key, model, trust: trustOf(spec, file) }, { signal, onProgress });
   };
 
   let fetchedBytes = 0;
