@@ -137,7 +137,7 @@ function asHeader(name: string, echo: string): string {
   const encoded = encodeURIComponent(echo);
   if (name === 'Link') return formAt % 2 === 0 ? `<http://h/${echo}>; rel="next"` : `<${encoded}://x>; rel="next"`;
   if (name !== 'Location') return echo;
-  const places = [`http://127.0.0.1:1/${echo}`, `http://user:${encoded}@127.0.0.1:1/`, `${echo}`, `x-${encoded}:/x`];
+  const places = [`http://127.0.0.1:1/${echo}`, `http://user:${encoded}@127.0.0.1:1/`, echo, `x-${encoded}:/x`];
   return places[formAt % places.length] ?? echo;
 }
 
@@ -218,7 +218,7 @@ describe.each([
 /** All that a result or a failure tells anybody: history, terminal, terminal with --verbose. */
 async function textsOf(call: Call): Promise<string[]> {
   try {
-    return [JSON.stringify(await call()) ?? ''];
+    return [JSON.stringify([await call()])];
   } catch (error) {
     const failure = toFailure(error);
     return [
