@@ -1,8 +1,11 @@
 #!/usr/bin/env node
 import { setProcessDefaults } from './config/process-defaults.js';
+import { noteEnvironmentSecrets } from './config/secrets.js';
+import { withoutSecrets } from './core/foreign-text.js';
 import { runWorker } from './run-worker.js';
 
 setProcessDefaults();
+noteEnvironmentSecrets();
 try {
   await runWorker({
     onReady: (queues) => {
@@ -10,6 +13,6 @@ try {
     },
   });
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${withoutSecrets(error instanceof Error ? error.message : String(error))}\n`);
   process.exitCode = 1;
 }

@@ -3,7 +3,7 @@ import { isPrefetchError } from '../core/errors.js';
 import { artifactName, fileSelection } from '../core/identity.js';
 import { dirKey } from '../core/layout.js';
 import type { ParsedInput } from '../core/schemas/input.js';
-import { parseInput } from '../core/schemas/parse.js';
+import { parseKeptInput } from '../core/schemas/parse.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { resolveDestination } from './destination.js';
 
@@ -15,7 +15,7 @@ export async function authenticate(
   value: unknown,
   options: { readonly signal: AbortSignal }
 ): Promise<PrefetchSpec> {
-  const input = parseInput(value);
+  const input = parseKeptInput(value);
   const destination = resolveDestination(input.rawDataPath, destinations);
   const token = await readToken(input.hfTokenKey);
   const resolved = await askHub(hub, input, { ...options, ...(token === undefined ? {} : { token }) });

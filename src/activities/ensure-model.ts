@@ -1,5 +1,6 @@
 import { getClient } from '@temporalio/activity';
 import type { Dir, EnsureModelRequest } from '../core/contract.js';
+import { parseKeptInput } from '../core/schemas/parse.js';
 import { awaitPrefetch } from '../starter/await-prefetch.js';
 import { startPrefetch } from '../starter/start-prefetch.js';
 
@@ -11,6 +12,7 @@ export async function ensureModel(
   { input, taskQueue }: EnsureModelRequest,
   options: { readonly signal: AbortSignal; readonly onPoll: () => void }
 ): Promise<Dir> {
+  parseKeptInput(input);
   const client = getClient();
   const { workflowId } = await startPrefetch(client, input, { taskQueue });
   return awaitPrefetch(client, workflowId, options);

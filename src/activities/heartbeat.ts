@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { withoutSecretsDeep } from '../core/foreign-text.js';
 
 const EVERY_MS = 2_000;
 
@@ -12,17 +13,18 @@ export async function withHeartbeat<T>(
 ): Promise<T> {
   const context = Context.current();
   let details = first;
-  context.heartbeat(details);
+  const beat = () => {
+    context.heartbeat(withoutSecretsDeep(details));
+  };
+  beat();
   // A heartbeat without details would overwrite the last ones, so the timer sends them again.
-  const timer = setInterval(() => {
-    context.heartbeat(details);
-  }, EVERY_MS);
+  const timer = setInterval(beat, EVERY_MS);
   try {
     return await work((latest) => {
       details = latest;
     });
   } finally {
     clearInterval(timer);
-    context.heartbeat(details);
+    beat();
   }
 }

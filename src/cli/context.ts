@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { withoutSecrets } from '../core/foreign-text.js';
 
 export type CliStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
@@ -23,7 +24,7 @@ export class Interrupted extends Error {
 
 /** Tells people what happens: one line on stderr. */
 export function say(context: Pick<CliContext, 'stderr'>, line: string): void {
-  context.stderr.write(`${line}\n`);
+  context.stderr.write(`${withoutSecrets(line)}\n`);
 }
 
 /** Prints the result on stdout. */

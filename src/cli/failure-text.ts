@@ -1,8 +1,13 @@
 import { isPrefetchError } from '../core/errors.js';
+import { shortened, withoutSecrets } from '../core/foreign-text.js';
 import { Interrupted } from './context.js';
 
 /** What stderr gets for a failure: `Code: message`, with the stack only when asked for. */
 export function describeFailure(error: unknown, options: { readonly verbose: boolean }): string {
+  return shortened(withoutSecrets(textOf(error, options)), options.verbose ? 40_000 : 8_000);
+}
+
+function textOf(error: unknown, options: { readonly verbose: boolean }): string {
   if (options.verbose && error instanceof Error) return withCauses(error);
   if (isPrefetchError(error)) return error.message;
   return `Internal: ${error instanceof Error ? error.message : String(error)} (--verbose shows more)`;

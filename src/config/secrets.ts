@@ -1,9 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PrefetchError } from '../core/errors.js';
+import { noteSecret } from '../core/secrets.js';
 import type { Settings } from './environment.js';
 
 const DEFAULT_KEY = 'HF_TOKEN';
+const SECRET_VARIABLE =
+  /^(?:HF_TOKEN(?:_.*)?|HUGGING_FACE_HUB_TOKEN|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|TEMPORAL_API_KEY)$/;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -27,13 +30,26 @@ export async function readToken(
     );
   }
   const token = environment[name]?.trim() || (await readSecretFile(name, settings.secretsFolders));
-  if (token !== undefined && token !== '') return checkShape(token, name);
+  if (token !== undefined && token !== '') {
+    noteSecret(token);
+    return checkShape(token, name);
+  }
   if (key === undefined || key === DEFAULT_KEY) return undefined;
   throw new PrefetchError(
     'TokenNotFound',
     `No secret named "${name}" on this worker: neither an environment variable nor a file in ${settings.secretsFolders.join(', ')}`,
     { details: { hfTokenKey: name } }
   );
+}
+
+/**
+ * Remembers the secrets of the environment, whoever reads them later: what others say is cleaned of them from the first line
+ * on, and none of them is taken for the name of a secret.
+ */
+export function noteEnvironmentSecrets(environment: Environment = process.env): void {
+  for (const [name, value] of Object.entries(environment)) {
+    if (value !== undefined && SECRET_VARIABLE.test(name)) noteSecret(value.trim());
+  }
 }
 
 async function readSecretFile(name: string, folders: readonly string[]): Promise<string | undefined> {

@@ -1,4 +1,5 @@
 import { withoutControls } from './control-characters.js';
+import { withoutSecrets } from './foreign-text.js';
 
 /**
  * Every failure this package reports, by a code that never changes.
@@ -75,7 +76,7 @@ export interface PrefetchErrorOptions {
 /**
  * The one error class of this package. `message` starts with the code, so that it stays in every log and history.
  * It has no control characters but line breaks: names of tensors and the like stand in it, and go to terminals.
- * Neither `message` nor `details` ever hold a token or a signed URL: whoever throws takes care of that.
+ * Neither `message` nor `details` hold a token or a signed query: text of others may stand in them, so both are cleaned.
  */
 export class PrefetchError extends Error {
   override readonly name = 'PrefetchError';
@@ -84,15 +85,26 @@ export class PrefetchError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, text: string, options: PrefetchErrorOptions = {}) {
-    super(`${code}: ${withoutControls(text)}`, options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      `${code}: ${withoutSecrets(withoutControls(text))}`,
+      options.cause === undefined ? undefined : { cause: options.cause }
+    );
     this.code = code;
-    this.details = options.details ?? {};
+    this.details = cleanDetails(options.details ?? {});
     this.retryAfterMs = options.retryAfterMs;
   }
 
   get permanent(): boolean {
     return definitions[this.code].permanent;
   }
+}
+
+function cleanDetails(details: ErrorDetails): ErrorDetails {
+  const clean = Object.entries(details).map(([name, value]): [string, ErrorDetails[string]] => {
+    if (typeof value === 'string') return [name, withoutSecrets(value)];
+    return [name, typeof value === 'object' ? value.map(withoutSecrets) : value];
+  });
+  return Object.fromEntries(clean);
 }
 
 export function isPermanent(code: ErrorCode): boolean {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { foreignText } from '../core/foreign-text.js';
 
 const execute = promisify(execFile);
 
@@ -32,10 +33,5 @@ export function failureReason(error: unknown): string {
   if ('code' in error && error.code === 'ENOENT') return 'there is no such program';
   const lines = 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim().split('\n') : [];
   const said = lines.findLast((line) => /error|no module/i.test(line)) ?? lines.at(-1);
-  return withoutCredentials(said === undefined || said === '' ? error.message : said.trim()).slice(0, 300);
-}
-
-/** A package index may be configured with a user and a password in its URL. */
-function withoutCredentials(line: string): string {
-  return line.replaceAll(/\/\/[^/\s@]+@/g, '//').replaceAll(/\?[^\s)]*/g, '');
+  return foreignText(said === undefined || said === '' ? error.message : said);
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { KiB } from '../core/units.js';
+import { foreignText } from '../core/foreign-text.js';
 import { retryAfterMs } from './retry-after.js';
 import type { ByteRange } from './types.js';
 
@@ -27,7 +28,10 @@ export function checkRangeAnswer(answer: RangeAnswer, question: RangeQuestion): 
   else throw refusalError(answer, question);
   const encoding = answer.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
-    throw new PrefetchError('HubProtocol', `${question.origin} sent ${encoding} bytes where identity was asked for.`);
+    throw new PrefetchError(
+      'HubProtocol',
+      `${question.origin} sent bytes encoded as "${foreignText(encoding, 40)}" where identity was asked for.`
+    );
   }
 }
 
@@ -49,7 +53,9 @@ export function isLocationRefused(error: unknown): boolean {
 function checkPartial(headers: IncomingHttpHeaders, { origin, range, totalSize }: RangeQuestion): void {
   const expected = `bytes ${range.start}-${range.end - 1}/${totalSize}`;
   const got = headers['content-range'] ?? 'no Content-Range';
-  if (got !== expected) throw new PrefetchError('HubProtocol', `${origin} sent "${got}", expected "${expected}".`);
+  if (got !== expected) {
+    throw new PrefetchError('HubProtocol', `${origin} sent "${foreignText(got, 100)}", expected "${expected}".`);
+  }
   checkLength(headers, range.end - range.start, origin);
 }
 
@@ -69,7 +75,7 @@ function checkWhole(headers: IncomingHttpHeaders, { origin, range, totalSize }: 
 function checkLength(headers: IncomingHttpHeaders, expected: number, origin: string): void {
   const length = headers['content-length'];
   if (length === undefined || length === String(expected)) return;
-  throw new PrefetchError('HubProtocol', `${origin} announced ${length} bytes, expected ${expected}.`);
+  throw new PrefetchError('HubProtocol', `${origin} announced ${foreignText(length, 40)} bytes, expected ${expected}.`);
 }
 
 /** The failure that a refusal stands for; `body` is what has come of its body. */

@@ -1,4 +1,6 @@
 import { PrefetchError } from '../core/errors.js';
+import { foreignText } from '../core/foreign-text.js';
+import { noteSecret } from '../core/secrets.js';
 import { exchange, header, type HttpAnswer } from './exchange.js';
 import { failureError, protocolError, refusalError, sourceError, type Subject } from './hub-errors.js';
 import { redirectTarget } from './redirect.js';
@@ -9,6 +11,8 @@ export interface HubClient {
   readonly endpoint: string;
   readonly userAgent: string;
   readonly timeoutMs: number;
+  /** Most bytes of all pages of one listing. */
+  readonly maxListingBytes: number;
 }
 
 export interface HubCall {
@@ -54,7 +58,10 @@ export async function callHub(client: HubClient, call: HubCall): Promise<HubRepl
 
 /** Headers that show a token to the Hub. */
 export function authorization(token: string | undefined): Record<string, string> {
-  return token === undefined ? {} : { authorization: `Bearer ${token}` };
+  if (token === undefined) return {};
+  // Callers of the library may bring tokens that nobody read from a secret here.
+  noteSecret(token);
+  return { authorization: `Bearer ${token}` };
 }
 
 async function ask(client: HubClient, call: HubCall, url: URL): Promise<HttpAnswer> {
@@ -99,6 +106,6 @@ function checkEncoding(subject: Subject, answer: HttpAnswer): void {
   if (encoding === 'identity') return;
   throw protocolError(
     subject,
-    `a body encoded as ${JSON.stringify(encoding.slice(0, 20))} though identity was asked for`
+    `a body encoded as ${JSON.stringify(foreignText(encoding, 40))} though identity was asked for`
   );
 }

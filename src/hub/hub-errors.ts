@@ -1,4 +1,5 @@
 import { PrefetchError, type ErrorCode, type ErrorDetails } from '../core/errors.js';
+import { foreignText } from '../core/foreign-text.js';
 import { header, type HttpAnswer, type HttpFailure } from './exchange.js';
 import { hubRetryAfterMs } from './retry-after.js';
 
@@ -39,7 +40,7 @@ const NAMED = ['RepoNotFound', 'GatedRepo', 'RevisionNotFound', 'EntryNotFound']
 
 /** The error for an answer of the Hub that is no success. */
 export function refusalError(subject: Subject, answer: HttpAnswer): PrefetchError {
-  const refusal = readRefusal(subject, answer);
+  const refusal = readRefusal(answer);
   const code = refusalCode(subject, refusal);
   const retryAfterMs = hubRetryAfterMs(answer.headers) ?? (code === 'RateLimited' ? DEFAULT_RATE_LIMIT_MS : undefined);
   const waits = retryAfterMs !== undefined && (code === 'RateLimited' || code === 'HubUnavailable');
@@ -101,13 +102,13 @@ function bodyError(subject: Subject, origin: string, failure: HttpFailure): Pref
   );
 }
 
-function readRefusal(subject: Subject, answer: HttpAnswer): Refusal {
+function readRefusal(answer: HttpAnswer): Refusal {
   const message = header(answer, 'x-error-message') ?? messageInBody(answer.body);
   return {
     status: answer.status,
-    code: header(answer, 'x-error-code'),
-    message: printable(message ?? '', subject.token),
-    requestId: header(answer, 'x-request-id') ?? header(answer, 'x-amz-cf-id'),
+    code: shown(header(answer, 'x-error-code')),
+    message: foreignText(message ?? ''),
+    requestId: shown(header(answer, 'x-request-id') ?? header(answer, 'x-amz-cf-id')),
   };
 }
 
@@ -167,9 +168,9 @@ function name({ about, repo, revision, path }: Subject): string {
 function trailer({ status, code, message, requestId }: Refusal): string {
   return [
     `status ${String(status)}`,
-    code === undefined ? undefined : printable(code, undefined),
+    code,
     message === '' ? undefined : `the Hub says: ${message}`,
-    requestId === undefined ? undefined : `request id ${printable(requestId, undefined)}`,
+    requestId === undefined ? undefined : `request id ${requestId}`,
   ]
     .filter((part) => part !== undefined)
     .join(', ');
@@ -189,12 +190,7 @@ function messageInBody(body: Uint8Array): string | undefined {
   }
 }
 
-/** Text of a stranger for a log: one short line, no query of a URL (it may be signed), no echo of the token. */
-function printable(text: string, token: string | undefined): string {
-  const withoutToken = token === undefined || token === '' ? text : text.replaceAll(token, '***');
-  return withoutToken
-    .replaceAll(/(https?:\/\/[^\s?#"']*)[?#][^\s"']*/g, '$1')
-    .replaceAll(/[^\P{C} ]+/gu, ' ')
-    .slice(0, 300)
-    .trim();
+/** What a header says, where it says anything. */
+function shown(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : foreignText(text, 100);
 }

@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { listFiles, modelInfo, whoAmI } from '@huggingface/hub';
 import { PrefetchError, isPrefetchError } from '../core/errors.js';
+import { MiB } from '../core/units.js';
 import { callHub, type HubClient } from './call-hub.js';
 import { encodePath, locateFile, readFile } from './file-requests.js';
 import type { Hub, HubFile, HubOptions, ResolvedRevision } from './hub.js';
 import { REVISION_FIELDS, readEntry, readRevision } from './hub-answers.js';
 import { disabledError, protocolError, type Subject } from './hub-errors.js';
 import { hubFetch } from './hub-fetch.js';
+import { checkEntries } from './check-entries.js';
 
 export interface HubSettings {
   /** Base URL of the Hub: `https://huggingface.co`. */
@@ -14,9 +16,15 @@ export interface HubSettings {
   readonly userAgent?: string;
   /** Longest silence of the Hub before a request fails; default 30,000. */
   readonly timeoutMs?: number;
+  /** Most files and folders of a listing that are believed; default 500,000. */
+  readonly maxEntries?: number;
+  /** Most bytes of all pages of one; default 256 MiB. 100,000 files come to 40 MB. */
+  readonly maxListingBytes?: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_MAX_ENTRIES = 500_000;
+const DEFAULT_MAX_LISTING_BYTES = 256 * MiB;
 const WHO_AM_I_MS = 5 * 60_000;
 const MAX_JSON_BYTES = 1024 * 1024;
 
@@ -26,13 +34,15 @@ export function openHub(settings: HubSettings): Hub {
     endpoint: checkedEndpoint(settings.endpoint),
     userAgent: settings.userAgent ?? 'temporal-model-prefetch',
     timeoutMs: settings.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    maxListingBytes: settings.maxListingBytes ?? DEFAULT_MAX_LISTING_BYTES,
   };
   return {
     endpoint: client.endpoint,
     whoAmI: rememberNames(({ token, signal }) => askName(client, token, signal)),
     resolveRevision: (repo, revision, options = {}) => resolveRevision(client, { repo, revision }, options),
     checkAccess: (repo, options = {}) => checkAccess(client, repo, options),
-    listFiles: (repo, commit, options = {}) => listCommit(client, { repo, commit }, options),
+    listFiles: (repo, commit, options = {}) =>
+      listCommit(client, { repo, commit, maxEntries: settings.maxEntries ?? DEFAULT_MAX_ENTRIES }, options),
     locate: (file, options = {}) => locateFile(client, file, options),
     read: (file, options = {}) => readFile(client, file, options),
   };
@@ -120,7 +130,7 @@ async function checkAccess(client: HubClient, repo: string, { token, signal }: H
 
 async function* listCommit(
   client: HubClient,
-  { repo, commit }: { readonly repo: string; readonly commit: string },
+  { repo, commit, maxEntries }: { readonly repo: string; readonly commit: string; readonly maxEntries: number },
   { token, signal }: HubOptions
 ): AsyncGenerator<HubFile> {
   const subject: Subject = { endpoint: client.endpoint, about: 'repo', repo, revision: commit, token };
@@ -132,9 +142,11 @@ async function* listCommit(
     hubUrl: client.endpoint,
     fetch: hubFetch(client, subject, signal),
   });
+  const check = checkEntries(subject, maxEntries);
   for (;;) {
     const next = await understood(subject, signal, () => entries.next());
     if (next.done === true) return;
+    check(next.value);
     const file = readEntry(next.value);
     if (typeof file === 'string') throw protocolError(subject, file);
     if (file !== undefined) yield file;

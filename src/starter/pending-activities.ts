@@ -1,5 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { withoutSecrets } from '../core/foreign-text.js';
 
 export interface PendingActivity {
   readonly type: string;
@@ -19,7 +20,7 @@ export async function pendingActivities(handle: WorkflowHandle): Promise<Pending
       type: pending.activityType?.name ?? '',
       attempt: pending.attempt ?? 1,
       details: payload ? decode(payload) : undefined,
-      ...(lastFailure ? { lastFailure } : {}),
+      ...(lastFailure ? { lastFailure: withoutSecrets(lastFailure) } : {}),
     };
   });
 }

@@ -19,7 +19,15 @@ describe('a pinned commit', () => {
   });
 });
 
-function ask(answers: Partial<Hub>) {
+test('a token in the place of its name has to be revoked, for the history of the run holds it', async () => {
+  const input = { repo: 'org/model', hfTokenKey: 'hf_aTokenThatMustNeverBeSeen' };
+  const failure = ask({}, input);
+  await expect(failure).rejects.toMatchObject({ code: 'InvalidInput' });
+  await expect(failure).rejects.toThrow(/hfTokenKey: expected the NAME .*revoke it/);
+  await expect(failure).rejects.not.toThrow('NeverBeSeen');
+});
+
+function ask(answers: Partial<Hub>, input: unknown = { repo: 'org/model', revision: commit }) {
   const hub: Hub = {
     endpoint: 'http://127.0.0.1',
     whoAmI: () => Promise.resolve({ name: 'someone' }),
@@ -37,5 +45,5 @@ function ask(answers: Partial<Hub>) {
     readToken: () => Promise.resolve('hf_token'),
     destinations: { store: 's3://bucket/', allowedRoots: [], anywhere: false, files: false },
   };
-  return authenticate(needs, { repo: 'org/model', revision: commit }, { signal });
+  return authenticate(needs, input, { signal });
 }

@@ -48,6 +48,24 @@ describe('model-prefetch, before anything starts', () => {
     expect(JSON.parse(other.stdout)).toEqual({ workflowId: expect.not.stringContaining('b1e11eb6e04c') as string });
   });
 
+  it.each([
+    ['hf-model', 'hf_aTokenThatMustNeverBeSeen', {}],
+    ['hf-model', 'Bearer must-never-be-seen', {}],
+    ['plan', 'hf_aTokenThatMustNeverBeSeen', {}],
+    ['id', 'hf_aTokenThatMustNeverBeSeen', {}],
+    ['status', 'an_inHouseTokenThatMustNeverBeSeen', { HF_TOKEN: 'an_inHouseTokenThatMustNeverBeSeen' }],
+  ])('refuses %s with the token itself for its name, without printing it: %s', async (command, token, env) => {
+    const home = join(await tmpFolder(), 'home');
+    for (const more of [[], ['--verbose']]) {
+      const args = [command, 'org/m', '--hf-token-key', token, ...more];
+      const { code, stdout, stderr } = await runCli(args, { MODEL_PREFETCH_HOME: home, ...env });
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr).toContain('InvalidInput: --hf-token-key: expected the NAME of a secret');
+      expect(stderr).not.toMatch(/seen/i);
+    }
+    await expect(readdir(home)).rejects.toThrow('ENOENT');
+  });
+
   it('does not show a token of a broken token file', async () => {
     const file = join(await tmpFolder(), 'tokens.json');
     for (const content of ['{"hf_secret": {"nam": "me"}}', '{"hf_secret": ']) {

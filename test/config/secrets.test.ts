@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readToken } from '../../src/config/secrets.js';
+import { noteEnvironmentSecrets, readToken } from '../../src/config/secrets.js';
+import { withoutSecrets } from '../../src/core/foreign-text.js';
 import { tmpFolder } from '../helpers/tmp.js';
 
 const SETTINGS = { tokenKeys: ['HF_TOKEN', 'HF_TOKEN_*'], secretsFolders: [] };
@@ -55,4 +56,12 @@ describe('readToken', () => {
     const settings = { ...SETTINGS, secretsFolders: [folder] };
     await expect(readToken('HF_TOKEN_TEAM', settings, {})).rejects.toMatchObject({ code: 'TokenNotFound' });
   });
+});
+
+test('what was read as a token is in no text of others any more', async () => {
+  const folder = await tmpFolder();
+  await writeFile(join(folder, 'HF_TOKEN_FILE'), 'read-from-a-file\n');
+  await readToken('HF_TOKEN_FILE', { ...SETTINGS, secretsFolders: [folder] }, {});
+  noteEnvironmentSecrets({ AWS_SESSION_TOKEN: 'read-from-aws', HF_TOKEN_A: ' read-as-token ', PATH: 'read-as-path' });
+  expect(withoutSecrets('read-from-a-file read-from-aws read-as-token read-as-path')).toBe('*** *** *** read-as-path');
 });

@@ -5,7 +5,15 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startDevHub, type DevHub } from '../../src/dev-hub/index.js';
 import { startCli, startWorkerProcess, type CliRun } from '../helpers/cli.js';
-import { expiredUrl, hubFaults, serverError, truncated } from '../helpers/hub-faults.js';
+import { echoesOf, shownForms } from '../helpers/echoed-forms.js';
+import {
+  expiredUrl,
+  hubFaults,
+  serverError,
+  truncated,
+  wrongContentRange,
+  type NamedFault,
+} from '../helpers/hub-faults.js';
 import { until } from '../helpers/local-server.js';
 import { smallRepo } from '../helpers/models.js';
 import { describeWithS3, startVersitygw, type S3Server } from '../helpers/s3-servers.js';
@@ -14,6 +22,7 @@ import { tmpFolder } from '../helpers/tmp.js';
 
 const run = promisify(execFile);
 const TOKEN = 'hf_tokenThatMustNeverBeSeen';
+const SIGNED = 'X-Amz-Credential=cred0123&X-Amz-Signature=sig0123';
 
 const server = useTemporalServer();
 const faults = hubFaults();
@@ -42,7 +51,7 @@ describeWithS3('a worker process with a token and S3 credentials', () => {
 
   test(
     'tells neither of them, nor a signed URL, to any history, log, error or file',
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async () => {
       home = await tmpFolder();
       const address = server().address;
@@ -59,13 +68,21 @@ describeWithS3('a worker process with a token and S3 credentials', () => {
       // Faults on the way, so that error texts are made and kept: of the CDN, of the Hub, of a cut body.
       faults.inject(expiredUrl(), { origin: 'cdn', first: 1 });
       faults.inject(truncated(100_000), { origin: 'cdn', after: 1, first: 2 });
+      faults.inject(wrongContentRange(`bytes 0-1/2;${SIGNED}`), { origin: 'cdn', after: 3, first: 1 });
       faults.inject(serverError(503), { origin: 'hub', path: 'tree', first: 1 });
+      // And a Hub that repeats the token in all that it says, at a length that a server of Temporal would not keep.
+      faults.inject(echoing(503), { origin: 'hub', path: 'org/private', first: 1 });
+      faults.inject(echoing(403, 'GatedRepo'), { origin: 'hub', path: 'org/gated', first: 100 });
       const ok = startCli(['hf-model', 'org/private', '--wait', '--output', 'json'], env);
       const done = await ok.ended;
       expect(done.code, done.stderr).toBe(0);
       const refused = await startCli(['hf-model', 'org/gated', '--wait'], env).ended;
       expect(refused.code).toBe(1);
       expect(refused.stderr).toContain('GatedRepo: ');
+      // The database of an embedded server has what a history has.
+      const own = { ...env, TEMPORAL_ADDRESS: undefined, MODEL_PREFETCH_HOME: join(home, 'embedded') };
+      const embedded = await startCli(['hf-model', 'org/gated', '--verbose'], own).ended;
+      expect(embedded.stderr).toContain('GatedRepo: ');
       // A store that refuses the bytes: the message must say which, and nothing more.
       const forbidden = {
         ...env,
@@ -77,17 +94,39 @@ describeWithS3('a worker process with a token and S3 credentials', () => {
       expect(denied.stderr).toContain('StoreAccessDenied: ');
       const outputs = await Promise.all([stop(worker), stop(wrongWorker)]);
 
-      const secrets = [TOKEN, s3.secretKey, 'wrong-secret', 'X-Amz-Signature', 'Signature=', 'Credential='];
+      const secrets = [...shownForms([TOKEN]), s3.secretKey, 'wrong-secret', 'Signature=', 'Credential=', 'sig0123'];
+      const kept = await histories(address);
+      expect(kept.join('\n')).toMatch(/HubUnavailable: .*503, /);
+      expect(kept.join('\n')).not.toContain('exceeds size limit');
+      const files = await filesUnder(home);
+      expect(files.filter((content) => content.includes('GatedRepo: '))).not.toEqual([]);
       const texts = [
-        ...(await histories(address)),
-        ...[...outputs, done, refused, denied].flatMap(({ stdout, stderr }) => [stdout, stderr]),
-        ...(await filesUnder(home)),
+        ...kept,
+        ...files,
+        ...[...outputs, done, refused, embedded, denied].flatMap(({ stdout, stderr }) => [stdout, stderr]),
       ];
       expect(texts.length).toBeGreaterThan(8);
-      for (const text of texts) for (const secret of secrets) expect(text).not.toContain(secret);
+      expect(secrets.filter((secret) => texts.some((text) => text.includes(secret)))).toEqual([]);
     }
   );
 });
+
+/** An answer that repeats the token, in each form in another field, and then some. */
+function echoing(status: number, code?: string): NamedFault {
+  const echoes = echoesOf({ secret: TOKEN, authorization: `Bearer ${TOKEN}`, url: `/x?${SIGNED}` });
+  const short = echoes.filter((echo) => echo.length < 300).join(' ');
+  return {
+    answer: {
+      status,
+      headers: {
+        'X-Error-Code': code ?? short,
+        'X-Error-Message': `${short} ${'x'.repeat(9_000)}`,
+        'X-Request-Id': short,
+      },
+      body: JSON.stringify({ error: short }),
+    },
+  };
+}
 
 async function stop(cli: CliRun) {
   cli.child.kill('SIGTERM');

@@ -118,7 +118,7 @@ describe('a refusal of the Hub', () => {
     say = () => ({ status: 401, headers: json, body: JSON.stringify({ error: words }) });
     const error: unknown = await calls.repo(token).catch((reason: unknown) => reason);
     const text = error instanceof Error ? error.message : '';
-    expect(text).toMatch(/bad \*\*\* at https:\/\/cdn\.example\/x /);
+    expect(text).toMatch(/bad \*\*\* at https:\/\/cdn\.example\/x\?\*\*\* /);
     expect(text).not.toMatch(/s3cret|deadbeef|\p{Control}/u);
     expect(text.length).toBeLessThan(800);
   });
@@ -243,20 +243,16 @@ describe('an unusual answer that is good', () => {
 });
 
 describe('the token', () => {
-  test('goes to no other origin, not even for the next page or a moved repo', async () => {
+  test('goes to no other origin, not even for a moved repo', async () => {
     const seen: (string | undefined)[] = [];
     const stranger = await startServer((request, response) => {
       seen.push(request.headers.authorization);
-      response
-        .writeHead(200, json)
-        .end(request.url?.includes('tree') === true ? '[]' : JSON.stringify({ sha: COMMIT }));
+      response.writeHead(200, json).end(JSON.stringify({ sha: COMMIT }));
     });
     try {
-      say = () => ({ headers: { ...json, Link: `<${stranger.origin}/tree>; rel="next"` }, body: '[]' });
-      await calls.list(token);
       say = () => ({ status: 307, headers: { Location: `${stranger.origin}/api/models/o/m` } });
       await calls.repo(token);
-      expect(seen).toEqual([undefined, undefined]);
+      expect(seen).toEqual([undefined]);
     } finally {
       await stranger.close();
     }

@@ -1,4 +1,5 @@
 import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { withoutSecrets } from '../../core/foreign-text.js';
 
 /**
  * Keeps the SDK's log off stdout, which carries the result, and leaves signals to the command.
@@ -7,7 +8,8 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 export function quietRuntime({ verbose }: { readonly verbose: boolean }): void {
   Runtime.install({
     logger: new DefaultLogger(verbose ? 'DEBUG' : 'ERROR', ({ level, message, meta }) => {
-      process.stderr.write(`${level} ${message}${verbose && meta !== undefined ? ` ${readable(meta)}` : ''}\n`);
+      const line = `${level} ${message}${verbose && meta !== undefined ? ` ${readable(meta)}` : ''}`;
+      process.stderr.write(`${withoutSecrets(line)}\n`);
     }),
     telemetryOptions: { logging: { forward: {}, filter: verbose ? 'INFO' : 'ERROR' } },
     shutdownSignals: [],

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { looksLikeToken } from '../foreign-text.js';
 import { GiB } from '../units.js';
 
 /** The newest vLLM release whose shard layout was measured. */
@@ -21,6 +22,8 @@ const revision = z
   // eslint-disable-next-line no-control-regex
   .regex(/^(?!.*\.\.)[^\s~^:?*[\\\u0000-\u001f\u007f]+$/, 'expected a branch, tag or commit, as git writes it')
   .refine(isWellFormed, 'expected well-formed Unicode');
+
+const EXPECTED_NAME = 'expected the NAME of a secret on the worker, such as HF_TOKEN, never the token itself';
 
 const glob = z.string().min(1).max(1024);
 
@@ -110,7 +113,8 @@ export const inputSchema = z.strictObject({
   exclude: z.array(glob).max(200).default([]).describe('Globs over repo paths; a file must match none of them'),
   hfTokenKey: z
     .string()
-    .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/, 'expected the NAME of a secret on the worker, never the token itself')
+    .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/, { error: EXPECTED_NAME, abort: true })
+    .refine((name) => !looksLikeToken(name), { error: `${EXPECTED_NAME}: this looks like one`, abort: true })
     .optional()
     .describe('Name of the secret on the worker that holds the Hub token; default HF_TOKEN. Never the token'),
   artifactName: z

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { PrefetchError } from '../errors.js';
+import { isPrefetchError, PrefetchError } from '../errors.js';
+import { looksLikeToken } from '../foreign-text.js';
 import { inputSchema, type ParsedInput } from './input.js';
 
 /** A message must fit into a workflow's history, however wrong the input is. */
@@ -14,6 +15,26 @@ export function parseInput(value: unknown): ParsedInput {
   const problems =
     all.length > MAX_PROBLEMS ? [...all.slice(0, MAX_PROBLEMS), `and ${String(all.length - MAX_PROBLEMS)} more`] : all;
   throw new PrefetchError('InvalidInput', problems.join('; '), { details: { problems } });
+}
+
+/** The same for an input that the history of a run keeps already: a token in it is not secret any more. */
+export function parseKeptInput(value: unknown): ParsedInput {
+  try {
+    return parseInput(value);
+  } catch (error) {
+    if (!isPrefetchError(error, 'InvalidInput') || !hasTokenForName(value)) throw error;
+    throw new PrefetchError(
+      'InvalidInput',
+      `${error.message.replace('InvalidInput: ', '')}. The history of this run keeps the token for all who may read it: ` +
+        'revoke it on the Hub, and give the new one to the worker',
+      { details: error.details }
+    );
+  }
+}
+
+function hasTokenForName(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('hfTokenKey' in value)) return false;
+  return typeof value.hfTokenKey === 'string' && looksLikeToken(value.hfTokenKey);
 }
 
 /** One line per problem: `field: what is wrong`. Values are left out, for they may be secrets put in the wrong place. */

@@ -1,4 +1,5 @@
 import { oneLine } from '../../core/control-characters.js';
+import { withoutSecrets as withoutAnySecrets } from '../../core/foreign-text.js';
 
 const MAX_LINES = 100;
 const MAX_LINE_LENGTH = 500;
@@ -36,15 +37,11 @@ export function createLogTail(onLine: (line: string) => void = () => undefined):
 }
 
 /**
- * Text as one line of an error: no control character, no user of a URL, no query (it may be signed), nothing that looks
- * like a token.
+ * Text as one line of an error: no control character and no secret. In a log more may be one than in what others say.
  */
 export function withoutSecrets(line: string): string {
-  return oneLine(line)
-    .replaceAll(/\/\/[^/\s@]+@/g, '//')
-    .replaceAll(/(https?:\/\/[^\s?"']+)\?[^\s"')]*/g, '$1')
-    .replaceAll(/\bhf_[A-Za-z0-9]{8,}/g, 'hf_…')
-    .replaceAll(/\b(AKIA|ASIA)[A-Z0-9]{12,}/g, '$1…')
-    .replaceAll(/\b(Bearer|Basic)\s+[\w.~+/-]{8,}=*/gi, '$1 …')
-    .replaceAll(/\b(token|secret|password|api_?key)(["']?\s*[=:]\s*["']?)[^\s"',]{4,}/gi, '$1$2…');
+  return withoutAnySecrets(oneLine(line))
+    .replaceAll(/\bhf_[A-Za-z0-9]{8,}/g, 'hf_***')
+    .replaceAll(/\b(AKIA|ASIA)[A-Z0-9]{12,}/g, '$1***')
+    .replaceAll(/\b(token|secret|password|api_?key)(["']?\s*[=:]\s*["']?)[^\s"',]{4,}/gi, '$1$2***');
 }

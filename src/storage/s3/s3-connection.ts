@@ -4,6 +4,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 
 import { PrefetchError } from '../../core/errors.js';
+import { noteSecret } from '../../core/secrets.js';
 import type { S3Options } from '../open-store.js';
 import { s3Error, type S3Context } from './s3-errors.js';
 
@@ -62,7 +63,7 @@ function makeClient(
   const { endpoint, region, forcePathStyle, profile, credentials } = options;
   // A real Agent: the SDK opens a connection per request where it has to make one of its own.
   const agents = { keepAlive: true, maxSockets: 64 };
-  return new S3Client({
+  const client = new S3Client({
     region,
     forcePathStyle,
     // Many S3-compatible stores refuse the checksums that the SDK adds by itself.
@@ -82,6 +83,25 @@ function makeClient(
     ...(profile === undefined ? {} : { profile }),
     ...(credentials === undefined ? {} : { credentials }),
   });
+  return notingCredentials(client);
+}
+
+/** The secrets that requests are signed with are noted before each request, for they change while a process lives. */
+function notingCredentials(client: S3Client): S3Client {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      await noteCredentials(client);
+      return next(args);
+    },
+    { step: 'initialize', name: 'noteCredentials' }
+  );
+  return client;
+}
+
+/** Notes what a client signs with; where there is nothing, the request itself tells. */
+export async function noteCredentials({ config }: Pick<S3Client, 'config'>): Promise<void> {
+  const found = await config.credentials().catch(() => undefined);
+  for (const secret of [found?.secretAccessKey, found?.sessionToken]) if (secret !== undefined) noteSecret(secret);
 }
 
 /** The SDK prints advice to the console otherwise. */

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 
 import { PrefetchError, isPrefetchError, type ErrorCode } from '../../core/errors.js';
 import { reasonIn } from '../../http/range-answer.js';
+import { foreignText } from '../../core/foreign-text.js';
 import { retryAfterMs } from '../../http/retry-after.js';
 import { adviceOnRefusal } from '../refusals.js';
 
@@ -89,7 +90,8 @@ export function s3Error(error: unknown, context: S3Context): unknown {
 
 /** The store's error for an answer that is no success. */
 export function failureError(failure: S3Failure, context: S3Context): PrefetchError {
-  const { name, status, retryAfterMs: delayMs } = failure;
+  const { status, retryAfterMs: delayMs } = failure;
+  const name = foreignText(failure.name, 100);
   const code = byName[name] ?? (status === undefined ? undefined : byStatus[status]) ?? 'StoreUnavailable';
   const said = status === undefined ? name : `${name}, HTTP ${String(status)}`;
   const what = context.key === undefined ? '' : ` ${JSON.stringify(context.key)} in`;

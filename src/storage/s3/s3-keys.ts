@@ -1,3 +1,5 @@
+import { PrefetchError } from '../../core/errors.js';
+import { withoutSecrets } from '../../core/foreign-text.js';
 import { HIDDEN_FOLDER, checkKey, isHiddenKey } from '../store-key.js';
 import type { S3Connection } from './s3-connection.js';
 
@@ -19,7 +21,13 @@ export function scratchKey(connection: S3Connection, name: string): string {
   return `${connection.prefix}${HIDDEN_FOLDER}/${name}`;
 }
 
-/** Etags come with quotes or without, by store and by operation. */
+/** What stores give: the digest of some bytes, and how many parts there were. */
+const SHORT_ETAG = /^[0-9a-f]{0,64}(?:-\d{1,5})?$/i;
+const MOST_ETAG = 1024;
+
+/** Etags come with quotes or without, by store and by operation. They are kept in manifests, so what they say is looked at. */
 export function plainEtag(etag: string | undefined): string {
-  return (etag ?? '').replaceAll('"', '');
+  const plain = (etag ?? '').replaceAll('"', '');
+  if (SHORT_ETAG.test(plain) || (plain.length <= MOST_ETAG && withoutSecrets(plain) === plain)) return plain;
+  throw new PrefetchError('StoreUnavailable', 'The store gave an ETag that is too long, or has a secret in it');
 }

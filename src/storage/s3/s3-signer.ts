@@ -2,7 +2,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 
 import type { HttpTarget } from '../../http/types.js';
 import { encodeKey } from '../store-url.js';
-import { contextOf, type S3Connection } from './s3-connection.js';
+import { contextOf, noteCredentials, type S3Connection } from './s3-connection.js';
 import { s3Error } from './s3-errors.js';
 
 /** A request whose bytes move outside the SDK. */
@@ -47,6 +47,7 @@ export function makeSigner(connection: S3Connection): Signer {
       // The SDK learns from answers how far the clock of this machine is off.
       const signingDate = new Date(Date.now() + config.systemClockOffset);
       const signed = await signer.sign(unsigned, { signingDate });
+      await noteCredentials(connection.client);
       return { url: base.origin + path + queryString(query), headers: signed.headers };
     } catch (error) {
       throw s3Error(error, contextOf(connection, 'sign a request for', fullKey));

@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { isPrefetchError } from '../../../src/core/errors.js';
-import { parseInput } from '../../../src/core/schemas/parse.js';
+import { parseInput, parseKeptInput } from '../../../src/core/schemas/parse.js';
+import { noteSecret } from '../../../src/core/secrets.js';
 
 const repo = 'meta-llama/Llama-3.1-8B';
 
@@ -228,6 +229,37 @@ test('no value shows in the message: it may be a secret in the wrong place', () 
   expect(fieldsOf(everywhere)).toEqual(
     expect.arrayContaining(['repo', 'include', 'exclude.0', 'shardConfig.engine', 'metadata.task', 'password'])
   );
+});
+
+describe('a token where the name of its secret belongs', () => {
+  const token = 'hf_SecretSecretSecretSecret';
+
+  test.each([token, 'Bearer Secret-token', 'api_org_SecretSecret', 'eyJSecret0000.eyJSecret.Secret'])(
+    'is refused, says that a name is expected, and shows nowhere: %s',
+    (hfTokenKey) => {
+      const error = failureOf({ repo, hfTokenKey });
+      expect(problemsOf({ repo, hfTokenKey })).toEqual([
+        expect.stringMatching(/^hfTokenKey: expected the NAME of a secret on the worker/),
+      ]);
+      expect(JSON.stringify([error.message, error.details, String(error.cause)])).not.toContain('Secret');
+    }
+  );
+
+  test('is refused when it has the shape of a name, but is a secret that this process uses', () => {
+    expect(() => parseInput({ repo, hfTokenKey: 'in_house_token' })).not.toThrow();
+    noteSecret('in_house_token');
+    const { message } = failureOf({ repo, hfTokenKey: 'in_house_token' });
+    expect(message).toContain('NAME of a secret');
+    expect(message).not.toContain('in_house_token');
+  });
+
+  test('has to be revoked once it is in a history', () => {
+    const kept = (hfTokenKey: string) => () => parseKeptInput({ repo, hfTokenKey });
+    expect(kept(token)).toThrow(/^InvalidInput: hfTokenKey: expected the NAME .* revoke it/);
+    expect(kept(token)).not.toThrow('Secret');
+    expect(kept('HF TOKEN')).not.toThrow('revoke');
+    expect(kept('hf_token_team')).not.toThrow();
+  });
 });
 
 test('the message stays small, however wrong the input is', () => {

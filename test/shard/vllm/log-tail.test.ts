@@ -34,14 +34,14 @@ describe('the end of a log', () => {
 
 describe('a line that may be shown', () => {
   test.each([
-    ['\u001b[31mhf_abcdef\u001b[0mghijklmnop\u001b]0;x', 'hf_…\ufffd]0;x'],
-    ['GET https://user:secret@host/path', 'GET https://host/path'],
-    ['GET https://cdn/file?X-Amz-Signature=abc&x=1 failed', 'GET https://cdn/file failed'],
-    ['token hf_abcdefghijklmnop rejected', 'token hf_… rejected'],
-    ['key AKIAABCDEFGHIJKLMNOP', 'key AKIA…'],
-    ['Authorization: Bearer abcdefgh.ijk', 'Authorization: Bearer …'],
-    ['{"password": "hunter22"}', '{"password": "…"}'],
-    ['api_key=12345678', 'api_key=…'],
+    ['\u001b[31mhf_abcdef\u001b[0mghijklmnop\u001b]0;x', 'hf_***\ufffd]0;x'],
+    ['GET https://user:secret@host/path', 'GET https://***@host/path'],
+    ['GET https://cdn/file?X-Amz-Signature=abc&x=1 failed', 'GET https://cdn/file?*** failed'],
+    ['token hf_abcdefghijklmnop rejected', 'token hf_*** rejected'],
+    ['key AKIAABCDEFGHIJKLMNOP', 'key AKIA***'],
+    ['Authorization: Bearer abcdefgh.ijk', 'Authorization: Bearer ***'],
+    ['{"password": "hunter22"}', '{"password": "***"}'],
+    ['api_key=12345678', '***'],
     ['the token 5 is unknown', 'the token 5 is unknown'],
     ['File "/a/b.py", line 3, in load_weights', 'File "/a/b.py", line 3, in load_weights'],
   ])('%j becomes %j', (line, shown) => {
