@@ -30,6 +30,8 @@ export interface CreateWorkersOptions {
   readonly gpu?: string;
   /** The one process of one user on one machine: it may write anywhere, files too, and stops at once. */
   readonly embedded?: boolean;
+  /** What checks the payloads of all workers, where anybody may reach their server. @default nothing */
+  readonly guard?: Pick<WorkerOptions, 'dataConverter' | 'interceptors'>;
   /** How long running activities may go on after a shutdown was asked for. @default 20 s; at once when embedded */
   readonly shutdownGraceMs?: number;
 }
@@ -92,6 +94,7 @@ function checkRoles(roles: readonly Role[]): readonly Role[] {
 function commonOptions(options: CreateWorkersOptions, role: Role) {
   const graceMs = options.shutdownGraceMs ?? (options.embedded === true ? 0 : 20_000);
   return {
+    ...options.guard,
     connection: options.connection,
     namespace: options.namespace ?? 'default',
     taskQueue: taskQueue(options.settings.taskQueue, role, role === 'gpu' ? options.gpu : undefined),

@@ -93,6 +93,14 @@ export function inheritedEnvironment(): Environment {
   return process.env;
 }
 
+/** All that the embedded Temporal server and its supervisor inherit: by name, so that no secret is among it. */
+export function serverEnvironment(environment: Environment = process.env): Record<string, string> {
+  const names = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ'];
+  return Object.fromEntries(
+    names.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]]))
+  );
+}
+
 /** The root of the embedded store where none is configured: a folder under the home. */
 export function embeddedStore(settings: Settings): string {
   return settings.store ?? withTrailingSlash(pathToFileURL(join(settings.home, 'store')).href);

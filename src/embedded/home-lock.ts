@@ -1,16 +1,11 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PrefetchError } from '../core/errors.js';
-import { processStart } from './processes.js';
+import { filesOfLiving, ownName, type ProcessFile } from './process-names.js';
 
 export interface HomeLock {
   release(): Promise<void>;
-}
-
-interface Claim {
-  readonly file: string;
-  readonly pid: number;
 }
 
 const MAX_TRIES = 100;
@@ -24,12 +19,12 @@ const MAX_TRIES = 100;
  */
 export async function lockHome(home: string, options: { readonly signal?: AbortSignal } = {}): Promise<HomeLock> {
   const folder = join(home, 'lock');
-  await mkdir(folder, { recursive: true });
-  const claim = await ownClaim(folder);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const claim = { pid: process.pid, file: join(folder, await ownName()) };
   for (let tries = 0; ; tries += 1) {
     options.signal?.throwIfAborted();
     await writeClaim(home, claim);
-    const others = await liveClaims(folder, claim);
+    const others = (await liveClaims(folder)).filter(({ file }) => file !== claim.file);
     if (others.length === 0) return hold(claim);
     await rm(claim.file, { force: true });
     const holder = await findHolder(others);
@@ -46,27 +41,17 @@ export async function homeHolder(home: string): Promise<number | undefined> {
   return (await findHolder(await liveClaims(folder)))?.pid;
 }
 
-async function ownClaim(folder: string): Promise<Claim> {
-  const start = (await processStart(process.pid)) ?? '';
-  return { pid: process.pid, file: join(folder, claimName(process.pid, start)) };
-}
-
-/** The name says who claims it: PID, and the start time in characters that any file system takes. */
-function claimName(pid: number, start: string): string {
-  return `${String(pid)}-${start.replaceAll(/[^0-9A-Za-z]+/g, '_')}`;
-}
-
-async function writeClaim(home: string, claim: Claim): Promise<void> {
+async function writeClaim(home: string, claim: ProcessFile): Promise<void> {
   try {
-    await writeFile(claim.file, '', { flag: 'wx' });
+    await writeFile(claim.file, '', { flag: 'wx', mode: 0o600 });
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw busy(home, claim.pid);
     throw error;
   }
 }
 
-async function hold(claim: Claim): Promise<HomeLock> {
-  await writeFile(heldMark(claim), '');
+async function hold(claim: ProcessFile): Promise<HomeLock> {
+  await writeFile(heldMark(claim), '', { mode: 0o600 });
   return {
     release: async () => {
       await rm(heldMark(claim), { force: true });
@@ -75,31 +60,17 @@ async function hold(claim: Claim): Promise<HomeLock> {
   };
 }
 
-function heldMark(claim: Claim): string {
+function heldMark(claim: ProcessFile): string {
   return `${claim.file}.held`;
 }
 
-async function liveClaims(folder: string, own?: Claim): Promise<Claim[]> {
-  const names = (await readdir(folder).catch(() => [])).filter((name) => !name.endsWith('.held'));
-  const claims = names.map((name) => ({ file: join(folder, name), pid: Number.parseInt(name, 10), name }));
-  const live: Claim[] = [];
-  for (const { file, pid, name } of claims) {
-    if (file === own?.file) continue;
-    const start = await processStart(pid);
-    if (start !== undefined && claimName(pid, start) === name) live.push({ file, pid });
-    else await removeClaim({ file, pid });
-  }
-  return live;
+async function liveClaims(folder: string): Promise<ProcessFile[]> {
+  return (await filesOfLiving(folder)).filter(({ file }) => !file.endsWith('.held'));
 }
 
-async function removeClaim(claim: Claim): Promise<void> {
-  await rm(heldMark(claim), { force: true });
-  await rm(claim.file, { force: true });
-}
-
-async function findHolder(claims: readonly Claim[]): Promise<Claim | undefined> {
+async function findHolder(claims: readonly ProcessFile[]): Promise<ProcessFile | undefined> {
   for (const claim of claims) {
-    const held = await readFile(heldMark(claim)).then(
+    const held = await access(heldMark(claim)).then(
       () => true,
       () => false
     );

@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { runTool } from './run-tool.js';
 
 const GONE_MS = 10_000;
+/** Processes with other languages and time zones must see the same start time. */
+const PS = { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC0' }, signal: undefined, timeoutMs: 10_000 };
 
 /**
  * When a process began, as its system counts it: with the PID it names one process for ever, for PIDs come again.
@@ -10,7 +12,7 @@ const GONE_MS = 10_000;
  */
 export async function processStart(pid: number): Promise<string | undefined> {
   if (process.platform === 'linux') return linuxStart(pid);
-  return runTool('ps', ['-o', 'lstart=', '-p', String(pid)], { signal: undefined, timeoutMs: 10_000 }).then(
+  return runTool('ps', ['-o', 'lstart=', '-p', String(pid)], PS).then(
     ({ stdout }) => stdout.trim() || undefined,
     () => undefined
   );
@@ -29,6 +31,7 @@ export async function killProcess(pid: number): Promise<void> {
     process.kill(pid, 'SIGKILL');
   } catch {
     // It ended by itself meanwhile, or belongs to someone else: then it is not ours to end.
+    return;
   }
   const deadline = Date.now() + GONE_MS;
   while ((await processStart(pid)) !== undefined && Date.now() < deadline) await delay(10);
@@ -54,7 +57,7 @@ async function linuxCommandLines(): Promise<{ pid: number; command: string }[]> 
 }
 
 async function psCommandLines(): Promise<{ pid: number; command: string }[]> {
-  const ps = await runTool('ps', ['-axww', '-o', 'pid=,command='], { signal: undefined, timeoutMs: 10_000 });
+  const ps = await runTool('ps', ['-axww', '-o', 'pid=,command='], PS);
   return ps.stdout.split('\n').flatMap((line) => {
     const [, pid, command] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? [];
     // Here arguments are joined by spaces; a path with spaces is not found again, which costs an orphan and no more.

@@ -8,6 +8,8 @@ export interface ToolRun {
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number;
   readonly cwd?: string;
+  /** All of its environment. @default that of this process */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Runs a program to its end and gives what it printed; fails when it exits with an error or takes too long. */
@@ -23,6 +25,7 @@ export async function runTool(
     maxBuffer: 4 * 1024 * 1024,
     ...(run.signal === undefined ? {} : { signal: run.signal }),
     ...(run.cwd === undefined ? {} : { cwd: run.cwd }),
+    ...(run.env === undefined ? {} : { env: run.env }),
   });
 }
 

@@ -1,14 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { startDevHub, type DevHub, type Intercept } from '../../src/dev-hub/index.js';
-import { findProcesses } from '../../src/embedded/processes.js';
-import { storedFiles, tmpFolder } from '../helpers/tmp.js';
+import { describe, expect, it } from 'vitest';
+import { storedFiles } from '../helpers/tmp.js';
 import { closedGate } from './closed-gate.js';
 import { killGroup, runCli, startCli } from './cli-process.js';
-
-const MiB = 1024 * 1024;
+import { serversOf, site } from './site.js';
 
 describe('model-prefetch, embedded', () => {
   it('brings a model, says that it waits, and finds it again without a byte from the CDN', async () => {
@@ -105,28 +102,3 @@ describe('model-prefetch, embedded', () => {
     expect(await serversOf(env.MODEL_PREFETCH_HOME)).toEqual([]);
   });
 });
-
-interface Site {
-  readonly hub: DevHub;
-  readonly env: Readonly<Record<'HF_ENDPOINT' | 'MODEL_PREFETCH_HOME', string>>;
-}
-
-/** A Hub with a small model, and a home that does not exist yet. */
-async function site(intercept?: Intercept): Promise<Site> {
-  const home = join(await tmpFolder(), 'home');
-  const files = {
-    'config.json': { bytes: Buffer.from('{}') },
-    'model.safetensors': { size: 12 * MiB, seed: 'weights' },
-    'sub/a.txt': { bytes: Buffer.from('deep') },
-  };
-  const hub = await startDevHub({
-    repos: [{ id: 'org/tiny', commits: [{ files }] }],
-    ...(intercept === undefined ? {} : { intercept }),
-  });
-  onTestFinished(() => hub.close());
-  return { hub, env: { HF_ENDPOINT: hub.url, MODEL_PREFETCH_HOME: home } };
-}
-
-async function serversOf(home: string): Promise<number[]> {
-  return findProcesses(['--db-filename', join(home, 'temporal', 'temporal.db')]);
-}

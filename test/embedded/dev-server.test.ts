@@ -8,7 +8,8 @@ import { Connection } from '@temporalio/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { isPrefetchError } from '../../src/core/errors.js';
 import { startDevServer } from '../../src/embedded/dev-server.js';
-import { processStart } from '../../src/embedded/processes.js';
+import { takeLease } from '../../src/embedded/leases.js';
+import { findProcesses, processStart } from '../../src/embedded/processes.js';
 import { readServer } from '../../src/embedded/server-record.js';
 import { temporalCliPath } from '../helpers/temporal.js';
 import { tmpFolder } from '../helpers/tmp.js';
@@ -20,12 +21,37 @@ describe('startDevServer', () => {
     try {
       expect(await namespaceIsThere(server.address)).toBe(true);
       expect((await fetch(server.uiUrl)).status).toBe(200);
-      expect(await readServer(home)).toEqual({ pid: server.pid, address: server.address, uiUrl: server.uiUrl });
+      const { pid, address, uiUrl, session } = server;
+      expect(await readServer(home)).toEqual({ pid, address, uiUrl, session });
     } finally {
       await server.stop();
     }
     expect(await processStart(server.pid)).toBeUndefined();
     expect(await readServer(home)).toBeUndefined();
+    expect(await findProcesses([home])).toEqual([]);
+  });
+
+  it('leaves the server to another command of the home at stop, and it ends with that one', async () => {
+    const home = await tmpFolder();
+    const server = await startDevServer({ cli: await temporalCliPath(), home });
+    const lease = await takeLease(home);
+    await server.stop();
+    expect(await namespaceIsThere(server.address)).toBe(true);
+    expect((await readServer(home))?.pid).toBe(server.pid);
+    await lease.release();
+    await server.ended;
+    expect(await processStart(server.pid)).toBeUndefined();
+    expect(await readServer(home)).toBeUndefined();
+  });
+
+  it.each(['supervisor', 'server'])('ends altogether when its %s is killed', async (killed) => {
+    const home = await tmpFolder();
+    const server = await startDevServer({ cli: await temporalCliPath(), home });
+    onTestFinished(() => server.stop());
+    const supervisor = (await findProcesses([home])).find((pid) => pid !== server.pid) ?? 0;
+    process.kill(killed === 'server' ? server.pid : supervisor, 'SIGKILL');
+    await server.ended;
+    for (const pid of [server.pid, supervisor]) expect(await processStart(pid)).toBeUndefined();
   });
 
   it('ends the server that a killed process left behind, and only that one', async () => {
@@ -33,6 +59,9 @@ describe('startDevServer', () => {
     const other = await startDevServer({ cli: await temporalCliPath(), home: await tmpFolder() });
     onTestFinished(() => other.stop());
     const orphan = await leaveOrphan(home);
+    // A server that nobody watches, as it was left before there was a supervisor.
+    const [supervisor = 0] = (await findProcesses([home])).filter((pid) => pid !== orphan);
+    process.kill(supervisor, 'SIGKILL');
     expect(await processStart(orphan)).toBeDefined();
 
     const server = await startDevServer({ cli: await temporalCliPath(), home });

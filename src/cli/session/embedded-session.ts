@@ -1,12 +1,13 @@
-import { mkdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { PrefetchClient } from '../../client.js';
-import type { Settings } from '../../config/environment.js';
+import { serverEnvironment, type Settings } from '../../config/environment.js';
 import { PrefetchError } from '../../core/errors.js';
 import { startDevServer, type DevServer } from '../../embedded/dev-server.js';
 import { lockHome } from '../../embedded/home-lock.js';
+import { makePrivateHome } from '../../embedded/private-home.js';
+import { readSealKey, sealForClient, sealForWorker, type SealKey } from '../../embedded/seal.js';
 import { findTemporalCli } from '../../embedded/temporal-cli.js';
 import { ROLES } from '../../core/queues.js';
 import { createWorkers } from '../../worker.js';
@@ -14,6 +15,7 @@ import { Cleanup } from './cleanup.js';
 import { quietRuntime } from './quiet-runtime.js';
 import { neverBroken, type Session } from './session.js';
 import { terminateOpenRuns } from './open-runs.js';
+import { refuseForeign } from './refuse-foreign.js';
 
 const STOP_WORKERS_MS = 8_000;
 
@@ -41,11 +43,15 @@ export async function openEmbeddedSession(options: EmbeddedOptions): Promise<Ses
       );
     const connection = await NativeConnection.connect({ address: server.address });
     cleanup.add(() => connection.close());
-    const client = new Client({ connection, namespace: server.namespace });
-    // Whatever is open now was left by a process that died: nobody works on it.
-    await terminateOpenRuns(client, 'The process that worked on it ended');
+    const { namespace, session } = server;
+    // Whatever is open now was left by a process that died: nobody works on it. A stranger's may be among them, so
+    // this client reads no seals.
+    await terminateOpenRuns(new Client({ connection, namespace }), 'The process that worked on it ended');
+    const seal = { key: await readSealKey(options.settings.home), session };
+    const sealed = options.withWorkers ? 'now' : 'ever';
+    const client = new Client({ connection, namespace, dataConverter: sealForClient(seal, { sealed }) });
     const workers = options.withWorkers
-      ? await startWorkers({ ...options, connection }, cleanup)
+      ? await startWorkers({ ...options, connection, seal }, cleanup)
       : { broken: neverBroken };
     return {
       kind: 'embedded',
@@ -64,31 +70,28 @@ export async function openEmbeddedSession(options: EmbeddedOptions): Promise<Ses
 
 async function openServer({ settings, signal, say }: EmbeddedOptions, cleanup: Cleanup): Promise<DevServer> {
   const { home, cacheFolder, searchPath, temporalCliPath: cliPath } = settings;
-  await makeHome(home);
+  await makePrivateHome(home);
   const lock = await lockHome(home, { signal });
   cleanup.add(() => lock.release());
   const cli = await findTemporalCli({ cliPath, searchPath, cacheFolder, onStep: say, signal });
-  const server = await startDevServer({ cli, home, signal });
+  const server = await startDevServer({ cli, home, environment: serverEnvironment(), signal });
   cleanup.add(() => server.stop());
   return server;
 }
 
-async function makeHome(home: string): Promise<void> {
-  await mkdir(home, { recursive: true }).catch((error: unknown) => {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new PrefetchError('InvalidInput', `MODEL_PREFETCH_HOME: the folder cannot be made: ${reason}`);
-  });
-}
-
-type WorkerNeeds = Pick<EmbeddedOptions, 'settings' | 'vllm'> & { readonly connection: NativeConnection };
+type WorkerNeeds = Pick<EmbeddedOptions, 'settings' | 'vllm'> & {
+  readonly connection: NativeConnection;
+  readonly seal: SealKey;
+};
 
 /** Starts the workers; `broken` rejects when they end without being told to. */
 async function startWorkers(
-  { settings, connection, vllm }: WorkerNeeds,
+  { settings, connection, vllm, seal }: WorkerNeeds,
   cleanup: Cleanup
 ): Promise<{ readonly broken: Promise<never> }> {
   const roles = ROLES.filter((role) => role !== 'gpu' || vllm !== undefined);
-  const workers = await createWorkers({ settings, connection, embedded: true, roles, ...vllm });
+  const guard = { dataConverter: sealForWorker(seal), interceptors: { activity: [refuseForeign] } };
+  const workers = await createWorkers({ settings, connection, embedded: true, roles, guard, ...vllm });
   const ended = workers.run();
   cleanup.add(async () => {
     workers.shutdown();
