@@ -8,7 +8,7 @@ import { changedFiles, listDirNow } from './dir-objects.js';
 import { inspectDir } from './inspect-dir.js';
 import { encodeJson, readBatchRecords, readPlan } from './plan-objects.js';
 import { dirOf, type PublishedDir } from './published-dir.js';
-import { isOfSpec } from './survey.js';
+import { isOfSpec, namesAll } from './survey.js';
 import { tidyDir } from './tidy-dir.js';
 
 type Needs = Pick<ActivityDependencies, 'openStore' | 'tool'>;
@@ -22,9 +22,9 @@ export async function publishDir(
 ): Promise<Dir> {
   const store = await openStore(spec.destination);
   // An attempt that died, or another run of this Dir, may have published already, and its plans may be gone.
-  let published = await findPublished(store, spec, options);
+  const plan = await readPlan(store, spec.dirKey, planId, options);
+  let published = await findPublished(store, spec, plan, options);
   if (published === undefined) {
-    const plan = await readPlan(store, spec.dirKey, planId, options);
     if (plan === undefined) throw changed(store, spec, ['its plan is gone']);
     const files = await checkFiles(store, spec, plan, options);
     const manifest = makeManifest(spec, files, { tool, createdAt: options.now.toISOString() });
@@ -38,10 +38,12 @@ export async function publishDir(
 async function findPublished(
   store: ObjectStore,
   spec: PrefetchSpec,
+  plan: Plan | undefined,
   options: RequestOptions
 ): Promise<PublishedDir | undefined> {
   const { published, intact } = await inspectDir(store, spec.dirKey, { ...options, mayRepair: true });
-  return intact && published !== undefined && isOfSpec(spec, published.manifest) ? published : undefined;
+  const isOurs = intact && published !== undefined && isOfSpec(spec, published.manifest);
+  return isOurs && namesAll(published.manifest, plan?.files ?? []) ? published : undefined;
 }
 
 async function checkFiles(

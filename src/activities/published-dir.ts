@@ -30,8 +30,12 @@ export async function readManifest(
 /** For those who only look at a Dir: what cannot be read is not intact. */
 export function asNotIntact(error: unknown): never {
   if (!isPrefetchError(error, 'ManifestUnreadable')) throw error;
-  const text = `It has no manifest that can be read: ${error.message.replace(/^ManifestUnreadable: /, '')}`;
+  const text = `There is no manifest that can be read, but a manifest that this version cannot read: ${withoutCode(error)}`;
   throw new PrefetchError('DirNotIntact', text, { details: error.details });
+}
+
+function withoutCode({ code, message }: PrefetchError): string {
+  return message.slice(`${code}: `.length);
 }
 
 function unreadable(

@@ -88,7 +88,8 @@ function strays({ published, objects }: InspectedDir): string[] {
   return [...objects.keys()].filter((path) => !named.has(path) && !path.startsWith(plansPrefix('')));
 }
 
-function namesAll({ files }: Manifest, listing: readonly HubFile[]): boolean {
+/** Whether a manifest names all files that are wanted, with their digests. */
+export function namesAll({ files }: Manifest, listing: readonly Pick<HubFile, 'path' | 'digest'>[]): boolean {
   const named = new Map(files.map((file) => [file.path, digestKey(digestOf(file))]));
   return listing.every(({ path, digest }) => named.get(path) === digestKey(digest));
 }

@@ -60,7 +60,10 @@ export async function verifyDir(
   const published = await readManifest(store, '', options).catch(asNotIntact);
   const objects = await listDirNow(store, '', published?.manifest.files ?? [], options);
   if (published === undefined) {
-    throw new PrefetchError('DirNotIntact', `${store.root} has no manifest that can be read: it is no Dir, or was never published`);
+    throw new PrefetchError(
+      'DirNotIntact',
+      `${store.root} has no manifest that can be read: it is no Dir, or was never published`
+    );
   }
   const { manifest } = published;
   const reader = openRangeReader(

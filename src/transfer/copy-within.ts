@@ -1,6 +1,7 @@
 import { isPrefetchError } from '../core/errors.js';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
 import { hashBytes } from './content-hash.js';
+import { patienceOf } from './policies.js';
 import { openObject } from './read-object.js';
 import { transferFile } from './transfer-file.js';
 import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
@@ -90,8 +91,8 @@ async function copyInStore(
   const { signal } = options;
   const copied = await store.copy(from, to, { signal, ifMatch: etag, ifAbsent: true });
   if (copied.size !== size) return undefined;
-  const { stallMs } = context.policies;
-  const hex = await hashObject(store, { key: to, size, algorithm: digest.algorithm }, { signal, stallMs });
+  const object = { key: to, size, algorithm: digest.algorithm };
+  const hex = await hashObject(store, object, { signal, ...patienceOf(context.policies) });
   return hex === digest.hex ? copied : undefined;
 }
 
@@ -101,8 +102,8 @@ async function moveThrough(
   { store, from, to, source }: CopyWithinRequest,
   options: TransferOptions
 ): Promise<{ readonly etag: string }> {
-  const { get, stallMs } = context.policies;
-  const reader = openObject(store, { key: from, size: source.size }, { ...get, stallMs });
+  const { policies } = context;
+  const reader = openObject(store, { key: from, size: source.size }, { ...policies.get, ...patienceOf(policies) });
   const asSource: TransferRequest['source'] = {
     ...source,
     locate: () => Promise.reject(new Error('a stored object is read by its store')),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { downloadFile } from './download-file.js';
 import type { TransferEngine } from './engine.js';
 import { findExisting } from './find-existing.js';
+import { patienceOf } from './policies.js';
 import type { TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
 import { uploadFile } from './upload-file.js';
 
@@ -42,7 +43,7 @@ async function transferBy(
 ): Promise<TransferResult> {
   const { source, engine, folder } = request;
   const { policies } = engine;
-  const found = await findExisting(request, { signal, stallMs: policies.stallMs });
+  const found = await findExisting(request, { signal, ...patienceOf(policies) });
   if (found !== undefined) return { etag: found.etag, size: source.size, fetchedBytes: 0, how: 'found' };
   const { fetchedBytes, resumed } = await downloadFile(
     { source, path, folder, policies },

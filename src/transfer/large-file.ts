@@ -3,6 +3,7 @@ import type { ObjectInfo } from '../storage/object-store.js';
 import { finalise } from './finalise.js';
 import { findExisting } from './find-existing.js';
 import { choosePartSize } from './part-plan.js';
+import { patienceOf } from './policies.js';
 import type { ProgressCounter } from './progress.js';
 import type { ReadPart } from './read-part.js';
 import { streamParts } from './stream-parts.js';
@@ -47,7 +48,7 @@ export async function transferLarge(
       failed.set(error.code, times);
     }
     // Whoever ended the upload may have completed it.
-    const found = await findExisting(request, { signal, stallMs: context.policies.stallMs });
+    const found = await findExisting(request, { signal, ...patienceOf(context.policies) });
     if (found !== undefined) return { info: found, how: 'found' };
     seesAll = true;
   }

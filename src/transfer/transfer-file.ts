@@ -29,9 +29,9 @@ async function transferInTurn(
 ): Promise<TransferResult> {
   const { source } = request;
   const { size } = source;
-  const { get, stallMs } = context.policies;
+  const patience = patienceOf(context.policies);
   const progress = countProgress(onProgress);
-  const found = await findExisting(request, { signal, stallMs });
+  const found = await findExisting(request, { signal, ...patience });
   if (found !== undefined) {
     progress.restart(size);
     return { etag: found.etag, size, fetchedBytes: 0, how: 'found' };
@@ -40,7 +40,7 @@ async function transferInTurn(
     const info = await transferSmall(context, request, { signal, progress });
     return { etag: info.etag, size, fetchedBytes: progress.fetchedBytes, how: 'fetched' };
   }
-  const readPart = request.readPart ?? readFromSource(source, { ...get, ...patienceOf(context.policies) });
+  const readPart = request.readPart ?? readFromSource(source, { ...context.policies.get, ...patience });
   const { info, how } = await transferLarge(context, request, { signal, progress, readPart });
   return { etag: info.etag, size, fetchedBytes: progress.fetchedBytes, how };
 }

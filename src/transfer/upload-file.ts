@@ -4,6 +4,7 @@ import { PrefetchError } from '../core/errors.js';
 import type { RangeSource } from '../hub/range-source.js';
 import type { TransferEngine } from './engine.js';
 import { findExisting } from './find-existing.js';
+import { patienceOf } from './policies.js';
 import { readFromFile } from './read-part.js';
 import type { TransferOptions, TransferRequest } from './transfer-context.js';
 import { uploadWhole } from './upload-whole.js';
@@ -25,7 +26,7 @@ export async function uploadFile(upload: FileUpload, options: TransferOptions): 
   const source = sourceOf(upload);
   const { multipart } = await store.capabilities({ signal });
   if (!multipart && size > engine.partSizeBytes) {
-    const found = await findExisting({ source, store, key, trust }, { signal, stallMs: engine.policies.stallMs });
+    const found = await findExisting({ source, store, key, trust }, { signal, ...patienceOf(engine.policies) });
     const info = found ?? (await uploadWhole({ store, key, file: { path, size }, policies: engine.policies }, options));
     options.onProgress?.({ bytesDone: size, fetchedBytes: 0 });
     return info;
