@@ -8,6 +8,7 @@ import {
   createVllmActivities,
 } from './activities/shards/index.js';
 import { createWaitActivities } from './activities/wait.js';
+import { createHandOver, type HandOver } from './hand-over.js';
 import { createDependencies, type WorkerDependencies } from './worker-dependencies.js';
 import type { Settings } from './config/environment.js';
 import { PrefetchError } from './core/errors.js';
@@ -30,7 +31,10 @@ export interface CreateWorkersOptions {
   readonly gpu?: string;
   /** The one process of one user on one machine: it may write anywhere, files too, and stops at once. */
   readonly embedded?: boolean;
-  /** How long running activities may go on after a shutdown was asked for. @default 20 s; at once when embedded */
+  /**
+   * How long parts in flight and short steps may take after a shutdown was asked for: what has nothing in flight is handed
+   * over at once. @default 5 s; none when embedded
+   */
   readonly shutdownGraceMs?: number;
 }
 
@@ -45,6 +49,8 @@ export interface PrefetchWorkers {
   shutdown(): void;
 }
 
+/** Enough for a part of the usual size over a slow line; what it cuts off is fetched again by the next worker. */
+const GRACE_MS = 5_000;
 const DEFAULT_ROLES: readonly Role[] = ['main', 'transfer', 'wait', 'shard'];
 
 /** Makes one Temporal worker per role, all over one connection, one transfer engine and one memory budget. */
@@ -56,13 +62,21 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
     tool: readTool(),
     ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
   });
+  // Nobody goes on for an embedded one.
+  const handOver = options.embedded === true ? undefined : createHandOver(dependencies.engine);
   try {
     const workers = await allOrNone(
-      roles.map((role) => Worker.create({ ...commonOptions(options, role), ...roleOptions(role, dependencies) }))
+      roles.map((role) =>
+        Worker.create({
+          ...commonOptions(options, role),
+          ...roleOptions(role, dependencies),
+          ...handOver?.options(role),
+        })
+      )
     );
     return {
       queues: workers.map(({ options: { taskQueue } }) => taskQueue),
-      run: () => runAll(workers, dependencies),
+      run: () => runAll(workers, dependencies, handOver),
       isIdle: () => workers.every(isIdle),
       shutdown: () => {
         shutdownAll(workers);
@@ -90,7 +104,7 @@ function checkRoles(roles: readonly Role[]): readonly Role[] {
 }
 
 function commonOptions(options: CreateWorkersOptions, role: Role) {
-  const graceMs = options.shutdownGraceMs ?? (options.embedded === true ? 0 : 20_000);
+  const graceMs = options.shutdownGraceMs ?? (options.embedded === true ? 0 : GRACE_MS);
   return {
     connection: options.connection,
     namespace: options.namespace ?? 'default',
@@ -127,7 +141,11 @@ function roleOptions(role: Role, dependencies: WorkerDependencies): Partial<Work
   }
 }
 
-async function runAll(workers: readonly Worker[], dependencies: WorkerDependencies): Promise<void> {
+async function runAll(
+  workers: readonly Worker[],
+  dependencies: WorkerDependencies,
+  handOver: HandOver | undefined
+): Promise<void> {
   const running = workers.map(async (worker) => {
     try {
       await worker.run();
@@ -136,7 +154,9 @@ async function runAll(workers: readonly Worker[], dependencies: WorkerDependenci
       shutdownAll(workers);
     }
   });
+  const stopWatching = handOver?.watch(workers);
   const settled = await Promise.allSettled(running);
+  stopWatching?.();
   await dependencies.close();
   const failed = settled.find((worker) => worker.status === 'rejected');
   if (failed !== undefined) throw failed.reason;

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { PrefetchError } from '../core/errors.js';
 import type { ReadPart } from './read-part.js';
+import { createDrain } from './drain.js';
 import { createKeyTurns } from './key-turns.js';
 import { createPermits } from './permits.js';
 import { defaultPolicies, type Policies } from './policies.js';
@@ -29,6 +30,8 @@ export interface TransferEngine {
   transferFile(request: TransferRequest, options: TransferOptions): Promise<TransferResult>;
   /** The same for a file whose bytes are at hand otherwise than over its source. */
   transferFrom(readPart: ReadPart, request: TransferRequest, options: TransferOptions): Promise<TransferResult>;
+  /** Lets what is in flight land and begins nothing new, for good; resolves when all has landed. */
+  drain(): Promise<void>;
   readonly partSizeBytes: number;
   readonly policies: Policies;
   readonly memory: { readonly inUseBytes: number; readonly peakBytes: number };
@@ -41,9 +44,11 @@ export function createEngine(settings: EngineSettings): TransferEngine {
   const { partSizeBytes, lanes, memoryBytes, policies = defaultPolicies } = settings;
   check(settings);
   const memory = createSlabPool(memoryBytes);
-  const getLanes = createPermits(lanes);
-  const putLanes = createPermits(lanes);
-  const wholeFiles = createPermits(Math.max(lanes, WHOLE_FILES_AT_ONCE));
+  const drain = createDrain();
+  const getLanes = drain.closable(createPermits(lanes));
+  // What was read is written, also while nothing more is read.
+  const putLanes = drain.watched(createPermits(lanes));
+  const wholeFiles = drain.closable(createPermits(Math.max(lanes, WHOLE_FILES_AT_ONCE)));
   const turns = createKeyTurns();
   const shardTurn = createPermits(1);
   const lanesAndTurns = { getLanes, putLanes, wholeFiles, turns, shardTurn };
@@ -56,6 +61,7 @@ export function createEngine(settings: EngineSettings): TransferEngine {
   return {
     transferFile: transfer,
     transferFrom: (readPart, request, options) => transfer({ ...request, readPart }, options),
+    drain: () => drain.begin(),
     partSizeBytes,
     policies,
     memory,
