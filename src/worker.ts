@@ -110,8 +110,8 @@ function commonOptions(options: CreateWorkersOptions, role: Role) {
     namespace: options.namespace ?? 'default',
     taskQueue: taskQueue(options.settings.taskQueue, role, role === 'gpu' ? options.gpu : undefined),
     shutdownGraceTime: graceMs,
-    // A transfer that does not stop when told must not keep the process for ever.
-    shutdownForceTime: graceMs + 15_000,
+    // A transfer that does not stop when told must not keep the process for ever; vLLM has 20 s to put its things away.
+    shutdownForceTime: graceMs + (role === 'gpu' ? 30_000 : 15_000),
     // The defaults would hold back a cancel, and the bytes that a progress bar shows, for most of a minute.
     // Waiters are many and have nothing to show: theirs would be a thousand calls a second.
     maxHeartbeatThrottleInterval: role === 'wait' ? '20s' : '2s',

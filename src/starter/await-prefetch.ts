@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   isGrpcCancelledError,
   isGrpcDeadlineError,
@@ -51,10 +50,7 @@ export async function awaitPrefetch(client: Client, workflowId: string, options:
         }
         if (!isOutage(error)) throw translate(error, workflowId);
         onOutage?.(describeAnswer(error));
-        // Aborted or not, the loop begins with a look at the signal.
-        await delay(Math.min(FIRST_PAUSE_MS * 2 ** outages, LONGEST_PAUSE_MS), undefined, signal && { signal }).catch(
-          () => undefined
-        );
+        await pause(Math.min(FIRST_PAUSE_MS * 2 ** outages, LONGEST_PAUSE_MS), aborted.promise);
         outages += 1;
       }
     }
@@ -69,6 +65,16 @@ function poll(client: Client, workflowId: string, deadlineMs: number): Promise<D
   // The losing promise must not become an unhandled rejection when the abort wins.
   result.catch(() => undefined);
   return result;
+}
+
+async function pause(ms: number, aborted: Promise<never>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  try {
+    await Promise.race([over, aborted]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function rejectOnAbort(signal: AbortSignal | undefined): { promise: Promise<never>; dispose: () => void } {

@@ -47,7 +47,8 @@ export function createDrain(): Drain {
     async begin() {
       closed = true;
       // A part that was read is handed from one kind of permits to the next: idle is what is so at two looks.
-      for (let looks = 0; looks < 2; looks = isIdle() ? looks + 1 : 0) await delay(LOOK_EVERY_MS, undefined, { ref: false });
+      for (let looks = 0; looks < 2; looks = isIdle() ? looks + 1 : 0)
+        await delay(LOOK_EVERY_MS, undefined, { ref: false });
     },
   };
 }

@@ -36,7 +36,9 @@ describe('followRun', () => {
   it('fails with what broke down, though the run goes on', async () => {
     const { context } = terminal();
     const broken = Promise.reject(new Error('the server ended'));
-    await expect(followRun(run({ result: never }), { kind: 'cluster', broken }, context)).rejects.toThrow('the server ended');
+    await expect(followRun(run({ result: never }), { kind: 'cluster', broken }, context)).rejects.toThrow(
+      'the server ended'
+    );
   });
 
   it('leaves no listeners behind with each look', async () => {
@@ -51,7 +53,11 @@ describe('followRun', () => {
       if (looks === 15) finish(dir);
       return Promise.resolve(done);
     };
-    await followRun(run({ result: () => result, progress }), { kind: 'cluster', broken: neverBroken }, { ...context, pollMs: 1 });
+    await followRun(
+      run({ result: () => result, progress }),
+      { kind: 'cluster', broken: neverBroken },
+      { ...context, pollMs: 1 }
+    );
     // Node tells warnings a turn later.
     await new Promise((resolve) => setImmediate(resolve));
     process.off('warning', onWarning);

@@ -41,7 +41,8 @@ export async function shardInProcess(
     try {
       return await shardOnce(dependencies, job, options);
     } catch (error) {
-      const mayPass = isPrefetchError(error, 'ObjectChanged') || (isPrefetchError(error, 'ShardMismatch') && round === 0);
+      const mayPass =
+        isPrefetchError(error, 'ObjectChanged') || (isPrefetchError(error, 'ShardMismatch') && round === 0);
       if (!mayPass || round === PLANS_ANEW) throw error;
       options.signal.throwIfAborted();
     }

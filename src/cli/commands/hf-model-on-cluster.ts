@@ -30,4 +30,3 @@ export async function bringOnCluster({ options, input, settings }: ModelRequest,
     await session.close();
   }
 }
-

@@ -32,11 +32,7 @@ export async function runStatus(options: TargetOptions, context: CliContext): Pr
   }
 }
 
-async function look(
-  session: Session,
-  handle: PrefetchHandle,
-  { signal }: Pick<CliContext, 'signal'>
-): Promise<Status> {
+async function look(session: Session, handle: PrefetchHandle, { signal }: Pick<CliContext, 'signal'>): Promise<Status> {
   const { workflowId } = handle;
   const status = await handle.status();
   if (status !== 'running') return { workflowId, status, ...(await outcome(handle, signal)) };

@@ -55,7 +55,8 @@ function tellOutage(
           `The embedded Temporal server does not answer (${answer}). Run hf-model again: it goes on where it was`
         );
       }
-      if (!told) display.tell(`The Temporal server does not answer (${answer}). The run goes on when it is back: waiting`);
+      if (!told)
+        display.tell(`The Temporal server does not answer (${answer}). The run goes on when it is back: waiting`);
       told = true;
     },
     over: () => {

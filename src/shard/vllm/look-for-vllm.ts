@@ -42,9 +42,14 @@ function run(
   options: { readonly env: Record<string, string>; readonly signal: AbortSignal }
 ): Promise<{ readonly error: Ended | null; readonly stdout: string }> {
   return new Promise((resolve) => {
-    const child = execFile(command, args, { ...options, timeout: ANSWER_MS, killSignal: 'SIGKILL' }, (error, stdout) => {
-      resolve({ error, stdout });
-    });
+    const child = execFile(
+      command,
+      args,
+      { ...options, timeout: ANSWER_MS, killSignal: 'SIGKILL' },
+      (error, stdout) => {
+        resolve({ error, stdout });
+      }
+    );
     child.stdin?.on('error', () => undefined).end();
   });
 }

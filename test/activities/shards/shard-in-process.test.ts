@@ -83,7 +83,10 @@ test('two runs of one sharding at once both end well, in one Dir', async () => {
   // As in a process of its own each: one engine shards one part at a time.
   const runs = [0, 1].map(async () => {
     const engine = createEngine({ partSizeBytes: 16_384, lanes: 4, memoryBytes: 400_000, policies: quickPolicies });
-    return shardInProcess({ ...setup.dependencies, engine }, await setup.job(), { ...live(), onMoment: () => undefined });
+    return shardInProcess({ ...setup.dependencies, engine }, await setup.job(), {
+      ...live(),
+      onMoment: () => undefined,
+    });
   });
   const paths = (await Promise.all(runs)).map(({ dir }) => dir.path);
   expect(new Set(paths).size).toBe(1);
