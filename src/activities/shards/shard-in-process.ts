@@ -59,7 +59,11 @@ async function shardOnce(
   if (outcome.kind === 'hit') return { dir: outcome.dir, hit: true };
   const { plan } = outcome;
   const step: ShardStep = { destination: job.target.store.root, dirKey: plan.dirKey, planId: plan.planId };
-  if (plan.engine === 'vllm') await requireVllm(dependencies, step, { signal });
+  if (plan.engine === 'vllm') {
+    // Where there is no vLLM people want to know why one was needed.
+    onMoment({ phase: 'shard', plan, bytesDone: 0 });
+    await requireVllm(dependencies, step, { signal });
+  }
   await copyModelFiles(dependencies, step, { signal, onProgress: () => undefined });
   await writeAndCheck(dependencies, { plan, step }, { signal, onMoment });
   onMoment({ phase: 'publish', plan, bytesDone: plan.totalBytes });
