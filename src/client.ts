@@ -5,7 +5,7 @@ import { PrefetchError } from './core/errors.js';
 import { prefetchWorkflowId as workflowIdOf } from './core/identity.js';
 import { DEFAULT_TASK_QUEUE } from './core/queues.js';
 import { parseInput } from './core/schemas/parse.js';
-import { awaitPrefetch } from './starter/await-prefetch.js';
+import { awaitPrefetch, type AwaitOptions } from './starter/await-prefetch.js';
 import { pendingActivities } from './starter/pending-activities.js';
 import { startPrefetch } from './starter/start-prefetch.js';
 
@@ -30,8 +30,11 @@ export interface LiveProgress extends PrefetchProgress {
 
 export interface PrefetchHandle {
   readonly workflowId: string;
-  /** Waits for the Dir; throws a `PrefetchError` with the code that the run failed with. Giving up never cancels the run. */
-  result(options?: { readonly signal?: AbortSignal }): Promise<Dir>;
+  /**
+   * Waits for the Dir, also while the server is away; throws a `PrefetchError` with the code that the run failed with.
+   * Giving up never cancels the run. `onOutage` hears of each try that the server did not answer.
+   */
+  result(options?: Pick<AwaitOptions, 'signal' | 'onOutage'>): Promise<Dir>;
   progress(): Promise<LiveProgress>;
   status(): Promise<PrefetchStatus>;
   cancel(): Promise<void>;

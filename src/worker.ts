@@ -8,6 +8,7 @@ import {
   createVllmActivities,
 } from './activities/shards/index.js';
 import { createWaitActivities } from './activities/wait.js';
+import { createHandOver, type HandOver } from './hand-over.js';
 import { createDependencies, type WorkerDependencies } from './worker-dependencies.js';
 import type { Settings } from './config/environment.js';
 import { PrefetchError } from './core/errors.js';
@@ -32,7 +33,10 @@ export interface CreateWorkersOptions {
   readonly embedded?: boolean;
   /** What checks the payloads of all workers, where anybody may reach their server. @default nothing */
   readonly guard?: Pick<WorkerOptions, 'dataConverter' | 'interceptors'>;
-  /** How long running activities may go on after a shutdown was asked for. @default 20 s; at once when embedded */
+  /**
+   * How long parts in flight and short steps may take after a shutdown was asked for: what has nothing in flight is handed
+   * over at once. @default 5 s; none when embedded
+   */
   readonly shutdownGraceMs?: number;
 }
 
@@ -47,6 +51,8 @@ export interface PrefetchWorkers {
   shutdown(): void;
 }
 
+/** Enough for a part of the usual size over a slow line; what it cuts off is fetched again by the next worker. */
+const GRACE_MS = 5_000;
 const DEFAULT_ROLES: readonly Role[] = ['main', 'transfer', 'wait', 'shard'];
 
 /** Makes one Temporal worker per role, all over one connection, one transfer engine and one memory budget. */
@@ -58,13 +64,21 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
     tool: readTool(),
     ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
   });
+  // Nobody goes on for an embedded one.
+  const handOver = options.embedded === true ? undefined : createHandOver(dependencies.engine);
   try {
     const workers = await allOrNone(
-      roles.map((role) => Worker.create({ ...commonOptions(options, role), ...roleOptions(role, dependencies) }))
+      roles.map((role) =>
+        Worker.create({
+          ...commonOptions(options, role),
+          ...roleOptions(role, dependencies),
+          ...handOver?.options(role),
+        })
+      )
     );
     return {
       queues: workers.map(({ options: { taskQueue } }) => taskQueue),
-      run: () => runAll(workers, dependencies),
+      run: () => runAll(workers, dependencies, handOver),
       isIdle: () => workers.every(isIdle),
       shutdown: () => {
         shutdownAll(workers);
@@ -92,15 +106,15 @@ function checkRoles(roles: readonly Role[]): readonly Role[] {
 }
 
 function commonOptions(options: CreateWorkersOptions, role: Role) {
-  const graceMs = options.shutdownGraceMs ?? (options.embedded === true ? 0 : 20_000);
+  const graceMs = options.shutdownGraceMs ?? (options.embedded === true ? 0 : GRACE_MS);
   return {
     ...options.guard,
     connection: options.connection,
     namespace: options.namespace ?? 'default',
     taskQueue: taskQueue(options.settings.taskQueue, role, role === 'gpu' ? options.gpu : undefined),
     shutdownGraceTime: graceMs,
-    // A transfer that does not stop when told must not keep the process for ever.
-    shutdownForceTime: graceMs + 15_000,
+    // A transfer that does not stop when told must not keep the process for ever; vLLM has 20 s to put its things away.
+    shutdownForceTime: graceMs + (role === 'gpu' ? 30_000 : 15_000),
     // The defaults would hold back a cancel, and the bytes that a progress bar shows, for most of a minute.
     // Waiters are many and have nothing to show: theirs would be a thousand calls a second.
     maxHeartbeatThrottleInterval: role === 'wait' ? '20s' : '2s',
@@ -130,7 +144,11 @@ function roleOptions(role: Role, dependencies: WorkerDependencies): Partial<Work
   }
 }
 
-async function runAll(workers: readonly Worker[], dependencies: WorkerDependencies): Promise<void> {
+async function runAll(
+  workers: readonly Worker[],
+  dependencies: WorkerDependencies,
+  handOver: HandOver | undefined
+): Promise<void> {
   const running = workers.map(async (worker) => {
     try {
       await worker.run();
@@ -139,7 +157,9 @@ async function runAll(workers: readonly Worker[], dependencies: WorkerDependenci
       shutdownAll(workers);
     }
   });
+  const stopWatching = handOver?.watch(workers);
   const settled = await Promise.allSettled(running);
+  stopWatching?.();
   await dependencies.close();
   const failed = settled.find((worker) => worker.status === 'rejected');
   if (failed !== undefined) throw failed.reason;

@@ -9,41 +9,71 @@ import {
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
 import type { Dir } from '../core/contract.js';
 import { isErrorCode, PrefetchError } from '../core/errors.js';
+import { describeAnswer, isOutage, isServiceError } from './server-answers.js';
 
 /** A poll is bounded, because clients on a native connection do not hear an abort signal. */
 const POLL_MS = 20_000;
 const CLOCK_SLACK_MS = 1_000;
+/** A server that restarts is back within seconds; one that is away for hours must not be asked all the time. */
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 5_000;
 
 export interface AwaitOptions {
   readonly signal?: AbortSignal;
   /** Called before each poll. */
   readonly onPoll?: () => void;
+  /** Called each time that the server does not answer, with what came instead; what it throws ends the wait. */
+  readonly onOutage?: (answer: string) => void;
 }
 
 /**
- * Waits for the Dir of a prefetch. Giving up the wait never cancels the run.
+ * Waits for the Dir of a prefetch, however long the server is away meanwhile: the run is in its database, and goes on.
+ * Giving up the wait never cancels the run.
  * @throws PrefetchError with the code that the run failed with; the signal's reason when aborted
  */
 export async function awaitPrefetch(client: Client, workflowId: string, options: AwaitOptions = {}): Promise<Dir> {
-  const handle = client.workflow.getHandle(workflowId);
-  const aborted = rejectOnAbort(options.signal);
+  const { signal, onPoll, onOutage } = options;
+  const aborted = rejectOnAbort(signal);
+  let outages = 0;
   try {
     for (;;) {
-      options.signal?.throwIfAborted();
-      options.onPoll?.();
+      signal?.throwIfAborted();
+      onPoll?.();
       const deadlineMs = Date.now() + POLL_MS;
       try {
-        const result = client.withDeadline(deadlineMs, () => handle.result() as Promise<Dir>);
-        // The losing promise must not become an unhandled rejection when the abort wins.
-        result.catch(() => undefined);
-        return await Promise.race([result, aborted.promise]);
+        return await Promise.race([poll(client, workflowId, deadlineMs), aborted.promise]);
       } catch (error) {
-        if (isPollOver(error, deadlineMs) || error instanceof WorkflowContinuedAsNewError) continue;
-        throw translate(error, workflowId);
+        signal?.throwIfAborted();
+        if (isPollOver(error, deadlineMs) || error instanceof WorkflowContinuedAsNewError) {
+          outages = 0;
+          continue;
+        }
+        if (!isOutage(error)) throw translate(error, workflowId);
+        onOutage?.(describeAnswer(error));
+        await pause(Math.min(FIRST_PAUSE_MS * 2 ** outages, LONGEST_PAUSE_MS), aborted.promise);
+        outages += 1;
       }
     }
   } finally {
     aborted.dispose();
+  }
+}
+
+function poll(client: Client, workflowId: string, deadlineMs: number): Promise<Dir> {
+  const handle = client.workflow.getHandle(workflowId);
+  const result = client.withDeadline(deadlineMs, () => handle.result() as Promise<Dir>);
+  // The losing promise must not become an unhandled rejection when the abort wins.
+  result.catch(() => undefined);
+  return result;
+}
+
+async function pause(ms: number, aborted: Promise<never>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  try {
+    await Promise.race([over, aborted]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -69,8 +99,13 @@ function translate(error: unknown, workflowId: string): unknown {
   if (error instanceof WorkflowNotFoundError) {
     return new PrefetchError('WorkflowNotFound', `There is no workflow with the ID ${workflowId}`);
   }
-  if (!(error instanceof WorkflowFailedError)) return error;
-  return runFailure(error.cause, workflowId);
+  if (error instanceof WorkflowFailedError) return runFailure(error.cause, workflowId);
+  if (!isServiceError(error)) return error;
+  return new PrefetchError(
+    'ServerUnavailable',
+    `The Temporal server refuses to tell the result of ${workflowId} (${describeAnswer(error)}). ` +
+      'The run itself goes on. Check the namespace (TEMPORAL_NAMESPACE) and the rights of this client'
+  );
 }
 
 /** The failure of a run as the error that its activity raised: the same code, the same permanence. */

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { PrefetchError } from '../core/errors.js';
 import type { ReadPart } from './read-part.js';
+import { createDrain } from './drain.js';
 import { createKeyTurns } from './key-turns.js';
 import { createPermits, permitsOf, type Claimant, type Permits } from './permits.js';
 import { defaultPolicies, type Policies } from './policies.js';
@@ -29,6 +30,8 @@ export interface TransferEngine {
   transferFile(request: TransferRequest, options: TransferOptions): Promise<TransferResult>;
   /** The same for a file whose bytes are at hand otherwise than over its source. */
   transferFrom(readPart: ReadPart, request: TransferRequest, options: TransferOptions): Promise<TransferResult>;
+  /** Lets what is in flight land and begins nothing new, for good; resolves when all has landed. */
+  drain(): Promise<void>;
   readonly partSizeBytes: number;
   readonly policies: Policies;
   readonly memory: { readonly inUseBytes: number; readonly peakBytes: number };
@@ -42,11 +45,13 @@ export function createEngine(settings: EngineSettings): TransferEngine {
   check(settings);
   // A part's worth that one model leaves free, where it is a small share of all.
   const memory = createSlabPool(memoryBytes, { reserve: memoryBytes < 4 * partSizeBytes ? 0 : partSizeBytes });
+  const drain = createDrain();
   const shared = {
     ...{ partSizeBytes, lanes, policies, memory },
-    getLanes: lanesFor(lanes),
-    putLanes: lanesFor(lanes),
-    wholeFiles: lanesFor(Math.max(lanes, WHOLE_FILES_AT_ONCE)),
+    getLanes: drain.closable(lanesFor(lanes)),
+    // What was read is written, also while nothing more is read.
+    putLanes: drain.watched(lanesFor(lanes)),
+    wholeFiles: drain.closable(lanesFor(Math.max(lanes, WHOLE_FILES_AT_ONCE))),
     turns: createKeyTurns(),
     shardTurn: createPermits(1),
   };
@@ -62,6 +67,7 @@ export function createEngine(settings: EngineSettings): TransferEngine {
   return {
     transferFile: transfer,
     transferFrom: (readPart, request, options) => transfer({ ...request, readPart }, options),
+    drain: () => drain.begin(),
     partSizeBytes,
     policies,
     memory,

@@ -97,6 +97,7 @@ function stepOf({ destination }: PrefetchSpec, { dirKey, planId }: ShardPlanSumm
 /** A host with GPUs may have to be started first, so that no time-out starts before the work does. */
 const ON_GPU: ActivityOptions = {
   startToCloseTimeout: '24h',
+  // vLLM takes all of a host, and what is taken for dead by mistake is an hour of its GPUs.
   heartbeatTimeout: '60s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '30s', backoffCoefficient: 2, maximumInterval: '10m' },

@@ -23,20 +23,22 @@ describe('followRun', () => {
   it('shows how a run went that ended before the first look', async () => {
     const { context, lines } = terminal();
     const handle = run({ result: () => Promise.resolve(dir), progress: () => Promise.resolve(done) });
-    expect(await followRun(handle, { broken: neverBroken }, context)).toEqual(dir);
+    expect(await followRun(handle, { kind: 'cluster', broken: neverBroken }, context)).toEqual(dir);
     expect(lines.join('')).toContain('1 of 1 files');
   });
 
   it('goes on when nobody answers the question how far the run is', async () => {
     const { context } = terminal();
     const handle = run({ result: () => Promise.resolve(dir), progress: () => Promise.reject(new Error('no worker')) });
-    expect(await followRun(handle, { broken: neverBroken }, context)).toEqual(dir);
+    expect(await followRun(handle, { kind: 'cluster', broken: neverBroken }, context)).toEqual(dir);
   });
 
   it('fails with what broke down, though the run goes on', async () => {
     const { context } = terminal();
     const broken = Promise.reject(new Error('the server ended'));
-    await expect(followRun(run({ result: never }), { broken }, context)).rejects.toThrow('the server ended');
+    await expect(followRun(run({ result: never }), { kind: 'cluster', broken }, context)).rejects.toThrow(
+      'the server ended'
+    );
   });
 
   it('leaves no listeners behind with each look', async () => {
@@ -51,7 +53,11 @@ describe('followRun', () => {
       if (looks === 15) finish(dir);
       return Promise.resolve(done);
     };
-    await followRun(run({ result: () => result, progress }), { broken: neverBroken }, { ...context, pollMs: 1 });
+    await followRun(
+      run({ result: () => result, progress }),
+      { kind: 'cluster', broken: neverBroken },
+      { ...context, pollMs: 1 }
+    );
     // Node tells warnings a turn later.
     await new Promise((resolve) => setImmediate(resolve));
     process.off('warning', onWarning);

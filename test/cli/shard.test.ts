@@ -53,6 +53,20 @@ describe('model-prefetch shard DIR --to URL', () => {
     expect((await contentOf(JSON.parse(forced.stdout) as Dir)).manifest.force).toBe(1);
   });
 
+  it('may be run twice at once: both end well, in one Dir', async () => {
+    const { model, to } = await checkpointFolder();
+    const args = ['shard', model, '--to', to, ...RANKS];
+    const runs = await Promise.all([runCli(args), runCli(args)]);
+    const paths = runs.map(({ code, stdout, stderr }) => {
+      expect(code, stderr).toBe(0);
+      return (JSON.parse(stdout) as Dir).path;
+    });
+    expect(paths).toEqual([paths[0], paths[0]]);
+    const content = await contentOf({ path: paths[0] ?? '' });
+    expect(shardsDigest(content)).toBe(measuredDigest('llama-untied', { tp: 2 }));
+    expectAsListed(content);
+  });
+
   it.each([
     ['40000', 40_000],
     ['0.04MB', 40_000],

@@ -5,8 +5,8 @@ import { environmentOf, stageOf } from './dockerfile.js';
 import { kustomizations, ofKind, readText, theOne } from './manifests.js';
 import { deployments, queuesOf, scaledJobs, scaledObjects, settings, workloads, type Workload } from './workloads.js';
 
-/** What `createWorkers` gives running activities after SIGTERM, and then the process itself. */
-const GRACE_SECONDS = 20 + 15;
+/** What `createWorkers` gives running activities after SIGTERM, and then a process with vLLM. */
+const GRACE_SECONDS = 5 + 30;
 
 const forGpus = workloads.filter(({ worker }) => worker.roles.includes('gpu'));
 const withoutGpus = workloads.filter(({ worker }) => !worker.roles.includes('gpu'));

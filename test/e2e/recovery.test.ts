@@ -40,7 +40,7 @@ const toWeights: FaultTarget = { origin: 'cdn', path: WEIGHTS };
 
 const server = useTemporalServer();
 
-// Side by side, for each of them waits most of a minute for a time-out.
+// Side by side, for each of them waits for a time-out.
 describe.concurrent('what takes its time to be noticed', { timeout: 240_000 }, () => {
   test('a worker process that is killed leaves its run to the next one, which goes on where it was', async () => {
     const { hub, env, client, pace, close } = await site([smallRepo('org/killed', { weightBytes: WEIGHT_BYTES })]);
@@ -55,7 +55,7 @@ describe.concurrent('what takes its time to be noticed', { timeout: 240_000 }, (
       });
       pace.isSlow = false;
       const before = cdnBytes(hub);
-      // The server gives a batch to another worker when it has heard nothing of it for a minute.
+      // The server gives a batch to another worker when it has heard nothing of it for 20 s.
       await withWorker(env, async () => {
         await expectRightDir(await handle.result());
       });

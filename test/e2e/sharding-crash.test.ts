@@ -54,7 +54,7 @@ describeWithS3('sharding that is killed or cancelled', () => {
     await removeFolder(folder);
   });
 
-  // Side by side, for each of them waits most of a minute until the server believes that its worker is gone.
+  // Side by side, for each of them waits until the server believes that its worker is gone.
   describe.concurrent('a worker process that is killed', { timeout: 240_000 }, () => {
     test('while it writes shards: the next one sends only the parts that the store has not', async () => {
       const { proxy, ...site } = await openSite('writing');

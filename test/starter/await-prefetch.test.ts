@@ -22,3 +22,10 @@ test.concurrent.each([['native'], ['JavaScript']])(
     await expect(awaitPrefetch(client, workflowId, { signal: enough.signal, onPoll })).rejects.toThrow('Seen enough');
   }
 );
+
+test('a server that refuses to tell ends the wait, and the run is said to go on', async () => {
+  const client = new Client({ connection: server().nativeConnection, namespace: 'nowhere' });
+  await expect(awaitPrefetch(client, 'prefetch/org/model')).rejects.toThrow(
+    /^ServerUnavailable: .*prefetch\/org\/model .*nowhere.*goes on.*TEMPORAL_NAMESPACE/
+  );
+});

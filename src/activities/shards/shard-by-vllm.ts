@@ -4,6 +4,7 @@ import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
 import type { VllmProgress } from '../../shard/vllm/job.js';
+import { lookForVllm } from '../../shard/vllm/look-for-vllm.js';
 import { shardWithVllm } from '../../shard/vllm/shard-with-vllm.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { untieCopiedConfig } from './copy-model-files.js';
@@ -59,6 +60,18 @@ export async function shardByVllm(
     vllm: { version, dtype, device, untied: shards.untied },
   });
   return summarise(files);
+}
+
+/** Fails where this host is sure to have no vLLM for a step that needs it yet, before anything is written for that. */
+export async function requireVllm(
+  needs: Needs,
+  step: ShardStep,
+  { signal }: Pick<StepOptions, 'signal'>
+): Promise<void> {
+  const { store, document } = await openStep(needs, step, { signal });
+  if ((await readShardRecord(store, step, records.vllm, { signal })) !== undefined) return;
+  const { scratchFolder, vllm } = needs;
+  await whyVllm(document, () => lookForVllm(document.request, { scratchFolder, ...vllm }, { signal }));
 }
 
 /** Who asked for no engine may not know why vLLM is needed where there is none. */

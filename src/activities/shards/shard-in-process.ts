@@ -1,4 +1,5 @@
 import type { Dir, ShardPlanSummary, ShardProgress, ShardStep } from '../../core/contract.js';
+import { isPrefetchError } from '../../core/errors.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { forEachAtOnce } from '../for-each-at-once.js';
 import { checkShards } from './check-shards.js';
@@ -7,7 +8,7 @@ import { planJob } from './plan-job.js';
 import { publishShards } from './publish-shards.js';
 import type { ShardingJob } from './sharding-job.js';
 import { shardPart } from './write-part.js';
-import { shardByVllm } from './shard-by-vllm.js';
+import { requireVllm, shardByVllm } from './shard-by-vllm.js';
 
 /** Where sharding in one process stands. */
 export interface ShardMoment {
@@ -24,9 +25,31 @@ export interface InProcessOptions {
 
 /** One is written while the one before is completed, which a store may take its time for. */
 const PARTS_AT_ONCE = 2;
+/** As often as the workflow does. */
+const PLANS_ANEW = 3;
 
-/** Does what the workflow does with its activities, in this process and without Temporal; a later call goes on with it. */
+/**
+ * Does what the workflow does with its activities, in this process and without Temporal; a later call goes on with it. What
+ * somebody else changed under it is planned anew: where that was the same sharding, its Dir is found then.
+ */
 export async function shardInProcess(
+  dependencies: ActivityDependencies,
+  job: ShardingJob,
+  options: InProcessOptions
+): Promise<{ readonly dir: Dir; readonly hit: boolean }> {
+  for (let round = 0; ; round++) {
+    try {
+      return await shardOnce(dependencies, job, options);
+    } catch (error) {
+      const mayPass =
+        isPrefetchError(error, 'ObjectChanged') || (isPrefetchError(error, 'ShardMismatch') && round === 0);
+      if (!mayPass || round === PLANS_ANEW) throw error;
+      options.signal.throwIfAborted();
+    }
+  }
+}
+
+async function shardOnce(
   dependencies: ActivityDependencies,
   job: ShardingJob,
   { signal, onMoment }: InProcessOptions
@@ -36,7 +59,23 @@ export async function shardInProcess(
   if (outcome.kind === 'hit') return { dir: outcome.dir, hit: true };
   const { plan } = outcome;
   const step: ShardStep = { destination: job.target.store.root, dirKey: plan.dirKey, planId: plan.planId };
+  if (plan.engine === 'vllm') {
+    // Where there is no vLLM people want to know why one was needed.
+    onMoment({ phase: 'shard', plan, bytesDone: 0 });
+    await requireVllm(dependencies, step, { signal });
+  }
+  await copyModelFiles(dependencies, step, { signal, onProgress: () => undefined });
+  await writeAndCheck(dependencies, { plan, step }, { signal, onMoment });
+  onMoment({ phase: 'publish', plan, bytesDone: plan.totalBytes });
+  const { revision } = job.model;
+  return { dir: await publishShards(dependencies, step, { revision, signal, now: new Date() }), hit: false };
+}
 
+async function writeAndCheck(
+  dependencies: ActivityDependencies,
+  { plan, step }: { readonly plan: ShardPlanSummary; readonly step: ShardStep },
+  { signal, onMoment }: InProcessOptions
+): Promise<void> {
   const inPhase = (phase: ShardMoment['phase']) => {
     const done = new Map<number, number>();
     return (number: number) =>
@@ -46,7 +85,6 @@ export async function shardInProcess(
       };
   };
   const writing = inPhase('shard');
-  await copyModelFiles(dependencies, step, { signal, onProgress: () => undefined });
   if (plan.engine === 'vllm') {
     await shardByVllm(dependencies, step, { signal, onProgress: writing(0) });
   } else {
@@ -58,9 +96,6 @@ export async function shardInProcess(
   await forEachAtOnce(PARTS_AT_ONCE, numbers(plan.checks), signal, async (number, inner) => {
     await checkShards(dependencies, { ...step, number }, { signal: inner, onProgress: checking(number) });
   });
-  onMoment({ phase: 'publish', plan, bytesDone: plan.totalBytes });
-  const { revision } = job.model;
-  return { dir: await publishShards(dependencies, step, { revision, signal, now: new Date() }), hit: false };
 }
 
 function numbers(count: number): number[] {

@@ -1,5 +1,6 @@
 import { type CliContext, Interrupted, printJson, printResult, say } from '../context.js';
 import { printDir } from '../dir-text.js';
+import { followHint, runGoesOn } from '../follow-hint.js';
 import { followRun } from '../progress/follow-run.js';
 import { checkWorkers } from '../session/check-workers.js';
 import { openClusterSession } from '../session/cluster-session.js';
@@ -22,20 +23,10 @@ export async function bringOnCluster({ options, input, settings }: ModelRequest,
     try {
       printDir(await followRun(handle, session, context), options.output, context);
     } catch (error) {
-      if (error instanceof Interrupted)
-        say(context, `The run goes on without this process.\n${followHint(workflowId)}`);
+      if (error instanceof Interrupted) say(context, runGoesOn(workflowId));
       throw error;
     }
   } finally {
     await session.close();
   }
-}
-
-function followHint(workflowId: string): string {
-  return [
-    'Follow it with one of:',
-    `  model-prefetch status ${workflowId}`,
-    `  model-prefetch result ${workflowId}`,
-    `  temporal workflow show --workflow-id ${workflowId}`,
-  ].join('\n');
 }

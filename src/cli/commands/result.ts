@@ -1,10 +1,14 @@
+import type { PrefetchHandle } from '../../client.js';
 import { readSettings } from '../../config/environment.js';
+import type { Dir } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
-import type { CliContext } from '../context.js';
+import { type CliContext, Interrupted, say } from '../context.js';
 import { printDir } from '../dir-text.js';
 import type { TargetOptions } from '../invocation.js';
+import { runGoesOn } from '../follow-hint.js';
 import { followRun } from '../progress/follow-run.js';
 import { openSessionToLook } from '../session/open-session.js';
+import type { Session } from '../session/session.js';
 import { targetId } from '../target.js';
 
 /** Waits for a run and prints its Dir. */
@@ -16,11 +20,21 @@ export async function runResult(options: TargetOptions, context: CliContext): Pr
     if ((await handle.status()) === 'running') {
       if (!session.hasWorkers)
         throw new PrefetchError('NoWorkers', `Nobody works on ${workflowId}: run hf-model again`);
-      printDir(await followRun(handle, session, context), options.output, context);
+      printDir(await followOther(handle, session, context), options.output, context);
     } else {
       printDir(await handle.result({ signal: context.signal }), options.output, context);
     }
   } finally {
     await session.close();
+  }
+}
+
+/** The run is somebody else's: who stops waiting for it does not stop it. */
+async function followOther(handle: PrefetchHandle, session: Session, context: CliContext): Promise<Dir> {
+  try {
+    return await followRun(handle, session, context);
+  } catch (error) {
+    if (error instanceof Interrupted) say(context, runGoesOn(handle.workflowId));
+    throw error;
   }
 }

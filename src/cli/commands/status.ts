@@ -24,7 +24,7 @@ export async function runStatus(options: TargetOptions, context: CliContext): Pr
   const workflowId = await targetId(options);
   const session = await openSessionToLook(readSettings(), options, context);
   try {
-    const status = await look(session, session.prefetches.get(workflowId));
+    const status = await look(session, session.prefetches.get(workflowId), context);
     if (options.output === 'json') printJson(context, status);
     else printResult(context, statusText(status));
   } finally {
@@ -32,10 +32,10 @@ export async function runStatus(options: TargetOptions, context: CliContext): Pr
   }
 }
 
-async function look(session: Session, handle: PrefetchHandle): Promise<Status> {
+async function look(session: Session, handle: PrefetchHandle, { signal }: Pick<CliContext, 'signal'>): Promise<Status> {
   const { workflowId } = handle;
   const status = await handle.status();
-  if (status !== 'running') return { workflowId, status, ...(await outcome(handle)) };
+  if (status !== 'running') return { workflowId, status, ...(await outcome(handle, signal)) };
   // Only a worker can answer; without one the state is all there is to tell.
   const progress = session.hasWorkers
     ? await session.client.withDeadline(Date.now() + QUERY_MS, () => handle.progress()).catch(() => undefined)
@@ -43,9 +43,9 @@ async function look(session: Session, handle: PrefetchHandle): Promise<Status> {
   return { workflowId, status, ...(progress === undefined ? {} : { progress }) };
 }
 
-async function outcome(handle: PrefetchHandle): Promise<Pick<Status, 'dir' | 'failure'>> {
+async function outcome(handle: PrefetchHandle, signal: AbortSignal): Promise<Pick<Status, 'dir' | 'failure'>> {
   try {
-    return { dir: await handle.result() };
+    return { dir: await handle.result({ signal }) };
   } catch (error) {
     if (isPrefetchError(error)) return { failure: error.message };
     throw error;

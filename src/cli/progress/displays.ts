@@ -5,6 +5,8 @@ import { amounts, engineLine, progressLine, progressPhase, waiting, type Moment 
 /** Shows progress to people; `end` leaves the terminal as it was. */
 export interface ProgressDisplay {
   update(moment: Moment, nowMs: number): void;
+  /** A line that is no progress. */
+  tell(line: string): void;
   end(): void;
 }
 
@@ -31,6 +33,9 @@ export function lineDisplay(stream: Pick<CliStream, 'write'>): ProgressDisplay {
       lastEngine = engine ?? lastEngine;
       if (line === lastLine || (key === lastKey && nowMs - lastMs < LINE_EVERY_MS)) return;
       [lastKey, lastLine, lastMs] = [key, line, nowMs];
+      stream.write(`${line}\n`);
+    },
+    tell: (line) => {
       stream.write(`${line}\n`);
     },
     end: () => undefined,
@@ -67,6 +72,9 @@ function barDisplay(stream: CliStream): ProgressDisplay {
       if (text !== '' && text !== pause) stream.write(`\n${text}\n`);
       pause = text;
       bar.update(Math.min(progress.bytesDone, progress.totalBytes), { amounts: amounts(moment) });
+    },
+    tell: (line) => {
+      stream.write(bar === undefined ? `${line}\n` : `\n${line}\n`);
     },
     end: () => bar?.stop(),
   };

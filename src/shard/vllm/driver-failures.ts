@@ -2,9 +2,14 @@ import { constants } from 'node:os';
 import { PrefetchError, type ErrorCode } from '../../core/errors.js';
 import type { DriverEvent } from './driver-events.js';
 import { withoutSecrets, type LogTail } from './log-tail.js';
-import type { DriverJob } from './run-driver.js';
+import type { DriverJob, DriverRequest } from './run-driver.js';
 
 const SHOWN_LINES = 20;
+
+/** What was to be run, as far as a failure tells it. */
+export type Asked = Pick<DriverJob, 'python'> & {
+  readonly request: Pick<DriverRequest, 'vllm_version' | 'tensor_parallel_size'>;
+};
 
 /** How a driver ended. */
 export interface DriverEnd {
@@ -13,7 +18,7 @@ export interface DriverEnd {
 }
 
 interface Circumstances {
-  readonly job: DriverJob;
+  readonly job: Asked;
   readonly log: LogTail;
 }
 
@@ -70,7 +75,7 @@ export function fellSilent(silenceMs: number, { log }: Pick<Circumstances, 'log'
 }
 
 /** The failure of an interpreter that cannot be started at all. */
-export function notStarted(error: unknown, job: DriverJob): PrefetchError {
+export function notStarted(error: unknown, job: Asked): PrefetchError {
   const system = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
   return new PrefetchError(
     'VllmUnavailable',
@@ -89,7 +94,7 @@ function outOfMemory(said: string, { job, log }: Circumstances): PrefetchError {
   );
 }
 
-function repair(code: ErrorCode, { python, request }: DriverJob): string {
+function repair(code: ErrorCode, { python, request }: Asked): string {
   switch (code) {
     case 'VllmVersionMismatch':
       return (

@@ -4,6 +4,7 @@ import { checkShards } from './check-shards.js';
 import { driverEnvironment } from './driver-environment.js';
 import type { DriverDone, DriverProgress } from './driver-events.js';
 import type { VllmDependencies, VllmOptions, VllmProgress, VllmShardRequest, VllmShards } from './job.js';
+import { lookForVllm } from './look-for-vllm.js';
 import { materialiseSource } from './materialise-source.js';
 import { requireResources } from './require-resources.js';
 import { DRIVER, runDriver } from './run-driver.js';
@@ -25,6 +26,7 @@ export async function shardWithVllm(
   try {
     await sweepScratch(dependencies.scratchFolder, { olderThanMs: LEFT_BEHIND_MS, signal });
     await requireResources(request, { ...dependencies, files, scratch }, { signal });
+    await lookForVllm(request, dependencies, { signal });
     const { store, engine } = dependencies;
     const { store: sourceStore = store, dirKey } = request.source;
     const source = { store: sourceStore, engine, dirKey, files, folder: scratch.source };

@@ -7,7 +7,8 @@ import { sha256 } from '../../helpers/dir-content.js';
 import { startMemoryStore, type MemoryStore } from '../../helpers/memory-store.js';
 import { measuredDigest } from '../../helpers/shard-repos.js';
 import { runDigest } from '../../helpers/shard-setup.js';
-import { failure, live } from '../../helpers/transfer-setup.js';
+import { createEngine } from '../../../src/transfer/engine.js';
+import { failure, live, quickPolicies } from '../../helpers/transfer-setup.js';
 import { filesIn, setUpJob, type JobChange, type JobSetup } from './setup.js';
 
 const change = { args: { maxFileSize: 100_000 } };
@@ -75,6 +76,24 @@ describe('a run', () => {
     delete setup.moments.before;
     expect((await setup.run(change)).hit).toBe(false);
   });
+});
+
+test('two runs of one sharding at once both end well, in one Dir', async () => {
+  const setup = await setUpJob();
+  // As in a process of its own each: one engine shards one part at a time.
+  const runs = [0, 1].map(async () => {
+    const engine = createEngine({ partSizeBytes: 16_384, lanes: 4, memoryBytes: 400_000, policies: quickPolicies });
+    return shardInProcess({ ...setup.dependencies, engine }, await setup.job(), {
+      ...live(),
+      onMoment: () => undefined,
+    });
+  });
+  const paths = (await Promise.all(runs)).map(({ dir }) => dir.path);
+  expect(new Set(paths).size).toBe(1);
+  const shards = [...(await filesIn(setup.target))].filter(([path]) => path.endsWith('.safetensors'));
+  const digests = shards.map(([path, bytes]) => ({ path, sha256: sha256(bytes) }));
+  expect(runDigest(digests)).toBe(measuredDigest('llama-untied', { tp: 2 }));
+  expect(await setup.run()).toMatchObject({ hit: true });
 });
 
 describe('a store without upload parts', () => {

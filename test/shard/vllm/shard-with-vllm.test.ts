@@ -1,4 +1,4 @@
-import { access, readdir } from 'node:fs/promises';
+import { access, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -67,6 +67,14 @@ async function prepare(code: string, store?: ObjectStore): Promise<Prepared> {
   };
 }
 
+/** A program that says this and nothing else. */
+async function without(kind: string, message: string): Promise<string> {
+  const program = join(await tmpFolder(), 'python');
+  const line = JSON.stringify({ event: 'error', kind, message });
+  await writeFile(program, `#!/bin/sh\necho '${line}'\n`, { mode: 0o755 });
+  return program;
+}
+
 async function keysOf(store: ObjectStore): Promise<string[]> {
   const keys: string[] = [];
   for await (const { key } of store.list('model/abc.vllm-tp2/')) keys.push(key);
@@ -95,6 +103,22 @@ describe('sharding a Dir', () => {
     expect(result).toEqual({ vllmVersion: '0.32.0', device: 'cpu', dtype: 'bfloat16', untied: false, files: expected });
     expect(await keysOf(store)).toEqual(expected.map(({ path }) => `${request.dirKey}${path}`));
     expect([...new Set(phases)]).toEqual(['materialise', 'load', 'check', 'upload']);
+    expect(await readdir(scratchFolder)).toEqual([]);
+  });
+
+  test.each([
+    ['no such Python', () => Promise.resolve('/absent/python'), 'VllmUnavailable', '/absent/python cannot be started'],
+    ['a Python without vLLM', () => without(`vllm-missing`, 'has no vllm'), 'VllmUnavailable', 'has no vllm'],
+    ['another vLLM', () => without('version', '0.20.0 is installed'), 'VllmVersionMismatch', '--vllm-version'],
+  ])('on a host with %s fails for good before a byte is fetched', async (_what, pythonOf, code, words) => {
+    const { request, dependencies, scratchFolder } = await prepare(good);
+    const phases: VllmProgress['phase'][] = [];
+    const python = await pythonOf();
+    const onProgress = ({ phase }: VllmProgress) => phases.push(phase);
+    const error = await failure(shardWithVllm(request, { ...dependencies, python }, { ...live(), onProgress }));
+    expect(error).toMatchObject({ code, permanent: true });
+    expect(String(error)).toContain(words);
+    expect(phases).toEqual([]);
     expect(await readdir(scratchFolder)).toEqual([]);
   });
 
