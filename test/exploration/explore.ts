@@ -1,0 +1,156 @@
+import { growTree } from './process-tree.js';
+import { finish } from './final-run.js';
+import { movesAt, type Actor, type Left, type Moment, type Move, type Setting } from './moves.js';
+import { lookAt } from './reader.js';
+import type { Scenario } from './scenario.js';
+import { countSchedules, recordEdges } from './schedules.js';
+import { FIRST_STEP } from './steps.js';
+import type { StoreKind } from './store-kind.js';
+import type { StoreState } from './store-state.js';
+
+/** What an exploration saw. */
+export interface Outcome {
+  readonly scenario: string;
+  readonly store: string;
+  /** All that can happen within the bounds was seen. */
+  readonly complete: boolean;
+  readonly states: number;
+  readonly schedules: number;
+  /** Different places in the package's code. */
+  readonly places: number;
+  readonly replays: number;
+  /** How runs ended. */
+  readonly ends: Readonly<Record<string, number>>;
+  readonly violations: Readonly<Record<string, Violation>>;
+  readonly seconds: number;
+}
+
+export interface Violation {
+  readonly count: number;
+  /** The shortest schedule that leads there. */
+  readonly schedule: readonly string[];
+}
+
+export interface Limits {
+  readonly seconds: number;
+  readonly states: number;
+  /** Nothing more is looked for. */
+  readonly stopAtFirst: boolean;
+}
+
+interface Visit {
+  readonly number: number;
+  readonly moment: Moment;
+  readonly trace: Trace | undefined;
+}
+
+interface Trace {
+  readonly label: () => string;
+  readonly before: Trace | undefined;
+}
+
+/** Goes through all that can happen, nearest first; moments that are equal are gone on from once. */
+export async function explore(scenario: Scenario, kind: StoreKind, limits: Limits): Promise<Outcome> {
+  const began = performance.now();
+  const tree = growTree({ kind, repo: scenario.repo });
+  const setting: Setting = { scenario, kind, tree };
+  const before = scenario.before(kind);
+  const violations = new Map<string, { count: number; readonly schedule: readonly string[] }>();
+  const ends = new Map<string, number>();
+  const looked = new Map<StoreState, readonly string[]>();
+  const look = (store: StoreState): readonly string[] => {
+    const found = looked.get(store) ?? lookAt(store, before);
+    looked.set(store, found);
+    return found;
+  };
+  const edges = recordEdges();
+  const known = new Map<string, number>();
+  const queue: Visit[] = [];
+
+  const note = (fault: string, trace: Trace | undefined): void => {
+    const sort = fault.slice(0, fault.indexOf(':'));
+    const found = violations.get(sort);
+    if (found === undefined) violations.set(sort, { count: 1, schedule: [...scheduleOf(trace), `=> ${fault}`] });
+    else found.count++;
+  };
+  /** Whether the exploration goes on from there. */
+  const judge = ({ moment, faults, ends: ended }: Move, trace: Trace): boolean => {
+    const all = [...faults, ...look(moment.store)];
+    for (const { writer, code, text } of ended) {
+      ends.set(code, (ends.get(code) ?? 0) + 1);
+      const expected = code === 'hit' || code === 'published' || scenario.mayEnd?.some((each) => each === code);
+      if (expected !== true) all.push(`failed: ${writer} ends as ${code}: ${text}`);
+    }
+    for (const fault of all) note(fault, trace);
+    return all.length === 0;
+  };
+
+  const first = await firstMoment(setting);
+  known.set(keyOf(first), 0);
+  queue.push({ number: 0, moment: first, trace: undefined });
+  let stopped = false;
+  for (let position = 0; position < queue.length && !stopped; position++) {
+    const { number, moment, trace } = queue[position] ?? fail();
+    // What was gone on from is remembered by its key only.
+    delete queue[position];
+    for (const move of await movesAt(setting, moment)) {
+      const next = { label: move.label, before: trace };
+      if (!judge(move, next)) continue;
+      const key = keyOf(move.moment);
+      const found = known.get(key);
+      edges.add(number, found ?? known.size);
+      if (found !== undefined) continue;
+      queue.push({ number: known.size, moment: move.moment, trace: next });
+      known.set(key, known.size);
+    }
+    if (isFinal(moment)) for (const fault of await finish(setting, moment, before)) note(fault, trace);
+    const seconds = (performance.now() - began) / 1000;
+    const enough = limits.stopAtFirst && violations.size > 0;
+    stopped = enough || seconds > limits.seconds || known.size > limits.states;
+  }
+  return {
+    scenario: scenario.name,
+    store: kind.name,
+    complete: !stopped,
+    states: known.size,
+    schedules: stopped ? Number.NaN : countSchedules(edges, known.size),
+    places: tree.counts.nodes,
+    replays: tree.counts.replays,
+    ends: Object.fromEntries(ends),
+    violations: Object.fromEntries(violations),
+    seconds: (performance.now() - began) / 1000,
+  };
+}
+
+async function firstMoment({ scenario, kind, tree }: Setting): Promise<Moment> {
+  const actors: Actor[] = [];
+  for (const writer of scenario.writers) {
+    const at = { writer, step: FIRST_STEP, attempt: 0 };
+    actors.push({ ...at, node: await tree.start(at), stalled: false });
+  }
+  const left: Left = { ...scenario.bounds, switches: scenario.bounds.switches ?? Infinity };
+  return { store: scenario.before(kind), earlier: undefined, actors, left, last: '' };
+}
+
+/** Everybody is done; whoever is stalled, or was to take up a step, may as well never move again. */
+function isFinal({ actors }: Moment): boolean {
+  return actors.every(({ stalled, node, attempt }) => stalled || (node.isFirst && attempt > 0));
+}
+
+function keyOf({ store, earlier, actors, left, last }: Moment): string {
+  const who = actors.map(({ node, stalled }) => (stalled ? -node.id : node.id));
+  const { kills, stalls, flips, lostAnswers, staleLists, switches } = left;
+  const budget = [kills, stalls, flips, lostAnswers, staleLists, switches];
+  // Who moved last matters only where it is counted how often that changes.
+  return `${store.id}|${earlier?.id ?? ''}|${who.join()}|${budget.join()}|${switches === Infinity ? '' : last}`;
+}
+
+function scheduleOf(trace: Trace | undefined): string[] {
+  const labels: string[] = [];
+  for (let at = trace; at !== undefined; at = at.before) labels.unshift(at.label());
+  return labels;
+}
+
+function fail(): never {
+  throw new Error('nothing is there');
+}

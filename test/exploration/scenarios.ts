@@ -1,0 +1,124 @@
+import { contentOfText } from './content.js';
+import type { Bounds, Scenario } from './scenario.js';
+import type { StoreKind } from './store-kind.js';
+import { stateOf, type Blob, type StoreState } from './store-state.js';
+import { ARTIFACT, commitOf, digestOf, dirOfCommit, type Repo } from './world.js';
+
+const WEIGHTS = 'weights!';
+const SMALL = '{}';
+
+const none: Bounds = { kills: 0, stalls: 0, flips: 0, lostAnswers: 0, staleLists: 0, switches: undefined };
+
+const large: Repo = { a: { model: WEIGHTS } };
+const small: Repo = { a: { config: SMALL } };
+const shared: Repo = { a: { model: WEIGHTS }, b: { model: WEIGHTS } };
+
+const empty = (): StoreState => stateOf({ objects: new Map(), uploads: [] });
+
+/** What is explored: the smallest inputs in which each promise could fail. */
+export const scenarios: readonly Scenario[] = [
+  {
+    name: 'two runs of one Dir, a kill and a flipped bit',
+    repo: large,
+    writers: [{ name: 'A', commit: 'a' }, { name: 'B', commit: 'a' }],
+    before: empty,
+    bounds: { ...none, kills: 1, flips: 1 },
+  },
+  {
+    name: 'two runs of one Dir, a stalled process and a flipped bit',
+    repo: large,
+    writers: [{ name: 'A', commit: 'a' }],
+    before: empty,
+    bounds: { ...none, stalls: 1, flips: 1 },
+  },
+  {
+    name: 'two runs of one Dir, a small file and lost answers',
+    repo: small,
+    writers: [{ name: 'A', commit: 'a' }, { name: 'B', commit: 'a' }],
+    before: empty,
+    bounds: { ...none, kills: 1, lostAnswers: 1 },
+  },
+  {
+    name: 'two commits that share a file',
+    repo: shared,
+    writers: [{ name: 'A', commit: 'a' }, { name: 'B', commit: 'b' }],
+    before: empty,
+    bounds: { ...none, kills: 1 },
+  },
+  {
+    name: 'two runs of a commit that shares a file with a published one',
+    repo: shared,
+    writers: [{ name: 'A', commit: 'b' }, { name: 'B', commit: 'b' }],
+    before: (kind) => published(kind, shared, 'a'),
+    bounds: { ...none, kills: 1, flips: 1 },
+  },
+  {
+    name: 'a commit that shares a file which was damaged in the store',
+    repo: shared,
+    writers: [{ name: 'A', commit: 'b' }],
+    before: (kind) => published(kind, shared, 'a', { model: 'WEIGHTS!' }),
+    bounds: { ...none, kills: 1 },
+  },
+  {
+    name: 'a forced run beside an ordinary one',
+    repo: large,
+    writers: [{ name: 'A', commit: 'a', force: 1 }, { name: 'B', commit: 'a' }],
+    before: (kind) => published(kind, large, 'a'),
+    bounds: { ...none, kills: 1 },
+  },
+  {
+    name: 'two runs of one Dir, and lists that are late',
+    repo: small,
+    writers: [{ name: 'A', commit: 'a' }, { name: 'B', commit: 'a' }],
+    before: empty,
+    bounds: { ...none, staleLists: 2 },
+  },
+  {
+    name: 'a manifest that a newer version wrote',
+    repo: small,
+    writers: [{ name: 'A', commit: 'a' }],
+    before: (kind) => {
+      const { objects, uploads } = published(kind, small, 'a');
+      const key = `${dirOfCommit('a')}.prefetch/manifest.json`;
+      const content = contentOfText('{"version":2}');
+      return stateOf({ objects: new Map(objects).set(key, blobOf(kind, content, 'newer')), uploads });
+    },
+    bounds: { ...none, kills: 1 },
+    mayEnd: ['ManifestUnreadable' as never],
+    endsPublished: false,
+  },
+];
+
+/** A Dir as an earlier run left it; `damaged` are bytes that something else changed, with the etag as it was. */
+function published(kind: StoreKind, repo: Repo, letter: string, damaged: Readonly<Record<string, string>> = {}): StoreState {
+  const dir = dirOfCommit(letter);
+  const objects = new Map<string, Blob>();
+  const files = Object.entries(repo[letter] ?? {}).map(([path, text]) => {
+    const blob = blobOf(kind, contentOfText(text), `before-${path}`);
+    const content = contentOfText(damaged[path] ?? text);
+    objects.set(dir + path, { ...blob, content });
+    const { algorithm, hex } = digestOf(text);
+    return { path, size: text.length, [algorithm]: hex, etag: blob.etag };
+  });
+  const manifest = {
+    version: 1,
+    repo: 'o/m',
+    revision: 'main',
+    commit: commitOf(letter),
+    artifactName: ARTIFACT,
+    format: 'huggingface',
+    selection: { kind: 'all', include: [], exclude: [] },
+    tool: { name: 'exploration', version: '0' },
+    createdAt: new Date(0).toISOString(),
+    fileCount: files.length,
+    totalBytes: files.reduce((sum, { size }) => sum + size, 0),
+    files,
+  };
+  const content = contentOfText(JSON.stringify(manifest));
+  objects.set(`${dir}.prefetch/manifest.json`, blobOf(kind, content, 'before-manifest'));
+  return stateOf({ objects, uploads: [] });
+}
+
+function blobOf(kind: StoreKind, content: Blob['content'], token: string): Blob {
+  return kind.folder ? { content, etag: `${token}.0`, inode: token } : { content, etag: content.sha256.slice(0, 8) };
+}
