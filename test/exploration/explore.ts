@@ -1,6 +1,7 @@
-import { growTree } from './process-tree.js';
+import { growTree, startNow } from './process-tree.js';
 import { finish } from './final-run.js';
-import { movesAt, type Actor, type Left, type Moment, type Move, type Setting } from './moves.js';
+import { isFinal, keyOf, tell, type Actor, type Event, type Moment, type Move, type Setting } from './moment.js';
+import { movesAt } from './moves.js';
 import { lookAt } from './reader.js';
 import type { Scenario } from './scenario.js';
 import { countSchedules, recordEdges } from './schedules.js';
@@ -45,7 +46,7 @@ interface Visit {
 }
 
 interface Trace {
-  readonly label: () => string;
+  readonly event: Event;
   readonly before: Trace | undefined;
 }
 
@@ -74,9 +75,10 @@ export async function explore(scenario: Scenario, kind: StoreKind, limits: Limit
     else found.count++;
   };
   /** Whether the exploration goes on from there. */
-  const judge = ({ moment, faults, ends: ended }: Move, trace: Trace): boolean => {
+  const judge = ({ moment, faults, end }: Move, trace: Trace): boolean => {
     const all = [...faults, ...look(moment.store)];
-    for (const { writer, code, text } of ended) {
+    if (end !== undefined) {
+      const { writer, code, text } = end;
       ends.set(code, (ends.get(code) ?? 0) + 1);
       const expected = code === 'hit' || code === 'published' || scenario.mayEnd?.some((each) => each === code);
       if (expected !== true) all.push(`failed: ${writer} ends as ${code}: ${text}`);
@@ -94,7 +96,7 @@ export async function explore(scenario: Scenario, kind: StoreKind, limits: Limit
     // What was gone on from is remembered by its key only.
     delete queue[position];
     for (const move of await movesAt(setting, moment)) {
-      const next = { label: move.label, before: trace };
+      const next = { event: move.event, before: trace };
       if (!judge(move, next)) continue;
       const key = keyOf(move.moment);
       const found = known.get(key);
@@ -126,28 +128,15 @@ async function firstMoment({ scenario, kind, tree }: Setting): Promise<Moment> {
   const actors: Actor[] = [];
   for (const writer of scenario.writers) {
     const at = { writer, step: FIRST_STEP, attempt: 0 };
-    actors.push({ ...at, node: await tree.start(at), stalled: false });
+    actors.push({ ...at, node: await startNow(tree, at), stalled: false });
   }
-  const left: Left = { ...scenario.bounds, switches: scenario.bounds.switches ?? Infinity };
+  const left = { ...scenario.bounds, switches: scenario.bounds.switches ?? Infinity };
   return { store: scenario.before(kind), earlier: undefined, actors, left, last: '' };
-}
-
-/** Everybody is done; whoever is stalled, or was to take up a step, may as well never move again. */
-function isFinal({ actors }: Moment): boolean {
-  return actors.every(({ stalled, node, attempt }) => stalled || (node.isFirst && attempt > 0));
-}
-
-function keyOf({ store, earlier, actors, left, last }: Moment): string {
-  const who = actors.map(({ node, stalled }) => (stalled ? -node.id : node.id));
-  const { kills, stalls, flips, lostAnswers, staleLists, switches } = left;
-  const budget = [kills, stalls, flips, lostAnswers, staleLists, switches];
-  // Who moved last matters only where it is counted how often that changes.
-  return `${store.id}|${earlier?.id ?? ''}|${who.join()}|${budget.join()}|${switches === Infinity ? '' : last}`;
 }
 
 function scheduleOf(trace: Trace | undefined): string[] {
   const labels: string[] = [];
-  for (let at = trace; at !== undefined; at = at.before) labels.unshift(at.label());
+  for (let at = trace; at !== undefined; at = at.before) labels.unshift(tell(at.event));
   return labels;
 }
 

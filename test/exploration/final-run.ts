@@ -1,5 +1,7 @@
-import { movesAt, type Actor, type Moment, type Setting } from './moves.js';
+import type { Actor, Moment, Setting } from './moment.js';
+import { movesAt } from './moves.js';
 import { isGoodManifest, lookAt, plansIn } from './reader.js';
+import { startNow } from './process-tree.js';
 import { FIRST_STEP } from './steps.js';
 import type { StoreState } from './store-state.js';
 import { dirOfCommit } from './world.js';
@@ -50,15 +52,17 @@ async function runAlone(
   { store, commit, before }: { readonly store: StoreState; readonly commit: string; readonly before: StoreState }
 ): Promise<StoreState | string> {
   const at = { writer: { name: `Last-${commit}`, commit }, step: FIRST_STEP, attempt: 0 };
-  const actor: Actor = { ...at, node: await setting.tree.start(at), stalled: false };
+  const actor: Actor = { ...at, node: await startNow(setting.tree, at), stalled: false };
   let moment: Moment = { store, earlier: undefined, actors: [actor], left: NOTHING, last: '' };
   while (moment.actors.length > 0) {
     const [move] = await movesAt(setting, moment);
     if (move === undefined) return 'stuck: a run that nothing disturbs';
     const [fault] = [...move.faults, ...lookAt(move.moment.store, before)];
     if (fault !== undefined) return `${fault} in a run that nothing disturbs`;
-    const failed = move.ends.find(({ code }) => code !== 'hit' && code !== 'published');
-    if (failed !== undefined) return `failed: a run that nothing disturbs ends as ${failed.code}: ${failed.text}`;
+    const { end } = move;
+    if (end !== undefined && end.code !== 'hit' && end.code !== 'published') {
+      return `failed: a run that nothing disturbs ends as ${end.code}: ${end.text}`;
+    }
     moment = move.moment;
   }
   return moment.store;

@@ -23,21 +23,32 @@ interface KnownNode extends ProcessNode {
   readonly edges: Map<string, KnownNode>;
 }
 
+/** Where a process starts; `attempt` tells processes of one step apart. */
+export interface Start {
+  readonly writer: Writer;
+  readonly step: Step;
+  readonly attempt: number;
+}
+
+/** All places that processes are known to get to. What is asked for and not known is known once the tree has grown. */
 export interface ProcessTree {
-  /** A process that starts with a step; `attempt` tells processes of one step apart. */
-  start(at: { readonly writer: Writer; readonly step: Step; readonly attempt: number }): Promise<ProcessNode>;
+  start(at: Start): ProcessNode | undefined;
   /** The process once a call is answered. */
-  deliver(node: ProcessNode, index: number, result: Result): Promise<ProcessNode>;
+  deliver(node: ProcessNode, index: number, result: Result): ProcessNode | undefined;
+  readonly isWanting: boolean;
+  grow(): Promise<void>;
   readonly counts: { readonly nodes: number; readonly replays: number };
 }
 
 /** Processes that are kept alive where they stand, so that they need not be brought there again. */
-const KEPT_ALIVE = 400;
+const KEPT_ALIVE = 3000;
 
 export function growTree(world: { readonly kind: StoreKind; readonly repo: Repo }): ProcessTree {
   const roots = new Map<string, KnownNode>();
   const alive = new Map<KnownNode, LiveProcess>();
   const counts = { nodes: 0, replays: 0 };
+  const wanted = new Map<string, () => Promise<void>>();
+  const keys = new WeakMap<Step, string>();
 
   function add(live: LiveProcess, at: Pick<KnownNode, 'parent' | 'index' | 'result' | 'start'>): KnownNode {
     const pending = [...live.pending];
@@ -71,29 +82,53 @@ export function growTree(world: { readonly kind: StoreKind; readonly repo: Repo 
     return live;
   }
 
+  async function startAt({ writer, step, attempt }: Start, key: string): Promise<void> {
+    const part = step.kind === 'transfer' ? `transfer${step.batch}` : step.kind;
+    const name = `${writer.name}-${part}-${step.round}-${attempt}`;
+    const start = (): Promise<LiveProcess> => startProcess(name, (port) => takeStep({ writer, step }, world, port));
+    roots.set(key, add(await start(), { parent: undefined, index: 0, result: undefined, start }));
+  }
+
+  async function goOn(node: KnownNode, index: number, result: Result): Promise<void> {
+    const live = await reach(node);
+    await live.deliver(index, result);
+    node.edges.set(edgeOf(index, result), add(live, { parent: node, index, result, start: node.start }));
+  }
+
   return {
     counts,
-    async start({ writer, step, attempt }) {
-      const key = JSON.stringify([writer.name, step, attempt]);
-      const found = roots.get(key);
-      if (found !== undefined) return found;
-      const part = step.kind === 'transfer' ? `transfer${step.batch}` : step.kind;
-      const name = `${writer.name}-${part}-${step.round}-${attempt}`;
-      const start = (): Promise<LiveProcess> => startProcess(name, (port) => takeStep({ writer, step }, world, port));
-      const root = add(await start(), { parent: undefined, index: 0, result: undefined, start });
-      roots.set(key, root);
-      return root;
+    get isWanting() {
+      return wanted.size > 0;
     },
-    async deliver(given, index, result) {
+    async grow() {
+      for (const get of wanted.values()) await get();
+      wanted.clear();
+    },
+    start(at) {
+      let key = keys.get(at.step);
+      if (key === undefined) keys.set(at.step, (key = JSON.stringify(at.step)));
+      key = `${at.writer.name} ${at.attempt} ${key}`;
+      const found = roots.get(key);
+      if (found === undefined) wanted.set(key, () => startAt(at, key));
+      return found;
+    },
+    deliver(given, index, result) {
       const node = given as KnownNode;
-      const key = `${index}:${result.key}`;
-      const found = node.edges.get(key);
-      if (found !== undefined) return found;
-      const live = await reach(node);
-      await live.deliver(index, result);
-      const child = add(live, { parent: node, index, result, start: node.start });
-      node.edges.set(key, child);
-      return child;
+      const found = node.edges.get(edgeOf(index, result));
+      if (found === undefined) wanted.set(`${node.id} ${index} ${result.key}`, () => goOn(node, index, result));
+      return found;
     },
   };
+}
+
+function edgeOf(index: number, { key }: Result): string {
+  return index === 0 ? key : `${index}:${key}`;
+}
+
+/** A process where it starts, whether that is known or not. */
+export async function startNow(tree: ProcessTree, at: Start): Promise<ProcessNode> {
+  const known = tree.start(at);
+  if (known !== undefined) return known;
+  await tree.grow();
+  return startNow(tree, at);
 }

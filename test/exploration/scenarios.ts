@@ -1,5 +1,6 @@
 import { contentOfText } from './content.js';
 import type { Bounds, Scenario } from './scenario.js';
+import type { Writer } from './steps.js';
 import type { StoreKind } from './store-kind.js';
 import { stateOf, type Blob, type StoreState } from './store-state.js';
 import { ARTIFACT, commitOf, digestOf, dirOfCommit, type Repo } from './world.js';
@@ -20,7 +21,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'two runs of one Dir, a kill and a flipped bit',
     repo: large,
-    writers: [{ name: 'A', commit: 'a' }, { name: 'B', commit: 'a' }],
+    writers: twins('a'),
     before: empty,
     bounds: { ...none, kills: 1, flips: 1 },
   },
@@ -34,7 +35,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'two runs of one Dir, a small file and lost answers',
     repo: small,
-    writers: [{ name: 'A', commit: 'a' }, { name: 'B', commit: 'a' }],
+    writers: twins('a'),
     before: empty,
     bounds: { ...none, kills: 1, lostAnswers: 1 },
   },
@@ -48,7 +49,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'two runs of a commit that shares a file with a published one',
     repo: shared,
-    writers: [{ name: 'A', commit: 'b' }, { name: 'B', commit: 'b' }],
+    writers: twins('b'),
     before: (kind) => published(kind, shared, 'a'),
     bounds: { ...none, kills: 1, flips: 1 },
   },
@@ -69,7 +70,7 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'two runs of one Dir, and lists that are late',
     repo: small,
-    writers: [{ name: 'A', commit: 'a' }, { name: 'B', commit: 'a' }],
+    writers: twins('a'),
     before: empty,
     bounds: { ...none, staleLists: 2 },
   },
@@ -88,6 +89,14 @@ export const scenarios: readonly Scenario[] = [
     endsPublished: false,
   },
 ];
+
+/** Two runs that are alike, so that it is enough when one of them meets its end. */
+function twins(commit: string): Writer[] {
+  return [
+    { name: 'A', commit },
+    { name: 'B', commit, spared: true },
+  ];
+}
 
 /** A Dir as an earlier run left it; `damaged` are bytes that something else changed, with the etag as it was. */
 function published(kind: StoreKind, repo: Repo, letter: string, damaged: Readonly<Record<string, string>> = {}): StoreState {

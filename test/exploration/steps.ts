@@ -14,6 +14,8 @@ export interface Writer {
   readonly name: string;
   readonly commit: string;
   readonly force?: number;
+  /** Is not killed and does not stall: another run is as this one, so that it is enough when that one does. */
+  readonly spared?: true;
 }
 
 /** Where a run stands: what outlives its processes, as the history of a workflow does. */
