@@ -3,7 +3,7 @@ import { finish } from './final-run.js';
 import { isFinal, keyOf, tell, type Actor, type Event, type Moment, type Move, type Setting } from './moment.js';
 import { movesAt } from './moves.js';
 import { lookAt } from './reader.js';
-import type { Scenario } from './scenario.js';
+import type { Bounds, Scenario } from './scenario.js';
 import { countSchedules, recordEdges } from './schedules.js';
 import { FIRST_STEP } from './steps.js';
 import type { StoreKind } from './store-kind.js';
@@ -13,6 +13,7 @@ import type { StoreState } from './store-state.js';
 export interface Outcome {
   readonly scenario: string;
   readonly store: string;
+  readonly bounds: Bounds;
   /** All that can happen within the bounds was seen. */
   readonly complete: boolean;
   readonly states: number;
@@ -113,6 +114,7 @@ export async function explore(scenario: Scenario, kind: StoreKind, limits: Limit
   return {
     scenario: scenario.name,
     store: kind.name,
+    bounds: scenario.bounds,
     complete: !stopped,
     states: known.size,
     schedules: stopped ? Number.NaN : countSchedules(edges, known.size),

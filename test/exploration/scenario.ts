@@ -28,8 +28,10 @@ export interface Scenario {
   /** What lies in the store before. */
   readonly before: (kind: StoreKind) => StoreState;
   readonly bounds: Bounds;
+  /** Of the form that runs for hours; others than in the short form. */
+  readonly longBounds?: Partial<Bounds>;
   /** How runs may end that end without a Dir. */
-  readonly mayEnd?: readonly ErrorCode[];
+  readonly mayEnd?: readonly string[];
   /** Whether a run of its own afterwards publishes every Dir; a manifest that nobody may touch keeps it from that. */
   readonly endsPublished?: false;
 }

@@ -43,7 +43,7 @@ export function applyTo({ blob, uploads }: StoreParts, { conditional }: { readon
       case 'delete':
         return { state: withObject(state, call.key, undefined), result: answer(null) };
       case 'put': {
-        const refused = refuse(state.objects.get(call.key), call.conditions);
+        const refused = conditional ? refuse(state.objects.get(call.key), call.conditions) : undefined;
         if (refused !== undefined) return { state, result: refused };
         const stored = blob(call.body, call.token);
         return { state: withObject(state, call.key, stored), result: answer(infoOf(call.key, stored)) };
