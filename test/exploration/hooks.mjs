@@ -1,10 +1,19 @@
 import { readFile } from 'node:fs/promises';
 
-let patches = [];
+/**
+ * Files of a few bytes stand for big ones here, so that what asks how big a file is has to think smaller. Nothing else of
+ * the package is changed, but for fixes that are taken out.
+ */
+const SCALE = [
+  { file: 'src/activities/transfer-batch.ts', find: '= 8 * MiB;', replace: '= 5;' },
+  { file: 'src/activities/tidy-dir.ts', find: '= 5 * MiB;', replace: '= 4;' },
+];
+
+let patches = SCALE;
 
 /** @param given.patches - `{ file, find, replace }`, as texts to find in files of the package and what to have instead */
 export function initialize(given) {
-  patches = given.patches;
+  patches = [...SCALE, ...given.patches];
 }
 
 const root = new URL('../../', import.meta.url).href;

@@ -3,7 +3,7 @@ import { explore, type Outcome } from './explore.js';
 import { folderLike } from './folder-like.js';
 import { s3Like } from './s3-like.js';
 import { makeSameEveryTime } from './same-every-time.js';
-import { boundsOf, scenarios } from './scenarios.js';
+import { inForm, scenarios } from './scenarios.js';
 import type { Bounds } from './scenario.js';
 
 /** Explores, and prints a line of JSON or a paragraph for each scenario and kind of store. */
@@ -32,9 +32,9 @@ async function main(): Promise<void> {
     .filter(({ kind }) => values.store === undefined || kind.name === values.store)
     .filter((_job, position) => position % shares === share - 1);
   for (const { scenario, kind } of jobs) {
-    const bounds = boundsOf(scenario, values.form === 'long' ? 'long' : 'short');
-    const switches = values.switches === undefined ? bounds.switches : Number(values.switches);
-    const outcome = await explore({ ...scenario, bounds: { ...bounds, switches } }, kind, limits);
+    const formed = inForm(scenario, values.form === 'long' ? 'long' : 'short');
+    const switches = values.switches === undefined ? formed.bounds.switches : Number(values.switches);
+    const outcome = await explore({ ...formed, bounds: { ...formed.bounds, switches } }, kind, limits);
     console.log(values.json ? JSON.stringify(outcome) : paragraph(outcome, values.traces));
   }
 }

@@ -66,7 +66,7 @@ function addAnswers(setting: Setting, moment: Moment, { actor, index }: Asked, m
       give(setting, used, { ...asked, result: stale, how: '(stale)' }, moves);
     }
   }
-  if (left.lostAnswers > 0 && changes(call)) {
+  if (left.lostAnswers > 0 && changes(call) && actor.writer.spared !== true) {
     const lost = { ...after, left: { ...left, lostAnswers: left.lostAnswers - 1 } };
     give(setting, lost, { ...asked, result: refusal('StoreUnavailable'), how: '(the answer is lost)' }, moves);
   }
@@ -112,7 +112,7 @@ function addFetches(setting: Setting, moment: Moment, actor: Actor, moves: Move[
   const bytes = bytesOf(setting.scenario.repo, call);
   const right: Given = { actor, index, call, result: { ok: true, value: bytes, key: 'right' }, faults: [], how: '' };
   give(setting, moment, right, moves);
-  if (left.flips === 0) return;
+  if (left.flips === 0 || actor.writer.spared === true) return;
   const wrong: Result = { ok: true, value: flipped(bytes), key: 'flipped' };
   const after = { ...moment, left: { ...left, flips: left.flips - 1 } };
   give(setting, after, { ...right, result: wrong, how: '(a bit is flipped)' }, moves);

@@ -7,7 +7,10 @@ const MANIFEST = '.prefetch/manifest.json';
 /** What is wrong with published Dirs; nothing when every object that a manifest names is there, byte for byte. */
 export type Findings = readonly string[];
 
-/** A reader that sees all objects at one moment; `before` is what the scenario itself damaged, and counts as long as it lies there. */
+/**
+ * A reader that sees all objects at one moment; `before` is how the scenario began: what was wrong
+ * or missing under that very manifest then does not count as long as it is as it was.
+ */
 export function lookAt(state: StoreState, before: StoreState): Findings {
   return [...state.objects].flatMap(([key, blob]) => {
     const files = filesOf(key, blob.content);
@@ -16,8 +19,8 @@ export function lookAt(state: StoreState, before: StoreState): Findings {
       const at = dir + file.path;
       const found = state.objects.get(at);
       const was = before.objects.get(at);
-      const damaged = was !== undefined && found?.content === was.content && found.etag === was.etag;
-      if (isRight(found, file) || (damaged && before.objects.get(key)?.content === blob.content)) return [];
+      const asBefore = found?.content === was?.content && found?.etag === was?.etag;
+      if (isRight(found, file) || (asBefore && before.objects.get(key)?.content === blob.content)) return [];
       return [`${found === undefined ? 'missing' : 'wrong'}: ${at}`];
     });
   });

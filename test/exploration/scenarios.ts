@@ -2,7 +2,7 @@ import { contentOfText } from './content.js';
 import type { Bounds, Scenario } from './scenario.js';
 import type { Writer } from './steps.js';
 import type { StoreKind } from './store-kind.js';
-import { stateOf, type Blob, type StoreState } from './store-state.js';
+import { stateOf, withObject, type Blob, type StoreState } from './store-state.js';
 import { ARTIFACT, commitOf, digestOf, dirOfCommit, type Repo } from './world.js';
 
 const WEIGHTS = 'weights!';
@@ -61,6 +61,34 @@ export const scenarios: readonly Scenario[] = [
     bounds: { ...none, kills: 1 },
   },
   {
+    name: 'two runs of one Dir, a large file and lost answers',
+    repo: large,
+    writers: twins('a'),
+    before: empty,
+    bounds: { ...none, lostAnswers: 1 },
+  },
+  {
+    name: 'two runs of a published Dir that lost an object',
+    repo: large,
+    writers: twins('a'),
+    before: (kind) => without(published(kind, large, 'a'), 'model'),
+    bounds: { ...none, kills: 1 },
+  },
+  {
+    name: 'two runs of a published Dir with an object that was changed',
+    repo: small,
+    writers: twins('a'),
+    before: (kind) => rewritten(published(kind, small, 'a'), 'config', '[]'),
+    bounds: { ...none, kills: 1 },
+  },
+  {
+    name: 'two runs of a published Dir with an object that was written again',
+    repo: large,
+    writers: twins('a'),
+    before: (kind) => rewritten(published(kind, large, 'a'), 'model', WEIGHTS),
+    bounds: { ...none, kills: 1 },
+  },
+  {
     name: 'a forced run beside an ordinary one',
     repo: large,
     writers: [{ name: 'A', commit: 'a', force: 1 }, { name: 'B', commit: 'a' }],
@@ -90,7 +118,7 @@ export const scenarios: readonly Scenario[] = [
   },
 ];
 
-/** Two runs that are alike, so that it is enough when one of them meets its end. */
+/** Two runs that are alike. */
 function twins(commit: string): Writer[] {
   return [
     { name: 'A', commit },
@@ -98,9 +126,11 @@ function twins(commit: string): Writer[] {
   ];
 }
 
-/** What may happen in the short form, which is over in a minute, and in the long one. */
-export function boundsOf({ bounds, longBounds }: Scenario, form: 'short' | 'long'): Bounds {
-  return form === 'short' ? bounds : { ...bounds, switches: undefined, ...longBounds };
+/** A scenario in the form that is over in a minute, or in the one that takes hours. */
+export function inForm(scenario: Scenario, form: 'short' | 'long'): Scenario {
+  if (form === 'short') return scenario;
+  const bounds = { ...scenario.bounds, switches: undefined, ...scenario.longBounds };
+  return { ...scenario, bounds, writers: scenario.writers.map(({ spared: _spared, ...writer }) => writer) };
 }
 
 /** A Dir as an earlier run left it; `damaged` are bytes that something else changed, with the etag as it was. */
@@ -131,6 +161,17 @@ function published(kind: StoreKind, repo: Repo, letter: string, damaged: Readonl
   const content = contentOfText(JSON.stringify(manifest));
   objects.set(`${dir}.prefetch/manifest.json`, blobOf(kind, content, 'before-manifest'));
   return stateOf({ objects, uploads: [] });
+}
+
+/** A user removed an object. */
+function without(state: StoreState, path: string): StoreState {
+  return withObject(state, dirOfCommit('a') + path, undefined);
+}
+
+/** A user put an object in the place of another, so that it has another etag. */
+function rewritten(state: StoreState, path: string, text: string): StoreState {
+  const blob = { content: contentOfText(text), etag: 'rewritten.0', inode: 'rewritten' };
+  return withObject(state, dirOfCommit('a') + path, blob);
 }
 
 function blobOf(kind: StoreKind, content: Blob['content'], token: string): Blob {

@@ -4,6 +4,7 @@ import { transferBatch } from '../../src/activities/transfer-batch.js';
 import type { PlanOutcome, PlanSummary } from '../../src/core/contract.js';
 import { isErrorCode, isPermanent } from '../../src/core/errors.js';
 import { createEngine } from '../../src/transfer/engine.js';
+import { contentOfText } from './content.js';
 import type { Ending, ProcessPort } from './process.js';
 import type { StoreKind } from './store-kind.js';
 import { openStoreOf } from './store-port.js';
@@ -14,7 +15,7 @@ export interface Writer {
   readonly name: string;
   readonly commit: string;
   readonly force?: number;
-  /** Is not killed and does not stall: another run is as this one, so that it is enough when that one does. */
+  /** Nothing happens to it in the short form: another run is as this one, so that most is seen when that one meets it. */
   readonly spared?: true;
 }
 
@@ -47,11 +48,7 @@ export function takeStep(
     readToken: () => Promise.resolve(undefined),
     transferMode: 'stream' as const,
     tool: { name: 'exploration', version: '0' },
-    moveFile: ((file, options) => {
-      // Real files that go in parts are so big that one which lies there is read back before it is fetched.
-      const big = file.source.size > PART_SIZE && force === undefined;
-      return engine.transferFile(big ? { ...file, trust: 'verify-existing' } : file, options);
-    }) satisfies Parameters<typeof transferBatch>[0]['moveFile'],
+    moveFile: engine.transferFile.bind(engine),
   };
   switch (step.kind) {
     case 'plan':
@@ -61,8 +58,13 @@ export function takeStep(
       return transferBatch(needs, request, { signal, onProgress: () => undefined });
     }
     case 'publish':
-      return publishDir(needs, spec, step.plan, { signal, now: new Date(0) });
+      return publishDir(needs, spec, step.plan, { signal, now: timeOf(port.token()) });
   }
+}
+
+/** No two processes publish in the same millisecond. */
+function timeOf(token: string): Date {
+  return new Date(parseInt(contentOfText(token).sha256.slice(0, 10), 16));
 }
 
 /** What a run does after a step: another one, the same again, or nothing. */

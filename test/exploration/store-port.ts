@@ -73,12 +73,8 @@ function uploadsOf(port: ProcessPort, kind: StoreKind): Uploads & TakesOver {
       kind.folder
         ? ask<Receipt>(options, { op: 'confirmPart', upload, part, token: token() })
         : { partNumber: part.partNumber, size: part.size, etag },
-    completeUpload: async (upload, parts, { size, ifAbsent = false, ...options }) => {
-      const info = await ask<ObjectInfo>(options, { op: 'completeUpload', upload, parts, size, ifAbsent });
-      if (kind.folder) return info;
-      // What is at the key a moment later is what an S3 tells of: somebody else may have been there.
-      return (await ask<ObjectInfo | undefined>(options, { op: 'head', key: upload.key })) ?? info;
-    },
+    completeUpload: (upload, parts, { size, ifAbsent = false, ...options }) =>
+      ask<ObjectInfo>(options, { op: 'completeUpload', upload, parts, size, ifAbsent }),
     abortUpload: async (upload, options) => {
       await ask(options, { op: 'abortUpload', upload });
     },
