@@ -36,8 +36,8 @@ export interface Violation {
 export interface Limits {
   readonly seconds: number;
   readonly states: number;
-  /** Nothing more is looked for. */
-  readonly stopAtFirst: boolean;
+  /** Sorts of violations of which one is enough. */
+  readonly until: readonly string[];
 }
 
 interface Visit {
@@ -108,7 +108,7 @@ export async function explore(scenario: Scenario, kind: StoreKind, limits: Limit
     }
     if (isFinal(moment)) for (const fault of await finish(setting, moment, before)) note(fault, trace);
     const seconds = (performance.now() - began) / 1000;
-    const enough = limits.stopAtFirst && violations.size > 0;
+    const enough = limits.until.some((sort) => violations.has(sort));
     stopped = enough || seconds > limits.seconds || known.size > limits.states;
   }
   return {

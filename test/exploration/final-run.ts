@@ -11,7 +11,11 @@ const NOTHING = { kills: 0, stalls: 0, flips: 0, lostAnswers: 0, staleLists: 0, 
 const looked = new WeakMap<object, Map<string, readonly string[]>>();
 
 /** What is wrong once everybody is done and one more run of each Dir went through undisturbed. */
-export async function finish(setting: Setting, { store, actors }: Moment, before: StoreState): Promise<readonly string[]> {
+export async function finish(
+  setting: Setting,
+  { store, actors }: Moment,
+  before: StoreState
+): Promise<readonly string[]> {
   const known = looked.get(setting) ?? new Map<string, readonly string[]>();
   looked.set(setting, known);
   // Who may still come may leave something behind.

@@ -19,13 +19,14 @@ async function main(): Promise<void> {
       switches: { type: 'string' },
       seconds: { type: 'string', default: '3600' },
       states: { type: 'string', default: '20000000' },
-      first: { type: 'boolean', default: false },
+      // Sorts of violations that are enough.
+      until: { type: 'string', multiple: true },
       traces: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
   const [share = 1, shares = 1] = values.share.split('/').map(Number);
-  const limits = { seconds: Number(values.seconds), states: Number(values.states), stopAtFirst: values.first };
+  const limits = { seconds: Number(values.seconds), states: Number(values.states), until: values.until ?? [] };
   const jobs = scenarios
     .filter(({ name }) => name.includes(values.scenario))
     .flatMap((scenario) => KINDS.map((kind) => ({ scenario, kind })))
@@ -50,7 +51,10 @@ function paragraph(outcome: Outcome, traces: boolean): string {
   const { scenario, store, bounds, complete, states, schedules, places, seconds, violations } = outcome;
   const found = Object.entries(violations).map(([sort, { count, schedule }]) => {
     const lines = traces ? schedule : schedule.slice(-1);
-    return [`  ${sort} (${count} times, first after ${schedule.length - 1} moves)`, ...lines.map((line) => `    ${line}`)];
+    return [
+      `  ${sort} (${count} times, first after ${schedule.length - 1} moves)`,
+      ...lines.map((line) => `    ${line}`),
+    ];
   });
   const ways = complete ? `${schedules.toPrecision(3)} schedules` : 'not to the end';
   return [

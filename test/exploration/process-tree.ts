@@ -78,7 +78,8 @@ export function growTree(world: { readonly kind: StoreKind; readonly repo: Repo 
     const live = await node.start();
     for (const { index, result } of path) if (result !== undefined) await live.deliver(index, result);
     const [found, expected] = [live.pending, node.pending].map((calls) => calls.map(describe).join('\n'));
-    if (found !== expected) throw new Error(`A process is not the same every time: ${found ?? ''} for ${expected ?? ''}`);
+    if (found !== expected)
+      throw new Error(`A process is not the same every time: ${found ?? ''} for ${expected ?? ''}`);
     return live;
   }
 

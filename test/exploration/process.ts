@@ -3,7 +3,8 @@ import { describe, type Call, type Result } from './calls.js';
 
 /** How a step of a run ended. */
 export type Ending =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly code: ErrorCode | 'Crash'; text: string };
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly code: ErrorCode | 'Crash'; text: string };
 
 /** A process at work on one step: it runs until all it could go on with are answers of the store. */
 export interface LiveProcess {
@@ -43,10 +44,7 @@ export function runningPort(): ProcessPort {
 }
 
 /** Starts a process; `name` is part of all names that it gives. */
-export async function startProcess(
-  name: string,
-  work: (port: ProcessPort) => Promise<unknown>
-): Promise<LiveProcess> {
+export async function startProcess(name: string, work: (port: ProcessPort) => Promise<unknown>): Promise<LiveProcess> {
   const waiting: { readonly call: Call; readonly settle: (result: Result) => void }[] = [];
   let ending: Ending | undefined;
   let tokens = 0;

@@ -25,11 +25,10 @@ describe('the protocol, in all interleavings within the bounds', () => {
     'shows what happens without a fix: $fault',
     { timeout: LIMIT_MS },
     async ({ patches, scenario, store, finds }) => {
-      const options = ['--scenario', scenario, '--store', store, '--first'];
+      const options = ['--scenario', scenario, '--store', store, ...finds.flatMap((sort) => ['--until', sort])];
       const outcomes = await runExploration(options, patches);
       const found = outcomes.flatMap(({ violations }) => Object.keys(violations));
-      expect(finds).toEqual(expect.arrayContaining(found));
-      expect(found).not.toEqual([]);
+      expect(found.filter((sort) => finds.includes(sort))).not.toEqual([]);
     }
   );
 });

@@ -35,4 +35,3 @@ export interface Scenario {
   /** Whether a run of its own afterwards publishes every Dir; a manifest that nobody may touch keeps it from that. */
   readonly endsPublished?: false;
 }
-

@@ -23,7 +23,7 @@ export const scenarios: readonly Scenario[] = [
     repo: large,
     writers: twins('a'),
     before: empty,
-    bounds: { ...none, kills: 1, flips: 1 },
+    bounds: { ...none, kills: 1, flips: 1, switches: 1 },
   },
   {
     name: 'two runs of one Dir, a stalled process and a flipped bit',
@@ -37,49 +37,59 @@ export const scenarios: readonly Scenario[] = [
     repo: small,
     writers: twins('a'),
     before: empty,
-    bounds: { ...none, kills: 1, lostAnswers: 1 },
+    bounds: { ...none, kills: 1, lostAnswers: 1, switches: 1 },
   },
   {
     name: 'two commits that share a file',
     repo: shared,
-    writers: [{ name: 'A', commit: 'a' }, { name: 'B', commit: 'b' }],
+    writers: [
+      { name: 'A', commit: 'a' },
+      { name: 'B', commit: 'b' },
+    ],
     before: empty,
-    bounds: { ...none, kills: 1 },
+    bounds: { ...none, kills: 1, switches: 1 },
   },
   {
     name: 'two runs of a commit that shares a file with a published one',
     repo: shared,
     writers: twins('b'),
     before: (kind) => published(kind, shared, 'a'),
-    bounds: { ...none, kills: 1, flips: 1 },
+    bounds: { ...none, kills: 1, flips: 1, switches: 1 },
   },
   {
-    name: 'a commit that shares a file which was damaged in the store',
+    name: 'a file which was damaged in the store, to a commit that shares it',
     repo: shared,
     writers: [{ name: 'A', commit: 'b' }],
     before: (kind) => published(kind, shared, 'a', { model: 'WEIGHTS!' }),
     bounds: { ...none, kills: 1 },
   },
   {
+    name: 'a file which was damaged in the store, to two runs',
+    repo: shared,
+    writers: twins('b'),
+    before: (kind) => published(kind, shared, 'a', { model: 'WEIGHTS!' }),
+    bounds: { ...none, switches: 1 },
+  },
+  {
     name: 'two runs of one Dir, a large file and lost answers',
     repo: large,
     writers: twins('a'),
     before: empty,
-    bounds: { ...none, lostAnswers: 1 },
+    bounds: { ...none, lostAnswers: 1, switches: 1 },
   },
   {
     name: 'two runs of a published Dir that lost an object',
     repo: large,
     writers: twins('a'),
     before: (kind) => without(published(kind, large, 'a'), 'model'),
-    bounds: { ...none, kills: 1 },
+    bounds: { ...none, kills: 1, switches: 1 },
   },
   {
     name: 'two runs of a published Dir with an object that was changed',
     repo: small,
     writers: twins('a'),
     before: (kind) => rewritten(published(kind, small, 'a'), 'config', '[]'),
-    bounds: { ...none, kills: 1 },
+    bounds: { ...none, kills: 1, switches: 1 },
   },
   {
     name: 'two runs of a published Dir with an object that was written again',
@@ -91,7 +101,10 @@ export const scenarios: readonly Scenario[] = [
   {
     name: 'a forced run beside an ordinary one',
     repo: large,
-    writers: [{ name: 'A', commit: 'a', force: 1 }, { name: 'B', commit: 'a' }],
+    writers: [
+      { name: 'A', commit: 'a', force: 1 },
+      { name: 'B', commit: 'a' },
+    ],
     before: (kind) => published(kind, large, 'a'),
     bounds: { ...none, kills: 1 },
   },
@@ -100,7 +113,7 @@ export const scenarios: readonly Scenario[] = [
     repo: small,
     writers: twins('a'),
     before: empty,
-    bounds: { ...none, staleLists: 2 },
+    bounds: { ...none, staleLists: 2, switches: 1 },
   },
   {
     name: 'a manifest that a newer version wrote',
@@ -134,7 +147,12 @@ export function inForm(scenario: Scenario, form: 'short' | 'long'): Scenario {
 }
 
 /** A Dir as an earlier run left it; `damaged` are bytes that something else changed, with the etag as it was. */
-function published(kind: StoreKind, repo: Repo, letter: string, damaged: Readonly<Record<string, string>> = {}): StoreState {
+function published(
+  kind: StoreKind,
+  repo: Repo,
+  letter: string,
+  damaged: Readonly<Record<string, string>> = {}
+): StoreState {
   const dir = dirOfCommit(letter);
   const objects = new Map<string, Blob>();
   const files = Object.entries(repo[letter] ?? {}).map(([path, text]) => {

@@ -27,7 +27,8 @@ export function countSchedules({ from, to }: Edges, moments: number): number {
     const after = (from[edge] ?? 0) + 1;
     starts[after] = (starts[after] ?? 0) + 1;
   }
-  for (let moment = 0; moment < moments; moment++) starts[moment + 1] = (starts[moment + 1] ?? 0) + (starts[moment] ?? 0);
+  for (let moment = 0; moment < moments; moment++)
+    starts[moment + 1] = (starts[moment + 1] ?? 0) + (starts[moment] ?? 0);
   // Edges were recorded moment by moment, in their order.
   const ways = new Float64Array(moments);
   ways[0] = 1;

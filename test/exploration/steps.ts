@@ -69,7 +69,9 @@ function timeOf(token: string): Date {
 
 /** What a run does after a step: another one, the same again, or nothing. */
 export type Next =
-  { readonly go: Step } | { readonly go: 'again' } | { readonly go: 'end'; readonly code: string; readonly text: string };
+  | { readonly go: Step }
+  | { readonly go: 'again' }
+  | { readonly go: 'end'; readonly code: string; readonly text: string };
 
 /** The story of a run, as `prefetchModel` tells it. */
 export function afterStep(step: Step, ending: Ending): Next {

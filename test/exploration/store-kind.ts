@@ -99,7 +99,5 @@ function refuse(found: Blob | undefined, { ifAbsent, ifMatch }: Conditions): Res
 }
 
 function receiptsOf({ parts }: HeldUpload) {
-  return [...parts]
-    .sort(([a], [b]) => a - b)
-    .map(([partNumber, { size, etag }]) => ({ partNumber, size, etag }));
+  return [...parts].sort(([a], [b]) => a - b).map(([partNumber, { size, etag }]) => ({ partNumber, size, etag }));
 }

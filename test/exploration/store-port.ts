@@ -65,9 +65,7 @@ function uploadsOf(port: ProcessPort, kind: StoreKind): Uploads & TakesOver {
     partTarget: async (upload, part, options) =>
       // S3 is not asked where a part goes, nor told that it arrived.
       target(
-        kind.folder
-          ? await ask<string>(options, { op: 'partTarget', upload, part })
-          : `${upload.id}/${part.partNumber}`
+        kind.folder ? await ask<string>(options, { op: 'partTarget', upload, part }) : `${upload.id}/${part.partNumber}`
       ),
     confirmPart: async (upload, part, etag = '', options) =>
       kind.folder

@@ -29,7 +29,10 @@ export function digestOf(text: string): Digest {
   return text.length > PART_SIZE ? { algorithm: 'sha256', hex: sha256 } : { algorithm: 'gitSha1', hex: gitSha1 };
 }
 
-export function specOf(letter: string, { root, force }: { readonly root: string; readonly force?: number }): PrefetchSpec {
+export function specOf(
+  letter: string,
+  { root, force }: { readonly root: string; readonly force?: number }
+): PrefetchSpec {
   return {
     version: 1,
     repo: 'o/m',
@@ -66,7 +69,10 @@ export function hubOf(repo: Repo, port: ProcessPort): Hub {
 }
 
 /** What a source answers to a `fetch`. */
-export function bytesOf(repo: Repo, { url, start, end }: { readonly url: string; readonly start: number; readonly end: number }) {
+export function bytesOf(
+  repo: Repo,
+  { url, start, end }: { readonly url: string; readonly start: number; readonly end: number }
+) {
   const [letter = '', ...path] = url.split('/');
   const text = repo[letter]?.[path.join('/')];
   if (text === undefined) throw new Error(`The Hub has no ${url}`);

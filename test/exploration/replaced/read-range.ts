@@ -18,7 +18,8 @@ export async function readRange({
   const place = path.slice(path.indexOf('/') + 1);
   if (path.startsWith('fetch/')) return (await port.ask({ op: 'fetch', url: place, start, end })) as Uint8Array;
   const content = (await port.ask({ op: 'read', key: place })) as Content | undefined;
-  if (content === undefined) throw new PrefetchError('SourceUnavailable', 'nothing there', { details: { status: 404 } });
+  if (content === undefined)
+    throw new PrefetchError('SourceUnavailable', 'nothing there', { details: { status: 404 } });
   if (content.bytes.length !== totalSize) throw new PrefetchError('HubProtocol', 'another size');
   return content.bytes.subarray(start, end);
 }
