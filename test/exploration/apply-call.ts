@@ -14,7 +14,7 @@ const known = new WeakMap<Call, Map<StoreState, Effect>>();
 /** What a call does to a store; the same call meets the same store again and again. */
 export function applyCall(kind: StoreKind, store: StoreState, call: Call): Effect {
   let effects = known.get(call);
-  if (effects === undefined) known.set(call, (effects = new Map()));
+  if (effects === undefined) known.set(call, (effects = new Map<StoreState, Effect>()));
   const found = effects.get(store);
   if (found !== undefined) return found;
   const { state, result } = kind.apply(store, call);

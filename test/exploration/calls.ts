@@ -57,7 +57,7 @@ export type Result =
   | { readonly ok: false; readonly code: ErrorCode; readonly key: string };
 
 export function answer(value: unknown): Result {
-  return { ok: true, value, key: JSON.stringify(value, short) ?? '' };
+  return { ok: true, value, key: value === undefined ? 'nothing' : JSON.stringify(value, short) };
 }
 
 export function refusal(code: ErrorCode): Result {

@@ -67,7 +67,7 @@ export async function explore(scenario: Scenario, kind: StoreKind, limits: Limit
   };
   const edges = recordEdges();
   const known = new Map<string, number>();
-  const queue: Visit[] = [];
+  const queue: (Visit | undefined)[] = [];
 
   const note = (fault: string, trace: Trace | undefined): void => {
     const sort = fault.slice(0, fault.indexOf(':'));
@@ -93,9 +93,11 @@ export async function explore(scenario: Scenario, kind: StoreKind, limits: Limit
   queue.push({ number: 0, moment: first, trace: undefined });
   let stopped = false;
   for (let position = 0; position < queue.length && !stopped; position++) {
-    const { number, moment, trace } = queue[position] ?? fail();
+    const visit = queue[position];
+    if (visit === undefined) break;
+    const { number, moment, trace } = visit;
     // What was gone on from is remembered by its key only.
-    delete queue[position];
+    queue[position] = undefined;
     for (const move of await movesAt(setting, moment)) {
       const next = { event: move.event, before: trace };
       if (!judge(move, next)) continue;
@@ -140,8 +142,4 @@ function scheduleOf(trace: Trace | undefined): string[] {
   const labels: string[] = [];
   for (let at = trace; at !== undefined; at = at.before) labels.unshift(tell(at.event));
   return labels;
-}
-
-function fail(): never {
-  throw new Error('nothing is there');
 }

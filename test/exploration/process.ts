@@ -22,7 +22,7 @@ export interface ProcessPort {
   readonly serial: string;
   ask(call: Call): Promise<unknown>;
   /** A name that only this process gives, and the same one whatever other processes do. */
-  token(): string;
+  readonly token: () => string;
 }
 
 const ports = new Map<string, ProcessPort>();

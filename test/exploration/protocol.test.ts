@@ -45,7 +45,7 @@ function table(outcomes: readonly Outcome[]): string {
     const some = Object.entries(rest).flatMap(([name, count]) => (count === 0 ? [] : [`${name} ${String(count)}`]));
     const limits = [...some, `switches ${switches === undefined ? 'any' : String(switches)}`].join(', ');
     const found = Object.values(violations).reduce((sum, { count }) => sum + count, 0);
-    return [scenario, store, limits, states, Number(schedules).toPrecision(3), found, seconds.toFixed(1)].join(' | ');
+    return [scenario, store, limits, states, schedules.toPrecision(3), found, seconds.toFixed(1)].join(' | ');
   });
   return ['scenario | store | bounds | states | schedules | violations | seconds', ...rows].join('\n');
 }

@@ -1,4 +1,3 @@
-import { type ErrorCode } from '../../src/core/errors.js';
 import type { Writer } from './steps.js';
 import type { StoreKind } from './store-kind.js';
 import type { StoreState } from './store-state.js';

@@ -1,9 +1,9 @@
-import { contentOfText } from './content.js';
+import { contentOf, contentOfText, flipped, patched } from './content.js';
 import type { Bounds, Scenario } from './scenario.js';
 import type { Writer } from './steps.js';
 import type { StoreKind } from './store-kind.js';
-import { stateOf, withObject, type Blob, type StoreState } from './store-state.js';
-import { ARTIFACT, commitOf, digestOf, dirOfCommit, type Repo } from './world.js';
+import { stateOf, withObject, type Blob, type HeldUpload, type StoreState } from './store-state.js';
+import { ARTIFACT, commitOf, digestOf, dirOfCommit, PART_SIZE, type Repo } from './world.js';
 
 const WEIGHTS = 'weights!';
 const SMALL = '{}';
@@ -24,6 +24,23 @@ export const scenarios: readonly Scenario[] = [
     writers: twins('a'),
     before: empty,
     bounds: { ...none, kills: 1, flips: 1, switches: 1 },
+  },
+  {
+    name: 'two runs of one Dir, and an upload that was left with a wrong part',
+    repo: large,
+    writers: twins('a'),
+    before: (kind) => stateOf({ objects: new Map(), uploads: [leftUpload(kind, 'a')] }),
+    bounds: none,
+  },
+  {
+    name: 'a forced run that goes on after a wrong part, beside one that copies from another commit',
+    repo: shared,
+    writers: [
+      { name: 'A', commit: 'b', force: 1 },
+      { name: 'B', commit: 'b' },
+    ],
+    before: (kind) => stateOf({ ...published(kind, shared, 'a'), uploads: [leftUpload(kind, 'b')] }),
+    bounds: none,
   },
   {
     name: 'two runs of one Dir, a stalled process and a flipped bit',
@@ -143,7 +160,12 @@ function twins(commit: string): Writer[] {
 export function inForm(scenario: Scenario, form: 'short' | 'long'): Scenario {
   if (form === 'short') return scenario;
   const bounds = { ...scenario.bounds, switches: undefined, ...scenario.longBounds };
-  return { ...scenario, bounds, writers: scenario.writers.map(({ spared: _spared, ...writer }) => writer) };
+  return { ...scenario, bounds, writers: scenario.writers.map(unspared) };
+}
+
+function unspared(writer: Writer): Writer {
+  const { name, commit, force } = writer;
+  return { name, commit, ...(force === undefined ? {} : { force }) };
 }
 
 /** A Dir as an earlier run left it; `damaged` are bytes that something else changed, with the etag as it was. */
@@ -179,6 +201,16 @@ function published(
   const content = contentOfText(JSON.stringify(manifest));
   objects.set(`${dir}.prefetch/manifest.json`, blobOf(kind, content, 'before-manifest'));
   return stateOf({ objects, uploads: [] });
+}
+
+/** What a process left that was killed after it had sent its first part, of which a bit had flipped on the way. */
+function leftUpload(kind: StoreKind, commit: string): HeldUpload {
+  const sent = contentOf(flipped(Buffer.from(WEIGHTS.slice(0, PART_SIZE))));
+  const part = { etag: sent.sha256.slice(0, 8), size: PART_SIZE };
+  const upload = { id: 'left', key: `${dirOfCommit(commit)}model`, size: WEIGHTS.length, partSize: PART_SIZE };
+  if (!kind.folder) return { ...upload, parts: new Map([[1, { ...part, content: sent }]]) };
+  const data = patched(contentOf(new Uint8Array(WEIGHTS.length)), 0, sent.bytes);
+  return { ...upload, parts: new Map([[1, part]]), file: { inode: 'left', data, writes: 1 } };
 }
 
 /** A user removed an object. */

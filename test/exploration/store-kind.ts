@@ -23,8 +23,8 @@ type Apply = (state: StoreState, call: Call) => Applied;
 /** What kinds of stores do in their own way. */
 export interface StoreParts {
   /** A new object of these bytes. */
-  blob(content: Content, token: string): Blob;
-  uploads: Apply;
+  readonly blob: (content: Content, token: string) => Blob;
+  readonly uploads: Apply;
 }
 
 /** A store of which only new objects and uploads are peculiar. */
