@@ -71,24 +71,6 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     finds: ['missing'],
   },
   {
-    fault: 'a store without conditions completes what another process began',
-    patches: [
-      {
-        file: 'src/transfer/large-file.ts',
-        find: 'return !conditionalComplete || (await store.head(key, { signal })) !== undefined;',
-        replace: 'return conditionalComplete === null;',
-      },
-      {
-        file: 'src/transfer/finalise.ts',
-        find: 'if (!conditionalComplete) {',
-        replace: 'if (conditionalComplete === null) {',
-      },
-    ],
-    scenario: 'a forced run that goes on after a wrong part',
-    store: 'S3 without conditions',
-    finds: ['wrong'],
-  },
-  {
     fault: 'what the store copied from another commit is not read back',
     patches: [
       {
