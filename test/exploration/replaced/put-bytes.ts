@@ -1,0 +1,21 @@
+import { isPrefetchError } from '../../../src/core/errors.js';
+import type { PutAnswer, PutBytesRequest } from '../../../src/http/put-bytes.js';
+import { contentOf } from '../content.js';
+import { portOf } from '../process.js';
+
+/** A PUT of a part to a store in memory. */
+export async function putBytes({ target, body }: PutBytesRequest): Promise<PutAnswer> {
+  const { port, path } = portOf(target.url);
+  try {
+    const etag = await port.ask({ op: 'putPart', target: path.slice('part/'.length), body: contentOf(body) });
+    return { status: 200, headers: { etag: String(etag) }, text: '' };
+  } catch (error) {
+    if (isPrefetchError(error, 'UploadNotFound')) return refused(404, 'NoSuchUpload');
+    if (isPrefetchError(error)) return refused(503, 'SlowDown');
+    throw error;
+  }
+}
+
+function refused(status: number, code: string): PutAnswer {
+  return { status, headers: {}, text: `<Code>${code}</Code>` };
+}
