@@ -1,0 +1,39 @@
+import type { RoundPlan } from '../plan/round-plan.js';
+
+/** Something that must never be. */
+export interface Violation {
+  readonly kind: string;
+  readonly detail: string;
+  readonly time?: string;
+}
+
+/** What one round came to: a line of the report. */
+export interface RoundRecord {
+  readonly seed: number;
+  readonly round: number;
+  readonly store: string;
+  readonly scenario: string;
+  readonly ms: number;
+  readonly violations: readonly Violation[];
+  readonly kills: number;
+  readonly stops: number;
+  readonly terms: number;
+  readonly servers: number;
+  readonly moves: number;
+  readonly missedEvents: number;
+  /** Requests that went wrong on purpose, at the Hub and at the store. */
+  readonly faults: number;
+  /** Commands and workers that were started again. */
+  readonly retries: number;
+  readonly endings: Readonly<Record<string, number>>;
+  readonly checks: number;
+  readonly objectsRead: number;
+  readonly cdnBytes: number;
+  /** What one fetch of everything asked for comes to. */
+  readonly neededBytes: number;
+  /** Fetched more than once, less what was fetched again on purpose; of rounds with one writer at a time. */
+  readonly refetchedBytes?: number;
+  /** All choices and what happened, of rounds that failed. */
+  readonly plan?: RoundPlan;
+  readonly log?: readonly string[];
+}
