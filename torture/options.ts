@@ -29,7 +29,7 @@ export const USAGE = `npm run torture -- [FLAGS]
   --plan           prints the plans of the rounds and plays nothing
   --help           prints this`;
 
-const SHORT = { rounds: 12, minutes: 4 };
+const SHORT = { rounds: 12, minutes: 2 };
 const LONG = { rounds: 500, minutes: Infinity };
 
 /** Reads the flags; undefined when only help was asked for. */

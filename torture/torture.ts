@@ -51,7 +51,8 @@ async function torture(options: TortureOptions): Promise<number> {
   console.log(`\n${summarise(records)}\n`);
   const failed = records.filter(({ violations }) => violations.length > 0);
   console.log(`${String(records.length)} rounds, ${String(failed.length)} with violations`);
-  for (const { round } of failed) console.log(`  --seed ${String(seed)} --round ${String(round)}`);
+  const same = `${options.short ? ' --short' : ''} --stores ${options.stores.join(',')}`;
+  for (const { round } of failed) console.log(`  --seed ${String(seed)} --round ${String(round)}${same}`);
   return failed.length === 0 && records.length > 0 ? 0 : 1;
 }
 
@@ -63,7 +64,9 @@ async function* rounds(
   const begun = performance.now();
   const first = from ?? Math.max(-1, ...done.map(({ round }) => round)) + 1;
   for (let round = first; round < end; round++) {
-    if (signal.aborted || performance.now() - begun > minutes * 60_000) return;
+    // Each store has its turn, however slow the machine is.
+    const late = round >= first + stores.length && performance.now() - begun > minutes * 60_000;
+    if (signal.aborted || late) return;
     yield await playRound(world, makePlan({ seed, round, stores, short }));
   }
 }

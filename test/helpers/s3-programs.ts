@@ -85,6 +85,9 @@ async function startServer(
   const port = await freePort();
   const { args, env } = command(port, folder);
   const server = spawn(program, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const onExit = () => server.kill('SIGKILL');
+  process.once('exit', onExit);
+  server.once('exit', () => process.off('exit', onExit));
   const said: string[] = [];
   server.stderr.on('data', (chunk: Buffer) => said.push(chunk.toString()));
   const endpoint = `http://127.0.0.1:${String(port)}`;

@@ -6,8 +6,19 @@ const MiB = 1024 * 1024;
 type HubFaultKind = HubFaultPlan['kind'];
 type StoreFaultKind = StoreFaultPlan['kind'];
 
-/** Up to four faults of the Hub and its CDN. */
-export function drawHubFaults(draw: Random, short: boolean): HubFaultPlan[] {
+/** Up to four faults of the Hub and its CDN, and the wrong bytes that a scenario is about. */
+export function drawHubFaults(
+  draw: Random,
+  { short, flips }: { readonly short: boolean; readonly flips?: number | undefined }
+): HubFaultPlan[] {
+  const drawn = drawAny(draw, short).filter(({ kind }) => flips !== 0 || kind !== 'flip');
+  const more = Array.from({ length: flips ?? 0 }, (): HubFaultPlan => {
+    return { origin: 'cdn', kind: 'flip', after: draw.int(12), at: draw.int(6 * MiB) };
+  });
+  return [...more, ...drawn];
+}
+
+function drawAny(draw: Random, short: boolean): HubFaultPlan[] {
   const cdn: [HubFaultKind, ...HubFaultKind[]] = [
     ...(['flip', 'flip', 'flip', 'flip', 'flip', 'cut', 'slow', 'reset', 'reset-body', '5xx', '429', 'expired'] as const),
     'pause',

@@ -12,7 +12,10 @@ import type {
 } from './round-plan.js';
 
 /** What a scenario decides of a plan. */
-export type Drawn = Pick<RoundPlan, 'homes' | 'workers' | 'runs' | 'events' | 'afterLoss' | 'deadlineMs'>;
+export type Drawn = Pick<RoundPlan, 'homes' | 'workers' | 'runs' | 'events' | 'afterLoss' | 'deadlineMs'> & {
+  /** So many answers with a wrong byte more; 0 for none at all. */
+  readonly flips?: number;
+};
 
 /** What a scenario has to know. */
 export interface Setting {
@@ -43,7 +46,7 @@ export function embeddedRun(draw: Random, name: string, { start }: Pick<RunPlan,
   return { name, place: { home: name }, revision: draw.pick<RunPlan['revision']>(['main', 0]), start };
 }
 
-export function share(draw: Random, from: number, to: number): Trigger {
+export function share(draw: Random, from: number, to: number): Trigger & { readonly kind: 'bytes' } {
   return { kind: 'bytes', share: Math.round((from + ((to - from) * draw.int(1000)) / 1000) * 1000) / 1000 };
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { random, type Random } from '../../test/helpers/random.js';
 import { drawHubFaults, drawStaleLists, drawStoreFaults } from './draw-faults.js';
+import type { Drawn } from './draw-parts.js';
 import type { ModelPlan, RoundPlan, StoreKind } from './round-plan.js';
 import { scenarioNames, scenarios } from './scenarios.js';
 
@@ -22,15 +23,15 @@ export function makePlan({ seed, round, stores, short }: PlanOptions): RoundPlan
   // Each time all stores had their turn the scenarios move on by one.
   const scenario = names[(Math.floor(round / stores.length) + (round % stores.length) * 3) % names.length] ?? 'one run';
   const model = drawModel(draw);
-  const drawn = scenarios[scenario](draw, { store, short });
+  const { flips, ...drawn }: Drawn = scenarios[scenario](draw, { store, short });
   return {
     seed,
     round,
     store,
     scenario,
     model,
-    pace: draw.pick([10, 20, 20, 40, 100]) * MiB,
-    hubFaults: drawHubFaults(draw, short),
+    pace: draw.pick([5, 10, 20, 40, 100]) * MiB,
+    hubFaults: drawHubFaults(draw, { short, flips }),
     storeFaults: store === 'file' ? [] : drawStoreFaults(draw),
     staleListMs: store === 'file' ? 0 : drawStaleLists(draw, short),
     ...drawn,

@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { setProcessDefaults } from '../../src/config/process-defaults.js';
 import type { StorePlace } from '../world/store-access.js';
 import { within } from '../world/process-groups.js';
 import type { Finding, FromReader, ReaderCounts, ToReader, WatchedDir } from './messages.js';
@@ -17,10 +18,11 @@ export interface Watch {
   readonly end: () => Promise<ReaderCounts>;
 }
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 /** Starts the reader; one is enough for all rounds. */
 export function startReader(): Reader {
+  setProcessDefaults();
   const script = fileURLToPath(new URL('reader-process.ts', import.meta.url));
   const child = fork(script, { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   let listener: (message: FromReader) => void = () => undefined;

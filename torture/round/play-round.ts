@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { S3FaultProxy } from '../../test/helpers/s3-fault-proxy.js';
 import type { RoundPlan, RunPlan } from '../plan/round-plan.js';
 import type { Watch } from '../reader/reader.js';
 import type { WatchedDir } from '../reader/messages.js';
@@ -7,12 +8,12 @@ import { startHub, type HubBench } from '../world/hub-bench.js';
 import { endGroup, findMarked, MARKER, signalQuietly, within } from '../world/process-groups.js';
 import { accessStore } from '../world/store-access.js';
 import type { StoreBench } from '../world/store-bench.js';
-import { injectStoreFaults } from '../world/store-faults.js';
+import { injectStoreFaults, watchRequests } from '../world/store-faults.js';
 import type { World } from '../world/world.js';
 import { checkStore } from './check-store.js';
 import { disturb, type Disturbances } from './disturb.js';
 import { makeFleet, type Fleet } from './fleet.js';
-import type { RoundRecord, Violation } from './record.js';
+import { emptyRecord, type RoundRecord, type Violation } from './record.js';
 import { countRefetched } from './refetch.js';
 import { makeTriggers, type Triggers } from './triggers.js';
 
@@ -38,15 +39,24 @@ interface Stage {
 /** Plays one round: everything goes wrong as planned, then once more without faults, then all is looked at. */
 export async function playRound(world: World, plan: RoundPlan): Promise<RoundRecord> {
   const begun = performance.now();
-  const stage = await setStage(world, plan);
-  const violations: Violation[] = [];
   try {
-    violations.push(...(await act(stage)));
-    violations.push(...(await finish(world, stage)));
+    const stage = await setStage(world, plan);
+    const violations: Violation[] = [];
+    try {
+      violations.push(...(await act(stage)));
+      violations.push(...(await finish(world, stage)));
+    } catch (error) {
+      violations.push(ownFailure(error));
+    }
+    return await leave(stage, { violations, begun });
   } catch (error) {
-    violations.push({ kind: 'harness', detail: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    return emptyRecord(plan, { violations: [ownFailure(error)], ms: Math.round(performance.now() - begun) });
   }
-  return await leave(stage, { violations, begun });
+}
+
+/** A mistake of the run itself is told like a violation, and the run goes on. */
+function ownFailure(error: unknown): Violation {
+  return { kind: 'harness', detail: error instanceof Error ? (error.stack ?? error.message) : String(error) };
 }
 
 async function setStage(world: World, plan: RoundPlan): Promise<Stage> {
@@ -58,7 +68,7 @@ async function setStage(world: World, plan: RoundPlan): Promise<Stage> {
   const say = (line: string) => log.push(`${((performance.now() - begun) / 1000).toFixed(2)} s: ${line}`);
   const store = await world.stores.open(plan.store, mark, folder);
   const totalBytes = plan.model.large.reduce((sum, { size }) => sum + size, 0);
-  const triggers = makeTriggers({ totalBytes, proxy: store.proxy });
+  const triggers = makeTriggers(totalBytes);
   const hub = await startHub(plan, triggers.addBytes);
   const dirs = hub.commits.map(({ id, files }) => ({ key: `model/${id}/`, files }));
   const watch = world.reader.watch(store.place, dirs, (dir) => {
@@ -84,8 +94,7 @@ async function setStage(world: World, plan: RoundPlan): Promise<Stage> {
     fleet.startWorkers();
     if (!(await within(fleet.workersPoll(), 30_000))) say('the workers do not poll');
   }
-  store.proxy?.keepLists(plan.staleListMs);
-  const storeHits = store.proxy === undefined ? () => 0 : injectStoreFaults(store.proxy, plan.storeFaults);
+  const storeHits = store.proxy === undefined ? () => 0 : prepareProxy(store.proxy, plan, triggers);
   const disturbances = disturb({
     ...{ plan, triggers, fleet, hub },
     temporal: () => {
@@ -95,6 +104,12 @@ async function setStage(world: World, plan: RoundPlan): Promise<Stage> {
     log: say,
   });
   return { ...{ plan, mark, folder, hub, store, fleet, triggers, disturbances, watch, dirs, storeHits, log } };
+}
+
+function prepareProxy(proxy: S3FaultProxy, plan: RoundPlan, triggers: Triggers): () => number {
+  watchRequests(proxy, triggers.addRequest);
+  proxy.keepLists(plan.staleListMs);
+  return injectStoreFaults(proxy, plan.storeFaults);
 }
 
 /** Everything at once, until every command has ended well. */
@@ -129,14 +144,13 @@ async function act({ plan, fleet, triggers, disturbances }: Stage): Promise<Viol
 }
 
 /** One more run of each Dir without any fault, which must end well. */
-async function finish(world: World, { plan, hub, store, fleet, watch, dirs, triggers, log }: Stage): Promise<Violation[]> {
+async function finish(world: World, { plan, hub, store, fleet, watch, dirs, log }: Stage): Promise<Violation[]> {
   hub.calm();
   store.proxy?.clear();
   if (plan.workers.length > 0) {
     await (await world.temporal()).ensure();
     await within(fleet.workersPoll(), 30_000);
   }
-  void triggers;
   const violations: Violation[] = [];
   const asked = new Map(plan.runs.map((run) => [String(run.revision), run]));
   for (const run of asked.values()) {

@@ -37,3 +37,14 @@ export interface RoundRecord {
   readonly plan?: RoundPlan;
   readonly log?: readonly string[];
 }
+
+/** The record of a round of which nothing is known but its end. */
+export function emptyRecord(
+  plan: RoundPlan,
+  { violations, ms }: { readonly violations: readonly Violation[]; readonly ms: number }
+): RoundRecord {
+  const { seed, round, store, scenario } = plan;
+  const nothing = { kills: 0, stops: 0, terms: 0, servers: 0, moves: 0, missedEvents: 0, faults: 0, retries: 0 };
+  const read = { checks: 0, objectsRead: 0, cdnBytes: 0, neededBytes: 0 };
+  return { ...{ seed, round, store, scenario, ms, violations, plan }, ...nothing, ...read, endings: {} };
+}

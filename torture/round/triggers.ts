@@ -1,11 +1,10 @@
-import type { S3FaultProxy } from '../../test/helpers/s3-fault-proxy.js';
-import type { Trigger } from '../plan/round-plan.js';
-import { beforeRequest } from '../world/store-faults.js';
+import type { StoreOp, Trigger } from '../plan/round-plan.js';
 
 /** What was seen so far in a round, and what waits for more of it. */
 export interface Triggers {
   readonly addBytes: (bytes: number) => void;
   readonly addPublished: () => void;
+  readonly addRequest: (op: StoreOp) => void;
   readonly when: (trigger: Trigger, happens: () => void) => void;
   readonly bytes: () => number;
   /** Milliseconds since anything was seen. */
@@ -13,16 +12,11 @@ export interface Triggers {
 }
 
 /** Things happen in the very moment in which their condition comes true, in the order in which they were asked for. */
-export function makeTriggers({
-  totalBytes,
-  proxy,
-}: {
-  readonly totalBytes: number;
-  readonly proxy: S3FaultProxy | undefined;
-}): Triggers {
+export function makeTriggers(totalBytes: number): Triggers {
   let waiting: { readonly holds: () => boolean; readonly happens: () => void }[] = [];
   let bytes = 0;
   let published = 0;
+  const requests = new Map<StoreOp, number>();
   let lastMs = performance.now();
   const look = () => {
     lastMs = performance.now();
@@ -40,6 +34,10 @@ export function makeTriggers({
       published += 1;
       look();
     },
+    addRequest: (op) => {
+      requests.set(op, (requests.get(op) ?? 0) + 1);
+      look();
+    },
     when: (trigger, happens) => {
       switch (trigger.kind) {
         case 'at-once':
@@ -52,7 +50,7 @@ export function makeTriggers({
           waiting.push({ holds: () => published >= trigger.dirs, happens });
           return;
         case 'store':
-          if (proxy !== undefined) beforeRequest(proxy, trigger.op, trigger.nth, happens);
+          waiting.push({ holds: () => (requests.get(trigger.op) ?? 0) >= trigger.nth, happens });
       }
     },
     bytes: () => bytes,

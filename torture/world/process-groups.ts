@@ -30,6 +30,8 @@ export function startGroup(options: {
   const child = spawn(program, args, { detached: true, env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   const { pid } = child;
   if (pid === undefined) throw new Error(`${program} could not be started`);
+  living.add(pid);
+  child.once('exit', () => living.delete(pid));
   let output = '';
   const keep = (text: string) => {
     output = (output + text).slice(-OUTPUT_KEPT);
@@ -49,6 +51,12 @@ export function startGroup(options: {
     },
   };
 }
+
+/** Whatever ends this process in a hurry takes along what it started. */
+const living = new Set<number>();
+process.once('exit', () => {
+  for (const pid of living) signalQuietly(-pid, 'SIGKILL');
+});
 
 /** Ends a process at once, or after it had time to end by itself. */
 export async function endGroup(group: ProcessGroup, graceMs = 0): Promise<void> {

@@ -16,9 +16,14 @@ export function injectStoreFaults(proxy: S3FaultProxy, plans: readonly StoreFaul
   return () => hits;
 }
 
-/** Calls back once, just before the store hears of the n-th request of this kind. */
-export function beforeRequest(proxy: S3FaultProxy, op: StoreOp, nth: number, happens: () => void): void {
-  proxy.inject({ match: nthOf(op, nth), fault: { kind: 'meanwhile', happens } });
+/** Tells of every request just before the store hears of it; must come before all faults. */
+export function watchRequests(proxy: S3FaultProxy, onRequest: (op: StoreOp) => void): void {
+  const match = (request: SeenRequest) => {
+    const op = opOf(request);
+    if (op !== undefined) onRequest(op);
+    return false;
+  };
+  proxy.inject({ match, fault: { kind: 'reset' } });
 }
 
 function nthOf(op: StoreOp, nth: number): (request: SeenRequest) => boolean {
