@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { scenarioNames, type ScenarioName } from './plan/scenarios.js';
 import { STORE_KINDS, type StoreKind } from './plan/round-plan.js';
 
 /** What the command line asks for. */
@@ -10,6 +11,8 @@ export interface TortureOptions {
   readonly rounds: number;
   readonly minutes: number;
   readonly stores: readonly StoreKind[];
+  /** Only these; all where none is named. */
+  readonly scenarios: readonly ScenarioName[];
   readonly report?: string;
   readonly short: boolean;
   /** Prints plans and plays nothing. */
@@ -24,6 +27,8 @@ export const USAGE = `npm run torture -- [FLAGS]
   --round K        this round only
   --minutes M      starts no round after so many minutes
   --stores A,B     ${STORE_KINDS.join(', ')} (default all)
+  --scenarios A,B  ${scenarioNames(false).join(', ')}
+                   (default all)
   --report FILE    keeps a line of JSON for each round, and goes on after the last one
   --short          the form for CI: two minutes, nothing that waits for heartbeats
   --plan           prints the plans of the rounds and plays nothing
@@ -39,7 +44,7 @@ export function readOptions(args: readonly string[]): TortureOptions | undefined
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ...{ rounds: text, seed: text, from: text, round: text, minutes: text, stores: text, report: text },
+      ...{ rounds: text, seed: text, from: text, round: text, minutes: text, stores: text, scenarios: text, report: text },
       ...{ short: flag, plan: flag, help: flag },
     },
   });
@@ -53,6 +58,7 @@ export function readOptions(args: readonly string[]): TortureOptions | undefined
     rounds: values.round === undefined ? rounds : (from ?? 0) + 1,
     minutes: values.minutes === undefined ? defaults.minutes : Number(values.minutes),
     stores: storeKinds(values.stores),
+    scenarios: scenarioList(values.scenarios) ?? scenarioNames(values.short),
     ...(values.report === undefined ? {} : { report: values.report }),
     short: values.short,
     plan: values.plan,
@@ -63,6 +69,14 @@ function wholeNumber(flag: string, value: string | undefined): number | undefine
   if (value === undefined) return undefined;
   if (!/^\d{1,9}$/.test(value)) throw new Error(`${flag}: expected a whole number`);
   return Number(value);
+}
+
+function scenarioList(list: string | undefined): readonly ScenarioName[] | undefined {
+  return list?.split(',').map((name) => {
+    const known = scenarioNames(false).find((scenario) => scenario === name.trim());
+    if (known === undefined) throw new Error(`--scenarios: expected some of ${scenarioNames(false).join(', ')}`);
+    return known;
+  });
 }
 
 function storeKinds(list: string | undefined): readonly StoreKind[] {

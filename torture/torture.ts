@@ -52,27 +52,30 @@ async function torture(options: TortureOptions): Promise<number> {
   const failed = records.filter(({ violations }) => violations.length > 0);
   console.log(`${String(records.length)} rounds, ${String(failed.length)} with violations`);
   const same = `${options.short ? ' --short' : ''} --stores ${options.stores.join(',')}`;
-  for (const { round } of failed) console.log(`  --seed ${String(seed)} --round ${String(round)}${same}`);
+  const scenarios = options.scenarios.join(',');
+  for (const { round } of failed) console.log(`  --seed ${String(seed)} --round ${String(round)}${same} --scenarios '${scenarios}'`);
   return failed.length === 0 && records.length > 0 ? 0 : 1;
 }
 
 async function* rounds(
   world: World,
-  { seed, from, rounds: end, minutes, stores, short }: TortureOptions,
+  options: TortureOptions,
   { done, signal }: { readonly done: readonly RoundRecord[]; readonly signal: AbortSignal }
 ): AsyncGenerator<RoundRecord> {
+  const { from, rounds: end, minutes, stores } = options;
   const begun = performance.now();
   const first = from ?? Math.max(-1, ...done.map(({ round }) => round)) + 1;
   for (let round = first; round < end; round++) {
     // Each store has its turn, however slow the machine is.
     const late = round >= first + stores.length && performance.now() - begun > minutes * 60_000;
     if (signal.aborted || late) return;
-    yield await playRound(world, makePlan({ seed, round, stores, short }));
+    yield await playRound(world, makePlan({ ...options, round }));
   }
 }
 
-function printPlans({ seed, from = 0, rounds: end, stores, short }: TortureOptions): void {
-  for (let round = from; round < end; round++) console.log(JSON.stringify(makePlan({ seed, round, stores, short })));
+function printPlans(options: TortureOptions): void {
+  const { from = 0, rounds: end } = options;
+  for (let round = from; round < end; round++) console.log(JSON.stringify(makePlan({ ...options, round })));
 }
 
 /** A line for a round; all of its choices where something was found. */

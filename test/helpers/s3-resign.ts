@@ -15,7 +15,9 @@ export interface SignedRequest {
  */
 export function withoutSignedHeader(request: SignedRequest, name: string, secretKey: string): IncomingHttpHeaders {
   const kept = Object.fromEntries(Object.entries(request.headers).filter(([header]) => header !== name));
-  const found = /Credential=([^/]+)\/([^,]+), ?SignedHeaders=([^,]+), ?Signature=/.exec(String(kept['authorization'] ?? ''));
+  const found = /Credential=([^/]+)\/([^,]+), ?SignedHeaders=([^,]+), ?Signature=/.exec(
+    String(kept['authorization'] ?? '')
+  );
   if (found === null) return kept;
   const [, accessKey = '', scope = '', signedHeaders = ''] = found;
   const signed = signedHeaders.split(';').filter((header) => header !== name);
@@ -23,8 +25,7 @@ export function withoutSignedHeader(request: SignedRequest, name: string, secret
   const text = ['AWS4-HMAC-SHA256', String(kept['x-amz-date'] ?? ''), scope, sha256(canonical)].join('\n');
   const signature = hmac(signingKey(secretKey, scope), text).toString('hex');
   const authorization =
-    `AWS4-HMAC-SHA256 Credential=${accessKey}/${scope}, ` +
-    `SignedHeaders=${signed.join(';')}, Signature=${signature}`;
+    `AWS4-HMAC-SHA256 Credential=${accessKey}/${scope}, ` + `SignedHeaders=${signed.join(';')}, Signature=${signature}`;
   return { ...kept, authorization };
 }
 

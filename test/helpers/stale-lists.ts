@@ -1,9 +1,7 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 
 interface KeptAnswer {
   readonly body: Buffer;
-  readonly headers: IncomingHttpHeaders;
   readonly untilMs: number;
 }
 
@@ -24,8 +22,7 @@ export function staleLists(): StaleLists {
     answer: (url, outgoing) => {
       const found = kept.get(url);
       if (found === undefined || found.untilMs < Date.now()) return false;
-      const { 'transfer-encoding': _chunked, ...headers } = found.headers;
-      outgoing.writeHead(200, { ...headers, 'content-length': found.body.length }).end(found.body);
+      outgoing.writeHead(200, { 'content-type': 'application/xml', 'content-length': found.body.length }).end(found.body);
       return true;
     },
     keep: (url, answer) => {
@@ -34,7 +31,7 @@ export function staleLists(): StaleLists {
       const untilMs = Date.now() + ageMs;
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.once('end', () => {
-        if (ageMs > 0) kept.set(url, { body: Buffer.concat(chunks), headers: answer.headers, untilMs });
+        if (ageMs > 0) kept.set(url, { body: Buffer.concat(chunks), untilMs });
       });
     },
     setAge: (ms) => {

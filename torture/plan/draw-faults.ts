@@ -20,7 +20,20 @@ export function drawHubFaults(
 
 function drawAny(draw: Random, short: boolean): HubFaultPlan[] {
   const cdn: [HubFaultKind, ...HubFaultKind[]] = [
-    ...(['flip', 'flip', 'flip', 'flip', 'flip', 'cut', 'slow', 'reset', 'reset-body', '5xx', '429', 'expired'] as const),
+    ...([
+      'flip',
+      'flip',
+      'flip',
+      'flip',
+      'flip',
+      'cut',
+      'slow',
+      'reset',
+      'reset-body',
+      '5xx',
+      '429',
+      'expired',
+    ] as const),
     'pause',
   ];
   // Half a minute until it is noticed.

@@ -3,7 +3,7 @@ import { random, type Random } from '../../test/helpers/random.js';
 import { drawHubFaults, drawStaleLists, drawStoreFaults } from './draw-faults.js';
 import type { Drawn } from './draw-parts.js';
 import type { ModelPlan, RoundPlan, StoreKind } from './round-plan.js';
-import { scenarioNames, scenarios } from './scenarios.js';
+import { scenarios, type ScenarioName } from './scenarios.js';
 
 const MiB = 1024 * 1024;
 
@@ -11,15 +11,20 @@ export interface PlanOptions {
   readonly seed: number;
   readonly round: number;
   readonly stores: readonly StoreKind[];
+  readonly scenarios: readonly ScenarioName[];
   /** Leaves out what takes minutes: waiting for heartbeats, and lists that are stale for long. */
   readonly short: boolean;
 }
 
 /** Draws all choices of a round. Stores and scenarios take turns, so that a few rounds cover many of them. */
-export function makePlan({ seed, round, stores, short }: PlanOptions): RoundPlan {
-  const draw = random(createHash('sha256').update(`${String(seed)}/${String(round)}`).digest().readUInt32LE(0));
+export function makePlan({ seed, round, stores, scenarios: names, short }: PlanOptions): RoundPlan {
+  const draw = random(
+    createHash('sha256')
+      .update(`${String(seed)}/${String(round)}`)
+      .digest()
+      .readUInt32LE(0)
+  );
   const store = stores[round % stores.length] ?? 'file';
-  const names = scenarioNames(short);
   // Each time all stores had their turn the scenarios move on by one.
   const scenario = names[(Math.floor(round / stores.length) + (round % stores.length) * 3) % names.length] ?? 'one run';
   const model = drawModel(draw);

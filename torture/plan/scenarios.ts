@@ -10,7 +10,7 @@ import {
   type Drawn,
   type Setting,
 } from './draw-parts.js';
-import type { EventPlan, RunPlan, Trigger } from './round-plan.js';
+import type { RunPlan, Trigger } from './round-plan.js';
 
 export type ScenarioName = keyof typeof scenarios;
 
@@ -32,10 +32,7 @@ export const scenarios = {
 
   'two homes': (draw: Random, { store }: Setting): Drawn => ({
     ...embedded(draw, 2, draw.int(2) === 0),
-    runs: [
-      embeddedRun(draw, 'a', { start: { kind: 'at-once' } }),
-      embeddedRun(draw, 'b', { start: anyStart(draw) }),
-    ],
+    runs: [embeddedRun(draw, 'a', { start: { kind: 'at-once' } }), embeddedRun(draw, 'b', { start: anyStart(draw) })],
     events: eventsOn(draw, { targets: ['a', 'b'], store, actions: ['kill', 'kill', 'power', 'term', 'stop'] }),
   }),
 
@@ -104,7 +101,9 @@ export const scenarios = {
     const runs: RunPlan[] = [
       { ...embeddedRun(draw, 'a', { start: { kind: 'at-once' } }), revision: 'main' },
       {
-        ...embeddedRun(draw, 'b', { start: draw.pick<Trigger>([{ kind: 'published', dirs: 1 }, share(draw, 0.3, 0.95)]) }),
+        ...embeddedRun(draw, 'b', {
+          start: draw.pick<Trigger>([{ kind: 'published', dirs: 1 }, share(draw, 0.3, 0.95)]),
+        }),
         revision: 1,
       },
     ];
@@ -112,7 +111,11 @@ export const scenarios = {
       ...embedded(draw, 2),
       runs,
       events: [
-        { at: draw.pick<Trigger>([share(draw, 0.1, 0.95), { kind: 'published', dirs: 1 }]), action: 'move-branch', target: '' },
+        {
+          at: draw.pick<Trigger>([share(draw, 0.1, 0.95), { kind: 'published', dirs: 1 }]),
+          action: 'move-branch',
+          target: '',
+        },
         ...eventsOn(draw, { targets: ['a', 'b', 'b'], store, actions: ['kill', 'kill', 'stop'], reach: 1.3 }),
       ],
     };
@@ -184,7 +187,11 @@ export function scenarioNames(short: boolean): ScenarioName[] {
 
 const QUICK = { afterLoss: 'terminate', deadlineMs: 180_000 } as const;
 
-function embedded(draw: Random, count: number, changing = false): Pick<Drawn, 'homes' | 'workers' | keyof typeof QUICK> {
+function embedded(
+  draw: Random,
+  count: number,
+  changing = false
+): Pick<Drawn, 'homes' | 'workers' | keyof typeof QUICK> {
   const homes = ['a', 'b', 'c'].slice(0, count).map((name) => home(name, settingsList(draw, changing)));
   return { ...QUICK, homes, workers: [] };
 }

@@ -34,7 +34,11 @@ export async function readDir(
   const findings: Omit<Finding, 'time'>[] = [];
   const listed = filesIn(manifest);
   if (listed === undefined) {
-    findings.push({ kind: 'unreadable-manifest', key: manifestKey, detail: `${String(manifest.length)} bytes, no JSON` });
+    findings.push({
+      kind: 'unreadable-manifest',
+      key: manifestKey,
+      detail: `${String(manifest.length)} bytes, no JSON`,
+    });
   }
   let bytes = 0;
   for (const file of listed ?? []) {
@@ -98,7 +102,9 @@ function compareWith(file: SeededFile | undefined) {
   let wrongUntil = 0;
   const compare = (chunk: Uint8Array) => {
     if (file === undefined) return;
-    const right = Buffer.concat([...(seededContent(file).chunks(position, position + chunk.length) as Iterable<Buffer>)]);
+    const right = Buffer.concat([
+      ...(seededContent(file).chunks(position, position + chunk.length) as Iterable<Buffer>),
+    ]);
     if (right.equals(chunk)) return;
     for (let at = 0; at < chunk.length; at++) {
       if (chunk[at] === right[at]) continue;

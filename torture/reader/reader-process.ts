@@ -18,13 +18,14 @@ interface Watching {
 
 let watching: Watching | undefined;
 
-/** Longest rest between two readings; a short one costs the processes that are tested their processor. */
+/** Least rest between two readings; a short one costs the processes that are tested their processor. */
 const REST_MS = 250;
 const EMPTY_REST_MS = { file: 5, s3: 20 };
 
 function watch(place: Parameters<typeof accessStore>[0], dirs: readonly WatchedDir[]): Watching {
   const store = accessStore(place);
   let over = false;
+  const isOver = () => over;
   let wanted = 0;
   const counts = { checks: 0, objects: 0, bytes: 0, failed: 0 };
   const loop = async () => {
@@ -32,15 +33,16 @@ function watch(place: Parameters<typeof accessStore>[0], dirs: readonly WatchedD
     while (!over) {
       const asked = wanted;
       let read = false;
+      const begun = performance.now();
       for (const dir of dirs) {
-        if (over) break;
+        if (isOver()) break;
         read = (await lookAt(store, dir, { stood, counts })) || read;
       }
       if (asked > 0 && asked === wanted) {
         wanted = 0;
         tell({ kind: 'looked' });
       }
-      await delay(read ? REST_MS : EMPTY_REST_MS[place.kind]);
+      await delay(read ? Math.max(REST_MS, 1.5 * (performance.now() - begun)) : EMPTY_REST_MS[place.kind]);
     }
     store.close();
     tell({ kind: 'counts', counts });

@@ -36,8 +36,7 @@ export interface DisturbOptions {
 }
 
 /** Longest time in which nothing is seen before sleepers are woken: the rest may be waiting for them. */
-const IDLE_MS = 4_000;
-const IDLE_FOR_HEARTBEAT_MS = 150_000;
+const IDLE_MS = { alone: 1_000, cluster: 6_000, others: 25_000, heartbeat: 150_000 };
 
 /** Prepares all events of a plan; each happens in the moment of its trigger. */
 export function disturb(options: DisturbOptions): Disturbances {
@@ -66,9 +65,8 @@ export function disturb(options: DisturbOptions): Disturbances {
       }
     });
   }
-  const idleMs = plan.afterLoss === 'heartbeat' ? IDLE_FOR_HEARTBEAT_MS : IDLE_MS;
   const timer = setInterval(() => {
-    if (triggers.idleMs() > idleMs) for (const group of asleep) wake(group);
+    if (asleep.size > 0 && triggers.idleMs() > patience(options, asleep)) for (const group of asleep) wake(group);
   }, 250);
   return {
     counts,
@@ -83,6 +81,14 @@ export function disturb(options: DisturbOptions): Disturbances {
       clearInterval(timer);
     },
   };
+}
+
+/** An embedded command gets on without the others, however long it takes to start. */
+function patience({ plan, fleet }: DisturbOptions, asleep: ReadonlySet<ProcessGroup>): number {
+  if (plan.afterLoss === 'heartbeat') return IDLE_MS.heartbeat;
+  if (plan.workers.length > 0) return IDLE_MS.cluster;
+  const groups = plan.runs.map(({ name }) => fleet.current(name));
+  return groups.some((group) => group?.running() === true && !asleep.has(group)) ? IDLE_MS.others : IDLE_MS.alone;
 }
 
 interface Happening extends DisturbOptions {

@@ -142,9 +142,10 @@ function settingsOf(
   };
 }
 
-/** The code that a command failed with, as its last line says. */
+/** The code that a command failed with: its last words begin with it, as lines of progress begin with a phase. */
 function failureCode(end: number, output: string): string | undefined {
   if (end === 0) return 'done';
-  const codes = [...output.matchAll(/^([A-Z][A-Za-z]{4,}): /gm)].map(([, code]) => code);
+  if (end === 130) return 'Interrupted';
+  const codes = [...output.matchAll(/^([A-Z][a-z]+[A-Z]\w+|Internal|Cancelled): /gm)].map(([, code]) => code);
   return codes.at(-1);
 }

@@ -128,7 +128,7 @@ async function act({ plan, fleet, triggers, disturbances }: Stage): Promise<Viol
   }
   const all = async () => {
     // Those that wait for what never came start when the others are through.
-    for (let known = 0; known < running.length || started.size < plan.runs.length; ) {
+    for (let known = 0; known < running.length || started.size < plan.runs.length;) {
       if (known === running.length) for (const run of plan.runs) start(run);
       known = running.length;
       await Promise.all(running);

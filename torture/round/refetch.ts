@@ -55,7 +55,10 @@ function inFlight(plan: RoundPlan): number {
 }
 
 function largestPart(plan: RoundPlan): number {
-  return Math.max(...[...plan.homes, ...plan.workers].flatMap(({ settings }) => settings.map(({ partMiB }) => partMiB))) * MiB;
+  return (
+    Math.max(...[...plan.homes, ...plan.workers].flatMap(({ settings }) => settings.map(({ partMiB }) => partMiB))) *
+    MiB
+  );
 }
 
 /** The Hub's own rule: weights and large files lie on the CDN. */

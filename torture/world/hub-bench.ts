@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { seededContent } from '../../src/dev-hub/seeded-content.js';
 import { startDevHub, type BodyChunks, type DevHub, type Fault } from '../../src/dev-hub/index.js';
-import { expiredUrl, hubFaults, rateLimited, serverError, truncated, type HubFaults } from '../../test/helpers/hub-faults.js';
+import {
+  expiredUrl,
+  hubFaults,
+  rateLimited,
+  serverError,
+  truncated,
+  type HubFaults,
+} from '../../test/helpers/hub-faults.js';
 import type { FilePlan, HubFaultPlan, ModelPlan, RoundPlan } from '../plan/round-plan.js';
 
 export const REPO = 'org/model';

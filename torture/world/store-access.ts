@@ -96,7 +96,9 @@ function accessBucket(place: StorePlace & { readonly kind: 's3' }): StoreAccess 
       const pages = await Promise.all(
         keys.map((key) => client.send(new ListMultipartUploadsCommand({ Bucket, Prefix: prefix + key })))
       );
-      return pages.flatMap(({ Uploads }) => (Uploads ?? []).map(({ Key, UploadId }) => `${UploadId ?? ''} (${Key ?? ''})`));
+      return pages.flatMap(({ Uploads }) =>
+        (Uploads ?? []).map(({ Key, UploadId }) => `${UploadId ?? ''} (${Key ?? ''})`)
+      );
     },
     clear: async () => {
       for (let keys = await list(); keys.length > 0; keys = await list()) {

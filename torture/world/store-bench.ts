@@ -51,7 +51,10 @@ function fileBench(folder: string): StoreBench {
   };
 }
 
-function s3Bench({ server, proxy }: { readonly server: S3Server; readonly proxy: S3FaultProxy }, name: string): StoreBench {
+function s3Bench(
+  { server, proxy }: { readonly server: S3Server; readonly proxy: S3FaultProxy },
+  name: string
+): StoreBench {
   const { endpoint, bucket, accessKey, secretKey } = server;
   return {
     root: `s3://${bucket}/${name}/`,
