@@ -44,7 +44,16 @@ export function readOptions(args: readonly string[]): TortureOptions | undefined
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ...{ rounds: text, seed: text, from: text, round: text, minutes: text, stores: text, scenarios: text, report: text },
+      ...{
+        rounds: text,
+        seed: text,
+        from: text,
+        round: text,
+        minutes: text,
+        stores: text,
+        scenarios: text,
+        report: text,
+      },
       ...{ short: flag, plan: flag, help: flag },
     },
   });

@@ -53,7 +53,8 @@ async function torture(options: TortureOptions): Promise<number> {
   console.log(`${String(records.length)} rounds, ${String(failed.length)} with violations`);
   const same = `${options.short ? ' --short' : ''} --stores ${options.stores.join(',')}`;
   const scenarios = options.scenarios.join(',');
-  for (const { round } of failed) console.log(`  --seed ${String(seed)} --round ${String(round)}${same} --scenarios '${scenarios}'`);
+  for (const { round } of failed)
+    console.log(`  --seed ${String(seed)} --round ${String(round)}${same} --scenarios '${scenarios}'`);
   return failed.length === 0 && records.length > 0 ? 0 : 1;
 }
 

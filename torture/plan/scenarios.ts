@@ -46,20 +46,27 @@ export const scenarios = {
     events: eventsOn(draw, { targets: ['a', 'b', 'c'], store, actions: ['kill', 'kill', 'stop'] }),
   }),
 
-  /** One is killed and comes back while the other sleeps; then both are near the end of the same files. */
+  /**
+   * One is killed and takes up its own upload again while the other sleeps. Then they mostly change places, so that the
+   * first ends what it resumed after the other has published.
+   */
   'overtaken writer': (draw: Random): Drawn => {
     const at = share(draw, 0.15, 1.1);
     const wake = share(draw, at.share + 0.05, at.share + 0.8);
     return {
       ...embedded(draw, 2),
-      flips: 2,
+      flips: 3,
+      // The newest upload is taken up again: that of the one which was started last, mostly.
       runs: [
-        embeddedRun(draw, 'a', { start: { kind: 'at-once' } }),
         embeddedRun(draw, 'b', { start: { kind: 'at-once' } }),
+        embeddedRun(draw, 'a', { start: { kind: 'at-once' } }),
       ],
       events: [
         { at, action: draw.pick(['kill', 'power']), target: 'a' },
         { at, action: 'stop', target: 'b', wake },
+        ...(draw.int(4) === 0
+          ? []
+          : [{ at: wake, action: 'stop', target: 'a', wake: { kind: 'published', dirs: 1 } } as const]),
       ],
     };
   },
