@@ -1,7 +1,10 @@
 import { createServer, request as startRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-import type { S3Server } from './s3-servers.js';
+import { withoutSignedHeader } from './s3-resign.js';
+import type { S3Server } from './s3-programs.js';
+import { slowly } from './slowly.js';
+import { staleLists, type StaleLists } from './stale-lists.js';
 
 /** A request as rules see it. */
 export interface SeenRequest {
@@ -10,6 +13,8 @@ export interface SeenRequest {
   readonly query: URLSearchParams;
   /** Whose credentials it is signed with. */
   readonly accessKey: string | undefined;
+  /** It asks the store to copy what it has. */
+  readonly copies: boolean;
   /** What the store answered, once it did. */
   readonly status?: number;
 }
@@ -32,6 +37,8 @@ export type S3Fault =
   | { readonly kind: 'loseAnswer' }
   /** Half of the answer's body arrives. */
   | { readonly kind: 'cutAnswer' }
+  /** The body, of the request and of the answer, moves at this pace. */
+  | { readonly kind: 'slow'; readonly bytesPerSecond: number }
   /** Nothing goes wrong with the request itself, but something happens before the store hears of it. */
   | { readonly kind: 'meanwhile'; readonly happens: () => void };
 
@@ -49,14 +56,22 @@ export interface S3FaultProxy {
   /** All requests so far. */
   readonly seen: readonly SeenRequest[];
   inject(rule: FaultRule): void;
-  /** From now on all goes well. */
+  /** Lists stay as they are for so long after they were first asked for; 0, as at the start, for none. */
+  keepLists(ms: number): void;
+  /** Leaves `If-None-Match` out, so that the store writes over what is there as one without conditional writes does. */
+  dropConditions(drop: boolean): void;
+  /** From now on all goes well, on a store that has conditions or none as before. */
   clear(): void;
   stop(): Promise<void>;
 }
 
 /** Starts a proxy that passes everything on, but for the faults it is told to make. */
-export async function startS3FaultProxy(target: Pick<S3Server, 'endpoint' | 'options'>): Promise<S3FaultProxy> {
+export async function startS3FaultProxy(
+  target: Pick<S3Server, 'endpoint' | 'options'> & Partial<Pick<S3Server, 'secretKey'>>
+): Promise<S3FaultProxy> {
   const rules: { rule: FaultRule; left: number }[] = [];
+  const lists = staleLists();
+  let dropsConditions = false;
   const seen: { -readonly [K in keyof SeenRequest]: SeenRequest[K] }[] = [];
   const server = createServer((incoming, outgoing) => {
     const request: (typeof seen)[number] = describeRequest(incoming);
@@ -67,7 +82,9 @@ export async function startS3FaultProxy(target: Pick<S3Server, 'endpoint' | 'opt
     const onStatus = (status: number) => {
       request.status = status;
     };
-    handle({ target: target.endpoint, incoming, outgoing, fault, onStatus });
+    const headers =
+      dropsConditions && incoming.headers['if-none-match'] !== undefined ? unconditional(incoming, target) : undefined;
+    handle({ target: target.endpoint, incoming, outgoing, fault, onStatus, lists, ...(headers && { headers }) });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo; // a TCP server's address is never a string
@@ -77,8 +94,13 @@ export async function startS3FaultProxy(target: Pick<S3Server, 'endpoint' | 'opt
     options: { ...target.options, endpoint },
     seen,
     inject: (rule) => rules.push({ rule, left: rule.times ?? 1 }),
+    keepLists: lists.setAge,
+    dropConditions: (drop) => {
+      dropsConditions = drop;
+    },
     clear: () => {
       rules.length = 0;
+      lists.setAge(0);
     },
     stop: async () => {
       server.closeAllConnections();
@@ -87,9 +109,17 @@ export async function startS3FaultProxy(target: Pick<S3Server, 'endpoint' | 'opt
   };
 }
 
+function unconditional(incoming: IncomingMessage, { secretKey = '' }: { readonly secretKey?: string }) {
+  const { method = 'GET', url = '/', headers } = incoming;
+  return withoutSignedHeader({ method, url, headers }, 'if-none-match', secretKey);
+}
+
 interface Exchange {
   readonly target: string;
   readonly incoming: IncomingMessage;
+  /** Sent on in place of those that came. */
+  readonly headers?: IncomingMessage['headers'];
+  readonly lists: StaleLists;
   readonly outgoing: ServerResponse;
   readonly fault: S3Fault | undefined;
   readonly onStatus: (status: number) => void;
@@ -122,15 +152,19 @@ function handle(exchange: Exchange): void {
 }
 
 /** Passes a request on as it is: the Host header is signed, and servers check it as they got it. */
-function forward({ target, incoming, outgoing, fault, onStatus }: Exchange): void {
-  const upstream = startRequest(target + (incoming.url ?? '/'), {
+function forward({ target, incoming, outgoing, fault, onStatus, lists, headers }: Exchange): void {
+  const url = incoming.url ?? '/';
+  const isList = incoming.method === 'GET' && url.includes('list-type=2');
+  if (isList && lists.answer(url, outgoing)) return;
+  const upstream = startRequest(target + url, {
     method: incoming.method ?? 'GET',
-    headers: incoming.headers,
+    headers: headers ?? incoming.headers,
     agent: false,
   });
   upstream.on('error', () => incoming.socket.destroy());
   upstream.on('response', (answer) => {
     onStatus(answer.statusCode ?? 502);
+    if (isList) lists.keep(url, answer);
     if (fault?.kind === 'loseAnswer') {
       answer.resume();
       answer.once('end', () => incoming.socket.resetAndDestroy());
@@ -143,9 +177,11 @@ function forward({ target, incoming, outgoing, fault, onStatus }: Exchange): voi
       });
       return;
     }
-    answer.pipe(outgoing);
+    if (fault?.kind === 'slow') answer.pipe(slowly(fault.bytesPerSecond)).pipe(outgoing);
+    else answer.pipe(outgoing);
   });
   if (fault?.kind === 'cutBody') sendHalf(incoming, upstream);
+  else if (fault?.kind === 'slow') incoming.pipe(slowly(fault.bytesPerSecond)).pipe(upstream);
   else incoming.pipe(upstream);
 }
 
@@ -171,5 +207,6 @@ function describeRequest(incoming: IncomingMessage): SeenRequest {
     path: decodeURIComponent(url.pathname),
     query: url.searchParams,
     accessKey: /Credential=([^/]+)\//.exec(incoming.headers.authorization ?? '')?.[1],
+    copies: incoming.headers['x-amz-copy-source'] !== undefined,
   };
 }

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { seededContent } from '../../src/dev-hub/seeded-content.js';
+import type { SeededFile } from '../world/hub-bench.js';
+import type { StoreAccess } from '../world/store-access.js';
+import type { Finding, WatchedDir } from './messages.js';
+
+/** What one look at a published Dir gave. */
+export interface DirReading {
+  readonly manifest: Uint8Array;
+  /** The same manifest stood before and after: only then what was found counts. */
+  readonly stoodAllTheTime: boolean;
+  readonly findings: readonly Omit<Finding, 'time'>[];
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+interface ListedFile {
+  readonly path: string;
+  readonly size: number;
+  readonly sha256?: string;
+  readonly gitSha1?: string;
+}
+
+/** Reads every object that the manifest of a Dir names and compares it with the digest there; undefined without one. */
+export async function readDir(
+  store: StoreAccess,
+  dir: WatchedDir,
+  onManifest: () => void = () => undefined
+): Promise<DirReading | undefined> {
+  const manifestKey = `${dir.key}.prefetch/manifest.json`;
+  const manifest = await readAll(store, manifestKey);
+  if (manifest === undefined) return undefined;
+  onManifest();
+  const findings: Omit<Finding, 'time'>[] = [];
+  const listed = filesIn(manifest);
+  if (listed === undefined) {
+    findings.push({
+      kind: 'unreadable-manifest',
+      key: manifestKey,
+      detail: `${String(manifest.length)} bytes, no JSON`,
+    });
+  }
+  let bytes = 0;
+  for (const file of listed ?? []) {
+    const finding = await checkObject(store, { dir, file });
+    bytes += file.size;
+    if (finding !== undefined) findings.push(finding);
+  }
+  const after = await readAll(store, manifestKey);
+  const stoodAllTheTime = after !== undefined && Buffer.compare(manifest, after) === 0;
+  return { manifest, stoodAllTheTime, findings, objects: listed?.length ?? 0, bytes };
+}
+
+async function readAll(store: StoreAccess, key: string): Promise<Buffer | undefined> {
+  const body = await store.read(key);
+  if (body === undefined) return undefined;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function filesIn(manifest: Buffer): readonly ListedFile[] | undefined {
+  try {
+    const { files } = JSON.parse(manifest.toString()) as { files?: readonly ListedFile[] };
+    return Array.isArray(files) ? files : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function checkObject(
+  store: StoreAccess,
+  { dir, file }: { readonly dir: WatchedDir; readonly file: ListedFile }
+): Promise<Omit<Finding, 'time'> | undefined> {
+  const key = `${dir.key}${file.path}`;
+  const body = await store.read(key);
+  if (body === undefined) return { kind: 'missing-object', key, detail: 'the manifest names it, and it is not there' };
+  const hash = createHash(file.sha256 === undefined ? 'sha1' : 'sha256');
+  if (file.sha256 === undefined) hash.update(`blob ${String(file.size)}\0`);
+  const comparison = compareWith(dir.files.find(({ path }) => path === file.path));
+  for await (const chunk of body) {
+    hash.update(chunk);
+    comparison.add(chunk);
+  }
+  if (hash.digest('hex') === (file.sha256 ?? file.gitSha1) && comparison.size() === file.size) return undefined;
+  const { offset, wrong } = comparison.end();
+  return {
+    kind: 'wrong-object',
+    key,
+    ...(offset === undefined ? {} : { offset }),
+    detail: `${String(comparison.size())} of ${String(file.size)} bytes, ${String(wrong)} blocks of 64 KiB are wrong`,
+  };
+}
+
+const BLOCK = 64 * 1024;
+
+/** Finds out where bytes differ from those that the Hub served. */
+function compareWith(file: SeededFile | undefined) {
+  let position = 0;
+  let offset: number | undefined;
+  let wrong = 0;
+  let wrongUntil = 0;
+  const compare = (chunk: Uint8Array) => {
+    if (file === undefined) return;
+    const right = Buffer.concat([
+      ...(seededContent(file).chunks(position, position + chunk.length) as Iterable<Buffer>),
+    ]);
+    if (right.equals(chunk)) return;
+    for (let at = 0; at < chunk.length; at++) {
+      if (chunk[at] === right[at]) continue;
+      offset ??= position + at;
+      if (position + at < wrongUntil) continue;
+      wrong += 1;
+      wrongUntil = position + at - ((position + at) % BLOCK) + BLOCK;
+    }
+  };
+  return {
+    add: (chunk: Uint8Array) => {
+      compare(chunk);
+      position += chunk.length;
+    },
+    size: () => position,
+    end: () => ({ offset, wrong }),
+  };
+}
