@@ -6,6 +6,7 @@ import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import type { DirObjects } from './dir-objects.js';
 import { forEachAtOnce } from './for-each-at-once.js';
 import { readPlan, removePlans } from './plan-objects.js';
+import { readManifest } from './published-dir.js';
 
 const FILES_AT_ONCE = 16;
 /** The smallest upload part of any store: what is not larger is written with one request. */
@@ -41,6 +42,17 @@ export async function tidyFoundDir(
     if (plan?.force !== undefined && plan.force !== manifest.force) return;
   }
   await tidyDir({ store, dirKey }, manifest, options);
+}
+
+/**
+ * Removes unfinished uploads of a Dir that was published while a step of another run was at work on it: what that one
+ * began after the publication, and was killed over, is nobody's any more.
+ */
+export async function removeLateUploads({ store, dirKey }: Place, options: RequestOptions): Promise<void> {
+  await unlessRefused(async () => {
+    const published = await readManifest(store, dirKey, options);
+    if (published !== undefined) await removeUploads({ store, dirKey }, published.manifest, options);
+  });
 }
 
 async function removeUploads(

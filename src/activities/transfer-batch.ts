@@ -11,6 +11,7 @@ import { forEachAtOnce } from './for-each-at-once.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { keepPlans } from './kept-plans.js';
 import { readPlan } from './plan-objects.js';
+import { removeLateUploads } from './tidy-dir.js';
 
 /** Small files wait for round trips more than for bytes; the engine's own budget bounds the memory. */
 const FILES_AT_ONCE = 16;
@@ -94,6 +95,7 @@ async function loadBatch(
   const plan = await plans.get(key, () => readPlan(store, spec.dirKey, planId, {}), options);
   const positions = plan?.batches[batch];
   if (plan === undefined || positions === undefined) {
+    await removeLateUploads({ store, dirKey: spec.dirKey }, options);
     throw new PrefetchError(
       'ObjectChanged',
       `The plan ${planId} of ${store.root}${spec.dirKey} is gone: another run published or deleted this Dir. Run it again`

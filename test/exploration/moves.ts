@@ -2,7 +2,7 @@ import { applyCall, changes } from './apply-call.js';
 import { answer, refusal, type Call, type Result } from './calls.js';
 import { flipped } from './content.js';
 import { nameOf, type Actor, type Moment, type Move, type RunEnd, type Setting } from './moment.js';
-import type { ProcessNode } from './process-tree.js';
+import { lastRead, type ProcessNode } from './process-tree.js';
 import { afterStep } from './steps.js';
 import { listFolders, listObjects } from './store-kind.js';
 import type { StoreState } from './store-state.js';
@@ -53,7 +53,7 @@ function addAnswers(setting: Setting, moment: Moment, { actor, index }: Asked, m
   const call = actor.node.pending[index];
   if (call === undefined) return;
   const { state, result, faults } = applyCall(setting.kind, store, call);
-  const asked = { actor, index, call, result, faults, how: '' };
+  const asked = { actor, index, call, result, faults: told(faults, { actor, call, store }), how: '' };
   const after: Moment = { ...moment, store: state };
   give(setting, after, asked, moves);
   if (left.staleLists > 0) {
@@ -70,6 +70,20 @@ function addAnswers(setting: Setting, moment: Moment, { actor, index }: Asked, m
     const lost = { ...after, left: { ...left, lostAnswers: left.lostAnswers - 1 } };
     give(setting, lost, { ...asked, result: refusal('StoreUnavailable'), how: '(the answer is lost)' }, moves);
   }
+}
+
+/**
+ * Few stores delete on a condition. So a manifest that another run put in the place of a broken one, between the last look
+ * at it and its withdrawal, goes with it: its Dir is unpublished until the run that withdrew it is through, and nothing
+ * wrong is shown. All else that is done to a good manifest is a fault.
+ */
+function told(
+  faults: readonly string[],
+  { actor, call, store }: { readonly actor: Actor; readonly call: Call; readonly store: StoreState }
+): readonly string[] {
+  if (faults.length === 0 || call.op !== 'delete') return faults;
+  const unseen = lastRead(actor.node, call.key) !== store.objects.get(call.key)?.content;
+  return unseen ? faults.filter((fault) => !fault.startsWith('withdrawn')) : faults;
 }
 
 function oldList(earlier: StoreState, call: Call): Result | undefined {
@@ -94,7 +108,8 @@ function addEnds(setting: Setting, moment: Moment, actor: Actor, moves: Move[]):
       if (!changes(call)) continue;
       const { state, faults } = applyCall(setting.kind, store, call);
       const event = { who: actor, call, how: '(and is killed)' };
-      moves.push({ event, moment: { ...killed, store: state }, faults, end: undefined });
+      const after = { ...killed, store: state };
+      moves.push({ event, moment: after, faults: told(faults, { actor, call, store }), end: undefined });
     }
   }
   if (left.stalls > 0) {

@@ -13,12 +13,14 @@ export interface ProcessNode {
   readonly pending: readonly Call[];
   readonly ending: Ending | undefined;
   readonly isFirst: boolean;
+  /** Where it was before the last answer, to which of its calls that was, and what. */
+  readonly parent: ProcessNode | undefined;
+  readonly index: number;
+  readonly result: Result | undefined;
 }
 
 interface KnownNode extends ProcessNode {
   readonly parent: KnownNode | undefined;
-  readonly index: number;
-  readonly result: Result | undefined;
   readonly start: () => Promise<LiveProcess>;
   readonly edges: Map<string, KnownNode>;
 }
@@ -38,6 +40,15 @@ export interface ProcessTree {
   readonly isWanting: boolean;
   grow(): Promise<void>;
   readonly counts: { readonly nodes: number; readonly replays: number };
+}
+
+/** What a process got when it last read an object; undefined where it never did, or got nothing. */
+export function lastRead(node: ProcessNode, key: string): unknown {
+  for (let at = node; at.parent !== undefined; at = at.parent) {
+    const call = at.parent.pending[at.index];
+    if (call?.op === 'get' && call.key === key) return at.result?.ok === true ? at.result.value : undefined;
+  }
+  return undefined;
 }
 
 /** Processes that are kept alive where they stand, so that they need not be brought there again. */

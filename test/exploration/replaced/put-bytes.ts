@@ -8,7 +8,7 @@ export async function putBytes({ target, body }: PutBytesRequest): Promise<PutAn
   const { port, path } = portOf(target.url);
   try {
     const etag = await port.ask({ op: 'putPart', target: path.slice('part/'.length), body: contentOf(body) });
-    return { status: 200, headers: { etag: String(etag) }, text: '' };
+    return { status: 200, headers: { etag: String(etag) }, text: '', origin: 'mem://store' };
   } catch (error) {
     if (isPrefetchError(error, 'UploadNotFound')) return refused(404, 'NoSuchUpload');
     if (isPrefetchError(error)) return refused(503, 'SlowDown');
@@ -17,5 +17,5 @@ export async function putBytes({ target, body }: PutBytesRequest): Promise<PutAn
 }
 
 function refused(status: number, code: string): PutAnswer {
-  return { status, headers: {}, text: `<Code>${code}</Code>` };
+  return { status, headers: {}, text: `<Code>${code}</Code>`, origin: 'mem://store' };
 }
