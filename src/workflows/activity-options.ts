@@ -9,7 +9,8 @@ import type { ActivityOptions } from '@temporalio/workflow';
 
 /** Steps that ask the Hub and the store. A rate limit or an outage may last, so they are tried for a day. */
 export const LIGHT_STEP: ActivityOptions = {
-  startToCloseTimeout: '30m',
+  // A published Dir of which only the etags changed is read as a whole; that it goes on is what the heartbeat says.
+  startToCloseTimeout: '12h',
   scheduleToCloseTimeout: '24h',
   // Longer than for bytes: such a step reads the manifests, and begins anew where it was taken for dead.
   heartbeatTimeout: '30s',

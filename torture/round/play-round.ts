@@ -152,8 +152,7 @@ async function finish(world: World, { plan, hub, store, fleet, watch, dirs, log 
     await within(fleet.workersPoll(), 30_000);
   }
   const violations: Violation[] = [];
-  const asked = new Map(plan.runs.map((run) => [String(run.revision), run]));
-  for (const run of asked.values()) {
+  for (const run of finalRuns(plan)) {
     const before = fleet.endings['done'] ?? 0;
     const ended = await within(fleet.drive(run), FINAL_MS);
     const done = (fleet.endings['done'] ?? 0) > before;
@@ -169,6 +168,11 @@ async function finish(world: World, { plan, hub, store, fleet, watch, dirs, log 
     access.close();
   }
   return violations;
+}
+
+/** One for each revision that was asked for. */
+function finalRuns({ runs }: RoundPlan): RunPlan[] {
+  return [...new Map(runs.map((run) => [run.revision, run])).values()];
 }
 
 /** A branch may stand for either commit; then the Dir that it leads to now is the one that must be there. */
@@ -208,7 +212,7 @@ async function leave(
     ms: Math.round(performance.now() - begun),
     ...{ violations, kills, stops, terms, servers, moves, missedEvents: missed },
     faults: hub.hits() + stage.storeHits(),
-    retries: Math.max(0, fleet.starts() - plan.runs.length - plan.workers.length),
+    retries: Math.max(0, fleet.starts() - plan.runs.length - plan.workers.length - finalRuns(plan).length),
     endings: fleet.endings,
     ...{ checks: counts.checks, objectsRead: counts.objects, ...refetched },
     ...(violations.length === 0 ? {} : { plan, log }),
