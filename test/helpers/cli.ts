@@ -21,10 +21,14 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Starts the built command in a process group of its own, with only this environment beside PATH. */
-export function startCli(args: readonly string[], env: Readonly<Record<string, string | undefined>>): CliRun {
+/** Starts the built command, or that of another release, in a process group of its own, with only this environment. */
+export function startCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  program = main
+): CliRun {
   const { PATH, TEMPORAL_CLI_PATH, XDG_CACHE_HOME, HOME } = process.env;
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     detached: true,
     env: { PATH, TEMPORAL_CLI_PATH, XDG_CACHE_HOME, HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -50,8 +54,12 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
 }
 
 /** Runs the built command to its end. */
-export function runCli(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Promise<CliResult> {
-  return startCli(args, env).ended;
+export function runCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  program = main
+): Promise<CliResult> {
+  return startCli(args, env, program).ended;
 }
 
 /** Starts `model-prefetch worker` and waits until it polls. */
