@@ -1,14 +1,14 @@
-import { readFile, readdir, utimes, writeFile } from 'node:fs/promises';
+import { readFile, readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Dir } from '../../src/core/contract.js';
 import { startDevHub, type BodyChunks, type DevHub } from '../../src/dev-hub/index.js';
+import { checkpointFolder } from '../cli/checkpoint-folder.js';
 import { runCli, startCli } from '../helpers/cli.js';
 import { installEarlierRelease } from '../helpers/earlier-release.js';
 import { until } from '../helpers/local-server.js';
 import { smallModel } from '../helpers/models.js';
-import { formulaConfig, formulaWeights } from '../helpers/formula-models.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 
 const WEIGHT_BYTES = 32 * 1024 * 1024;
@@ -70,19 +70,23 @@ test('a Dir of release 0.1.0 is a hit, and its manifest stays as it is', { timeo
   expect(await manifestOf(dir)).toBe(manifest);
 });
 
-test('release 0.1.0 takes a Dir of this one for a hit, also after its etags were renewed', { timeout: 120_000 }, async () => {
-  const { byThis, byEarlier } = await setUp();
-  const dir = await byThis();
-  const [manifest, fetched] = [await manifestOf(dir), cdnBytes()];
-  expect(await byEarlier()).toEqual(dir);
-  expect(await manifestOf(dir)).toBe(manifest);
-  await utimes(join(fileURLToPath(dir.path), 'model.safetensors'), 1, 1);
-  const renewed = await byThis();
-  const written = await manifestOf(renewed);
-  expect(await byEarlier()).toEqual(renewed);
-  expect(await manifestOf(renewed)).toBe(written);
-  expect(cdnBytes()).toBe(fetched);
-});
+test(
+  'release 0.1.0 takes a Dir of this one for a hit, also after its etags were renewed',
+  { timeout: 120_000 },
+  async () => {
+    const { byThis, byEarlier } = await setUp();
+    const dir = await byThis();
+    const [manifest, fetched] = [await manifestOf(dir), cdnBytes()];
+    expect(await byEarlier()).toEqual(dir);
+    expect(await manifestOf(dir)).toBe(manifest);
+    await utimes(join(fileURLToPath(dir.path), 'model.safetensors'), 1, 1);
+    const renewed = await byThis();
+    const written = await manifestOf(renewed);
+    expect(await byEarlier()).toEqual(renewed);
+    expect(await manifestOf(renewed)).toBe(written);
+    expect(cdnBytes()).toBe(fetched);
+  }
+);
 
 describe('what one of them left unfinished', () => {
   test.each([
@@ -109,11 +113,9 @@ describe('what one of them left unfinished', () => {
 });
 
 test('each takes shards of the other for a hit', { timeout: 120_000 }, async () => {
-  const [source, target] = [await tmpFolder(), await tmpFolder()];
-  await writeFile(join(source, 'config.json'), JSON.stringify(formulaConfig('llama-untied')));
-  await writeFile(join(source, 'model.safetensors'), formulaWeights('llama-untied'));
+  const { folder: place, model } = await checkpointFolder();
   const shard = async (name: string, program?: string): Promise<Dir> => {
-    const args = ['shard', source, '--to', join(target, name), '--tensor-parallel-size', '2'];
+    const args = ['shard', model, '--to', join(place, name), '--tensor-parallel-size', '2'];
     const { code, stdout, stderr } = await runCli(args, {}, program);
     expect(code, stderr).toBe(0);
     return JSON.parse(stdout) as Dir;

@@ -22,7 +22,9 @@ export function staleLists(): StaleLists {
     answer: (url, outgoing) => {
       const found = kept.get(url);
       if (found === undefined || found.untilMs < Date.now()) return false;
-      outgoing.writeHead(200, { 'content-type': 'application/xml', 'content-length': found.body.length }).end(found.body);
+      outgoing
+        .writeHead(200, { 'content-type': 'application/xml', 'content-length': found.body.length })
+        .end(found.body);
       return true;
     },
     keep: (url, answer) => {
