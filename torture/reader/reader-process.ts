@@ -84,9 +84,8 @@ async function lookAt(store: StoreAccess, dir: WatchedDir, { stood, counts }: Me
   stood.set(dir.key, reading.manifest);
   counts.objects += reading.objects;
   counts.bytes += reading.bytes;
-  if (!reading.stoodAllTheTime) return true;
-  counts.checks += 1;
   for (const finding of reading.findings) tellFinding(finding);
+  if (reading.stoodAllTheTime) counts.checks += 1;
   return true;
 }
 
