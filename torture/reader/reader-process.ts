@@ -5,8 +5,11 @@ import type { Finding, FromReader, ReaderCounts, ToReader, WatchedDir } from './
 
 /** Reads published Dirs all the time, as inference does, and tells its parent what is wrong with them. */
 process.on('message', (message: ToReader) => {
-  if (message.kind === 'watch') watching = watch(message.place, message.dirs);
-  else if (message.kind === 'look-again') watching?.lookAgain();
+  if (message.kind === 'watch') {
+    // A round that failed half-way did not say that it is over.
+    watching?.end();
+    watching = watch(message.place, message.dirs);
+  } else if (message.kind === 'look-again') watching?.lookAgain();
   else watching?.end();
 });
 process.once('disconnect', () => process.exit());
