@@ -33,6 +33,12 @@ async function torture(options: TortureOptions): Promise<number> {
   const records = report === undefined ? [] : await readReport(report, seed);
   const world = await makeWorld();
   const interrupted = new AbortController();
+  const lost: unknown[] = [];
+  // A mistake of this run must not end it after hours, nor be lost.
+  process.on('unhandledRejection', (reason) => {
+    console.error('Unhandled:', reason);
+    lost.push(reason);
+  });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       console.log('Stops after this round');
@@ -55,7 +61,7 @@ async function torture(options: TortureOptions): Promise<number> {
   const scenarios = options.scenarios.join(',');
   for (const { round } of failed)
     console.log(`  --seed ${String(seed)} --round ${String(round)}${same} --scenarios '${scenarios}'`);
-  return failed.length === 0 && records.length > 0 ? 0 : 1;
+  return failed.length === 0 && records.length > 0 && lost.length === 0 ? 0 : 1;
 }
 
 async function* rounds(

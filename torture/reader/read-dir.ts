@@ -7,8 +7,9 @@ import type { Finding, WatchedDir } from './messages.js';
 /** What one look at a published Dir gave. */
 export interface DirReading {
   readonly manifest: Uint8Array;
-  /** The same manifest stood before and after: only then what was found counts. */
+  /** The same manifest stood before and after all objects. */
   readonly stoodAllTheTime: boolean;
+  /** Only what was found while the same manifest stood before and after the object was read. */
   readonly findings: readonly Omit<Finding, 'time'>[];
   readonly objects: number;
   readonly bytes: number;
@@ -32,6 +33,7 @@ export async function readDir(
   if (manifest === undefined) return undefined;
   onManifest();
   const findings: Omit<Finding, 'time'>[] = [];
+  const stillStands = async () => (await readAll(store, manifestKey))?.equals(manifest) === true;
   const listed = filesIn(manifest);
   if (listed === undefined) {
     findings.push({
@@ -44,10 +46,10 @@ export async function readDir(
   for (const file of listed ?? []) {
     const finding = await checkObject(store, { dir, file });
     bytes += file.size;
-    if (finding !== undefined) findings.push(finding);
+    // Asked at once: a moment later the manifest may be gone, and rightly so.
+    if (finding !== undefined && (await stillStands())) findings.push(finding);
   }
-  const after = await readAll(store, manifestKey);
-  const stoodAllTheTime = after !== undefined && Buffer.compare(manifest, after) === 0;
+  const stoodAllTheTime = await stillStands();
   return { manifest, stoodAllTheTime, findings, objects: listed?.length ?? 0, bytes };
 }
 

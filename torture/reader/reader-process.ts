@@ -5,8 +5,11 @@ import type { Finding, FromReader, ReaderCounts, ToReader, WatchedDir } from './
 
 /** Reads published Dirs all the time, as inference does, and tells its parent what is wrong with them. */
 process.on('message', (message: ToReader) => {
-  if (message.kind === 'watch') watching = watch(message.place, message.dirs);
-  else if (message.kind === 'look-again') watching?.lookAgain();
+  if (message.kind === 'watch') {
+    // A round that failed half-way did not say that it is over.
+    watching?.end();
+    watching = watch(message.place, message.dirs);
+  } else if (message.kind === 'look-again') watching?.lookAgain();
   else watching?.end();
 });
 process.once('disconnect', () => process.exit());
@@ -84,9 +87,8 @@ async function lookAt(store: StoreAccess, dir: WatchedDir, { stood, counts }: Me
   stood.set(dir.key, reading.manifest);
   counts.objects += reading.objects;
   counts.bytes += reading.bytes;
-  if (!reading.stoodAllTheTime) return true;
-  counts.checks += 1;
   for (const finding of reading.findings) tellFinding(finding);
+  if (reading.stoodAllTheTime) counts.checks += 1;
   return true;
 }
 

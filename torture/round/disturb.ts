@@ -74,7 +74,8 @@ export function disturb(options: DisturbOptions): Disturbances {
       for (const group of asleep) wake(group);
     },
     settled: async () => {
-      await Promise.all(aftermath);
+      // What comes in the meantime is waited for too.
+      for (const one of aftermath) await one;
     },
     end: () => {
       over = true;
@@ -108,7 +109,7 @@ function happen({ action, target }: EventPlan, happening: Happening): boolean {
   if (target === 'temporal') {
     temporal().kill();
     counts.servers += 1;
-    aftermath.push(temporal().ensure());
+    aftermath.push(handled(temporal().ensure()));
     return true;
   }
   const group = fleet.current(target);
@@ -131,9 +132,15 @@ function happen({ action, target }: EventPlan, happening: Happening): boolean {
       asleep.delete(group);
       counts.kills += 1;
       if (action === 'power') killServerOf(fleet.homeOf(target));
-      aftermath.push(replaceLost(target, happening));
+      aftermath.push(handled(replaceLost(target, happening)));
       return true;
   }
+}
+
+/** Whoever waits for it at the end of the round hears of a failure; until then nobody listens. */
+function handled(promise: Promise<void>): Promise<void> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /** The server that an embedded command started, by the record that it keeps in its home. */

@@ -8,6 +8,8 @@ import { acceptsConnections, freePort } from '../../src/embedded/ports.js';
 import { findTemporalCli } from '../../src/embedded/temporal-cli.js';
 import { endGroup, startGroup, type ProcessGroup } from './process-groups.js';
 
+const STARTS = 5;
+
 /** A dev server as a process, with its database in a file: killed and started again it goes on on the same port. */
 export interface TemporalServer {
   readonly address: string;
@@ -36,17 +38,31 @@ export async function startTemporalServer(folder: string): Promise<TemporalServe
   ];
   const { PATH, HOME } = process.env;
   let server: ProcessGroup | undefined;
-  const ensure = async () => {
-    if (server?.running() !== true) {
-      server = startGroup({ name: 'temporal', program, args, env: { PATH, HOME }, cwd: folder });
+  let killed = false;
+  const start = async () => {
+    // It may be killed again while it starts.
+    for (let tries = 0; tries < STARTS; tries++) {
+      // The port is free only when the one before is gone.
+      if (killed) await server?.ended;
+      if (server?.running() !== true) {
+        killed = false;
+        server = startGroup({ name: 'temporal', program, args, env: { PATH, HOME }, cwd: folder });
+      }
+      if (await serves(port, server)) return;
     }
-    await untilServing(port, server);
+    throw new Error(`The Temporal server does not serve: ${server?.output() ?? ''}`);
+  };
+  let starting = Promise.resolve();
+  const ensure = () => {
+    starting = starting.catch(() => undefined).then(start);
+    return starting;
   };
   await ensure();
   return {
     address,
     ensure,
     kill: () => {
+      killed = true;
       server?.signal('SIGKILL');
     },
     terminate: (namespace, input) => terminate(address, { namespace, input }),
@@ -73,13 +89,14 @@ async function terminate(
   }
 }
 
-async function untilServing(port: number, server: ProcessGroup): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (!(await acceptsConnections(port)) || !(await hasNamespaces(port))) {
-    if (!server.running()) throw new Error(`The Temporal server ended: ${server.output()}`);
-    if (Date.now() > deadline) throw new Error(`The Temporal server does not serve: ${server.output()}`);
+/** False when it ended before it served. */
+async function serves(port: number, server: ProcessGroup): Promise<boolean> {
+  const deadline = Date.now() + 60_000;
+  while (server.running() && Date.now() < deadline) {
+    if ((await acceptsConnections(port)) && (await hasNamespaces(port))) return true;
     await delay(25);
   }
+  return false;
 }
 
 async function hasNamespaces(port: number): Promise<boolean> {
