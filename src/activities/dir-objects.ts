@@ -14,7 +14,7 @@ export interface RecordedFile {
 const HEADS_AT_ONCE = 16;
 
 /** Every object under a Dir, as the store lists them. */
-export async function listDir(
+async function listDir(
   store: ObjectStore,
   dirKey: string,
   options: RequestOptions

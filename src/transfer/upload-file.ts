@@ -3,6 +3,7 @@ import type { Digest } from '../core/digest.js';
 import { PrefetchError } from '../core/errors.js';
 import type { RangeSource } from '../hub/range-source.js';
 import type { TransferEngine } from './engine.js';
+import type { PublishedBytes } from './finalise.js';
 import { findExisting } from './find-existing.js';
 import { patienceOf } from './policies.js';
 import { readFromFile } from './read-part.js';
@@ -17,12 +18,15 @@ export interface FileUpload extends Pick<TransferRequest, 'store' | 'key' | 'tru
   readonly size: number;
   readonly digest: Digest;
   readonly engine: TransferEngine;
+  /** Of bytes that are checked later only: what is published where they go to. */
+  readonly published?: PublishedBytes;
 }
 
 /** Uploads a file in parts, going on where an earlier process ended, or with one request where the store takes no parts. */
 export async function uploadFile(upload: FileUpload, options: TransferOptions): Promise<{ readonly etag: string }> {
   const { path, size, store, key, engine, trust } = upload;
   const { signal } = options;
+  await withdrawOther(upload, { signal });
   const source = sourceOf(upload);
   const { multipart } = await store.capabilities({ signal });
   if (!multipart && size > engine.partSizeBytes) {
@@ -37,6 +41,15 @@ export async function uploadFile(upload: FileUpload, options: TransferOptions): 
   } finally {
     await handle.close();
   }
+}
+
+/** A manifest that names other bytes goes before they do. */
+async function withdrawOther(
+  { key, digest, published }: FileUpload,
+  options: { readonly signal: AbortSignal }
+): Promise<void> {
+  const named = await published?.hexOf(key, options);
+  if (named !== undefined && named !== digest.hex) await published?.withdraw(options);
 }
 
 /** Small files are asked for whole; parts are read from the open file, so that nobody asks where the bytes are. */

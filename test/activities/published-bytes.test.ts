@@ -255,7 +255,10 @@ function runOf(store: ObjectStore, spec: PrefetchSpec, content = files, asked: s
       const outcome = await plan();
       if (outcome.kind === 'hit') return outcome.dir;
       const { planId, batchCount } = outcome.plan;
-      const moving = { ...needs, moveFile: engine.transferFile };
+      const moving = {
+        ...needs,
+        moveFile: (...moved: Parameters<typeof engine.transferFile>) => engine.transferFile(...moved),
+      };
       for (let batch = 0; batch < batchCount; batch++) {
         await transferBatch(moving, { spec, planId, batch }, { signal, onProgress: () => undefined });
       }

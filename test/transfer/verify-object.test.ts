@@ -1,8 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
-import { PrefetchError } from '../../src/core/errors.js';
 import { openStore } from '../../src/storage/index.js';
-import { copyWithin } from '../../src/transfer/copy-within.js';
 import { hashObject } from '../../src/transfer/verify-object.js';
 import { gitSha1Of, sha256Of } from '../helpers/test-source.js';
 import { tmpFolder } from '../helpers/tmp.js';

@@ -8,6 +8,7 @@ import { lookForVllm } from '../../shard/vllm/look-for-vllm.js';
 import { shardWithVllm } from '../../shard/vllm/shard-with-vllm.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { untieCopiedConfig } from './copy-model-files.js';
+import { publishedShards } from './published-shards.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import { isPublished, openStep, type StepContext, type StepOptions } from './step-context.js';
 import { areThere } from './write-part.js';
@@ -33,6 +34,7 @@ export async function shardByVllm(
   }
   if (before === undefined && (await isPublished(context, { signal }))) return { files: 0, bytes: 0 };
   const { weights, others, dirKey } = document.source;
+  const published = publishedShards(context);
   const shards = await whyVllm(document, () =>
     shardWithVllm(
       {
@@ -43,7 +45,7 @@ export async function shardByVllm(
         ...(layout === undefined ? {} : { dtype: layout.dtype, expected: expectedFiles(layout) }),
         ...(step.resources === undefined ? {} : { resources: step.resources }),
       },
-      { store, engine: needs.engine, scratchFolder: needs.scratchFolder, ...needs.vllm },
+      { ...needs.vllm, store, engine: needs.engine, scratchFolder: needs.scratchFolder, published },
       {
         signal,
         onProgress: (progress) => {

@@ -82,10 +82,10 @@ async function writeOneWay(
   const options = { signal, onStored, onFinished };
   const { multipart } = await store.capabilities({ signal });
   const to = { plan, sources, store, dirKey };
+  const published = publishedShards(context);
   if (multipart) {
-    const published = publishedShards(context);
     await writePart({ ...to, context: engine.context, resume: true, finished, published }, part, options);
-  } else await writePartByDisk({ ...to, engine, planId, scratchFolder }, part, options);
+  } else await writePartByDisk({ ...to, engine, planId, scratchFolder, published }, part, options);
 }
 
 /** Whether the files of a record are there as they were verified. */

@@ -61,7 +61,7 @@ async function requireRoom(
 }
 
 async function sendAll(
-  { engine, store, dirKey }: DiskWriting,
+  { engine, store, dirKey, published }: DiskWriting,
   { files, folder }: { readonly files: readonly WrittenFile[]; readonly folder: string },
   { signal, onStored }: PartOptions
 ): Promise<WrittenFile[]> {
@@ -71,7 +71,8 @@ async function sendAll(
     const send = async (): Promise<void> => {
       for (const { path, size, sha256: hex } of queue) {
         const file = { path: join(folder, path), name: path, size, digest: { algorithm: 'sha256', hex } } as const;
-        const upload = { ...file, store, key: `${dirKey}${path}`, engine, trust: 'verify-existing' } as const;
+        const place = { store, key: `${dirKey}${path}`, engine, ...(published === undefined ? {} : { published }) };
+        const upload = { ...file, ...place, trust: 'verify-existing' } as const;
         etags.set(path, (await uploadFile(upload, { signal: group.signal })).etag);
         onStored(size);
       }

@@ -3,6 +3,7 @@ import type { ParsedShardConfig, Resources } from '../../core/schemas/input.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { TransferEngine } from '../../transfer/engine.js';
+import type { PublishedBytes } from '../../transfer/finalise.js';
 
 /** A file of the Dir that is sharded, as it was verified. */
 export interface SourceFile {
@@ -39,6 +40,8 @@ export interface VllmDependencies {
   readonly store: ObjectStore;
   readonly engine: TransferEngine;
   readonly scratchFolder: string;
+  /** What is published where the shards go to. */
+  readonly published?: PublishedBytes;
   /** The interpreter that has vLLM. */
   readonly python: string;
   /** MODEL:COUNT of this host, where its operator says so. */

@@ -37,7 +37,7 @@ export async function shardWithVllm(
     const shards = await checkShards(request, scratch, { signal });
     const uploaded = await uploadShards(
       shards.files,
-      { store, engine, dirKey: request.dirKey },
+      { store, engine, dirKey: request.dirKey, published: dependencies.published },
       { signal, onProgress }
     );
     return {

@@ -1,5 +1,6 @@
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { TransferEngine } from '../../transfer/engine.js';
+import type { PublishedBytes } from '../../transfer/finalise.js';
 import { uploadFile } from '../../transfer/upload-file.js';
 import { hashFile } from '../../transfer/verify-object.js';
 import type { ShardFile } from './check-shards.js';
@@ -13,6 +14,7 @@ export interface ShardTarget {
   readonly store: ObjectStore;
   readonly engine: TransferEngine;
   readonly dirKey: string;
+  readonly published?: PublishedBytes | undefined;
 }
 
 /** Uploads checked files, going on where an earlier attempt ended; the result is in the order of the files. */
@@ -39,7 +41,7 @@ export async function uploadShards(
 
 async function uploadShard(
   { name, path, size }: ShardFile,
-  { store, engine, dirKey }: ShardTarget,
+  { store, engine, dirKey, published }: ShardTarget,
   { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: (bytesDone: number) => void }
 ): Promise<ShardedFile> {
   const hex = await hashFile(path, { algorithm: 'sha256', size }, { signal });
@@ -52,6 +54,7 @@ async function uploadShard(
       store,
       key: `${dirKey}${name}`,
       engine,
+      ...(published === undefined ? {} : { published }),
       trust: 'verify-existing',
     },
     {

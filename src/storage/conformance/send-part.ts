@@ -46,7 +46,10 @@ export async function stoppedWriter(
 ): Promise<(body: Uint8Array) => Promise<void>> {
   const target = await store.partTarget(upload, part);
   // Whether the store refuses them or cuts the connection, the bytes must not arrive.
-  if (target.kind === 'http') return async (body) => void (await putBytes({ target, body }).catch(() => undefined));
+  if (target.kind === 'http')
+    return async (body) => {
+      await putBytes({ target, body }).catch(() => undefined);
+    };
   const handle = await open(target.path, 'r+');
   return async (body) => {
     await handle.write(body, 0, body.byteLength, target.position);

@@ -26,14 +26,17 @@ export async function createUpload(
   { size, partSize }: CreateUploadOptions
 ): Promise<Upload> {
   await refuseFullDisk(folder, size);
-  return makeUpload(folder, { version: 1, key, size, partSize, createdMs: Date.now() }, (data) => truncate(data, size));
+  return makeUpload(folder, { version: 1, key, size, partSize, createdMs: Date.now() }, async (data) => {
+    await truncate(data, size);
+    return [];
+  });
 }
 
 /** Makes the folder of an upload with what `fill` puts into its data file and says that it holds. */
 export async function makeUpload(
   folder: LocalFolder,
   record: UploadRecord,
-  fill: (data: string) => Promise<readonly Receipt[] | void>
+  fill: (data: string) => Promise<readonly Receipt[]>
 ): Promise<Upload> {
   const { key } = record;
   keyPath(folder, key);
@@ -43,7 +46,7 @@ export async function makeUpload(
   await mkdir(path);
   try {
     await (await open(dataPath(path), 'wx')).close();
-    for (const receipt of (await fill(dataPath(path))) ?? []) {
+    for (const receipt of await fill(dataPath(path))) {
       await appendToJournal(path, { kind: 'confirmed', ...receipt });
     }
     // Last, so that an upload is found only when it is whole.
