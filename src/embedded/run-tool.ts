@@ -36,5 +36,7 @@ export function failureReason(error: unknown): string {
   if ('code' in error && error.code === 'ENOENT') return 'there is no such program';
   const lines = 'stderr' in error && typeof error.stderr === 'string' ? error.stderr.trim().split('\n') : [];
   const said = lines.findLast((line) => /error|no module/i.test(line)) ?? lines.at(-1);
-  return foreignText(said === undefined || said === '' ? error.message : said);
+  const text = foreignText(said === undefined || said === '' ? error.message : said);
+  // The address of an index is for people to compare with theirs: it is told without the marks of what was cut off it.
+  return text.replaceAll(/\*{3}@|\?\*{3}/g, '');
 }

@@ -31,7 +31,12 @@ export async function uploadFile(upload: FileUpload, options: TransferOptions): 
   const { multipart } = await store.capabilities({ signal });
   if (!multipart && size > engine.partSizeBytes) {
     const found = await findExisting({ source, store, key, trust }, { signal, ...patienceOf(engine.policies) });
-    const info = found ?? (await uploadWhole({ store, key, file: { path, size }, policies: engine.policies }, options));
+    const info =
+      found ??
+      (await uploadWhole(
+        { store, key, file: { path, size, digest: upload.digest }, policies: engine.policies },
+        options
+      ));
     options.onProgress?.({ bytesDone: size, fetchedBytes: 0 });
     return info;
   }

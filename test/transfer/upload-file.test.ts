@@ -96,4 +96,19 @@ describe('a store that takes no parts', () => {
     await uploadFile(upload, live());
     expect(store.calls).toEqual(['GET dir/weights.bin']);
   });
+
+  test('keeps what it has where the file changes while it is sent', async () => {
+    const memory = await setup.store({ multipart: false });
+    const upload = await fileOf(bytesOf(30 * partSize), memory);
+    const theirs = bytesOf(10);
+    memory.objects.set('dir/weights.bin', theirs);
+    const objectTarget: typeof memory.objectTarget = async (...asked) => {
+      // Another process of this machine wakes up, and has the file open.
+      await writeFile(upload.path, bytesOf(30 * partSize));
+      return memory.objectTarget(...asked);
+    };
+    const changing = uploadFile({ ...upload, store: { ...memory, objectTarget } }, live());
+    expect(await failure(changing)).toMatchObject({ code: 'ObjectChanged' });
+    expect(memory.objects.get('dir/weights.bin')).toBe(theirs);
+  });
 });
