@@ -29,17 +29,17 @@ const PARTS_AT_ONCE = 2;
 const PLANS_ANEW = 3;
 
 /**
- * Does what the workflow does with its activities, in this process and without Temporal; a later call goes on with it. What
- * somebody else changed under it is planned anew: where that was the same sharding, its Dir is found then.
+ * Shards in this process, as the workflow does with its activities. What somebody else changed under it is planned anew:
+ * where that was the same sharding, its Dir is found then.
  */
-export async function shardInProcess(
+export async function shardUntilPublished(
   dependencies: ActivityDependencies,
   job: ShardingJob,
   options: InProcessOptions
 ): Promise<{ readonly dir: Dir; readonly hit: boolean }> {
   for (let round = 0; ; round++) {
     try {
-      return await shardOnce(dependencies, job, options);
+      return await shardInProcess(dependencies, job, options);
     } catch (error) {
       const mayPass =
         isPrefetchError(error, 'ObjectChanged') || (isPrefetchError(error, 'ShardMismatch') && round === 0);
@@ -49,7 +49,8 @@ export async function shardInProcess(
   }
 }
 
-async function shardOnce(
+/** Plans, writes, checks and publishes once, in this process and without Temporal; a later call goes on with it. */
+export async function shardInProcess(
   dependencies: ActivityDependencies,
   job: ShardingJob,
   { signal, onMoment }: InProcessOptions

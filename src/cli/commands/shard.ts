@@ -1,6 +1,6 @@
 import { jobOfFolders } from '../../activities/shards/local-job.js';
 import { draftPlan, type DraftedPlan } from '../../activities/shards/plan-job.js';
-import { shardInProcess } from '../../activities/shards/shard-in-process.js';
+import { shardUntilPublished } from '../../activities/shards/shard-in-process.js';
 import type { ShardingJob } from '../../activities/shards/sharding-job.js';
 import { readSettings } from '../../config/environment.js';
 import { PrefetchError } from '../../core/errors.js';
@@ -23,7 +23,7 @@ export async function runShard(options: ShardOptions & { readonly to: string }, 
     const display = progressDisplay(context.stderr);
     const show = shardProgress(display);
     try {
-      const { dir, hit } = await shardInProcess(dependencies, job, { signal: context.signal, onMoment: show });
+      const { dir, hit } = await shardUntilPublished(dependencies, job, { signal: context.signal, onMoment: show });
       display.end();
       if (hit) say(context, 'Published before: nothing to shard');
       printDir(dir, options.output, context);

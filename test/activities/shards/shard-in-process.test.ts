@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { shardInProcess, type ShardMoment } from '../../../src/activities/shards/shard-in-process.js';
+import {
+  shardInProcess,
+  shardUntilPublished,
+  type ShardMoment,
+} from '../../../src/activities/shards/shard-in-process.js';
 import { manifestKey } from '../../../src/core/layout.js';
 import { sha256 } from '../../helpers/dir-content.js';
 import { startMemoryStore, type MemoryStore } from '../../helpers/memory-store.js';
@@ -83,7 +87,7 @@ test('two runs of one sharding at once both end well, in one Dir', async () => {
   // As in a process of its own each: one engine shards one part at a time.
   const runs = [0, 1].map(async () => {
     const engine = createEngine({ partSizeBytes: 16_384, lanes: 4, memoryBytes: 400_000, policies: quickPolicies });
-    return shardInProcess({ ...setup.dependencies, engine }, await setup.job(), {
+    return shardUntilPublished({ ...setup.dependencies, engine }, await setup.job(), {
       ...live(),
       onMoment: () => undefined,
     });
