@@ -73,6 +73,10 @@ export function newUploadId(): string {
 export async function findUploads(folder: LocalFolder, key: string): Promise<Upload[]> {
   keyPath(folder, key);
   const names = await uploadNames(folder);
+  // Whoever removed these was killed before it was through.
+  for (const name of names.filter((each) => each.endsWith(REMOVED))) {
+    await rm(join(folder.uploads, name), { recursive: true, force: true });
+  }
   const found: { upload: Upload; createdMs: number }[] = [];
   for (const id of names.filter(isUploadId)) {
     const path = join(folder.uploads, id);
@@ -158,11 +162,13 @@ export async function abortUpload(folder: LocalFolder, upload: Upload): Promise<
   if (!isUploadId(upload.id)) return;
   const path = join(folder.uploads, upload.id);
   // Renamed first: half a removed upload must not look like one that may be taken up again.
-  await rename(path, `${path}.removed`).catch((error: unknown) => {
+  await rename(path, path + REMOVED).catch((error: unknown) => {
     if (!isSystemError(error, 'ENOENT')) throw error;
   });
-  await rm(`${path}.removed`, { recursive: true, force: true });
+  await rm(path + REMOVED, { recursive: true, force: true });
 }
+
+const REMOVED = '.removed';
 
 /** The record of an upload that can be written into; `UploadNotFound` otherwise. */
 export async function recordOf(folder: LocalFolder, upload: Upload): Promise<UploadRecord> {

@@ -8,6 +8,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   statfs,
   symlink,
@@ -225,6 +226,14 @@ test('takes no upload for unfinished whose data file has the name of its key alr
   await expect(store.completeUpload(upload, receipts, { size })).rejects.toThrow('UploadNotFound');
   await store.abortUpload(upload);
   expect(await store.head('killed')).toMatchObject({ size });
+});
+
+test('ends the removal of an upload that was killed in the middle', async () => {
+  const { upload } = await uploaded('half-removed');
+  const path = join(folder, '.model-prefetch', 'uploads', upload.id);
+  await rename(path, `${path}.removed`);
+  expect(await store.findUploads('half-removed')).toEqual([]);
+  expect(await readdir(join(folder, '.model-prefetch', 'uploads'))).toEqual([]);
 });
 
 test('sweeps away what nobody touched for long, and nothing else', async () => {
