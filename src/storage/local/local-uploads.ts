@@ -16,6 +16,7 @@ import { keyPath, makeHiddenFolder, publishFile, refuseFullDisk, type LocalFolde
 import { fileInfo } from './local-info.js';
 import { publishAbsent, syncFile } from './local-objects.js';
 import { appendToJournal, readJournal } from './upload-journal.js';
+import { checkPart, checkParts, conflict } from './upload-parts.js';
 import { readUploadRecord, writeUploadRecord, type UploadRecord, type UploadWriter } from './upload-record.js';
 import { thisWriter } from './writer-identity.js';
 
@@ -184,39 +185,6 @@ async function isUnfinished(path: string): Promise<boolean> {
   return data !== undefined && data.nlink <= 1;
 }
 
-function checkPart(record: UploadRecord, part: PartDescription): void {
-  const position = (part.partNumber - 1) * record.partSize;
-  const size = Math.min(record.partSize, record.size - position);
-  if (part.position === position && part.size === size) return;
-  throw new PrefetchError(
-    'InvalidInput',
-    `Part ${String(part.partNumber)} of ${record.key} is ${String(size)} bytes at ${String(position)}, ` +
-      `not ${String(part.size)} at ${String(part.position)}`
-  );
-}
-
-function checkParts(
-  record: UploadRecord,
-  asked: {
-    readonly upload: Upload;
-    readonly given: readonly Receipt[];
-    readonly held: readonly Receipt[];
-    readonly size: number;
-  }
-): void {
-  const held = new Map(asked.held.map((receipt) => [receipt.partNumber, receipt]));
-  for (const { partNumber, etag, size } of asked.given) {
-    const receipt = held.get(partNumber);
-    if (receipt?.etag !== etag || receipt.size !== size)
-      throw conflict(asked.upload, `part ${String(partNumber)} is missing`);
-  }
-  const bytes = asked.given.reduce((sum, receipt) => sum + receipt.size, 0);
-  const numbers = new Set(asked.given.map(({ partNumber }) => partNumber));
-  if (bytes !== asked.size || asked.size !== record.size || numbers.size !== asked.given.length) {
-    throw conflict(asked.upload, `its parts have ${String(bytes)} of ${String(record.size)} bytes`);
-  }
-}
-
 async function uploadNames(folder: LocalFolder): Promise<string[]> {
   return readdir(folder.uploads).catch((error: unknown) => {
     if (isSystemError(error, 'ENOENT')) return [];
@@ -243,12 +211,6 @@ function isUploadId(id: string): boolean {
 /** The failure of an upload that is gone. */
 export function notFound(folder: LocalFolder, upload: Upload): PrefetchError {
   return new PrefetchError('UploadNotFound', `There is no such upload of ${upload.key} in ${folder.path}`, {
-    details: { key: upload.key },
-  });
-}
-
-function conflict(upload: Upload, problem: string): PrefetchError {
-  return new PrefetchError('StoreConflict', `The upload of ${upload.key} cannot be completed: ${problem}`, {
     details: { key: upload.key },
   });
 }
