@@ -110,7 +110,9 @@ describe('a manifest is no hit', () => {
     await writeFile(at('.prefetch/manifest.json'), JSON.stringify(edit(right)));
     const dir = await run.all();
     expect(dir).toMatchObject({ repo: right.repo, commit: right.commit, fileCount: 3 });
-    expect((await manifest()).files.map(({ path }) => path)).toEqual(right.files.map(({ path }) => path));
+    const { artifactName, selection, files: named } = await manifest();
+    expect({ artifactName, selection }).toEqual({ artifactName: right.artifactName, selection: right.selection });
+    expect(named.map(({ path }) => path)).toEqual(right.files.map(({ path }) => path));
   });
 
   test('where the Dir was moved to the folder of another commit', async () => {
