@@ -14,11 +14,7 @@ export interface RecordedFile {
 const HEADS_AT_ONCE = 16;
 
 /** Every object under a Dir, as the store lists them. */
-async function listDir(
-  store: ObjectStore,
-  dirKey: string,
-  options: RequestOptions
-): Promise<Map<string, ObjectInfo>> {
+async function listDir(store: ObjectStore, dirKey: string, options: RequestOptions): Promise<Map<string, ObjectInfo>> {
   const objects = new Map<string, ObjectInfo>();
   for await (const object of store.list(dirKey, options)) objects.set(object.key.slice(dirKey.length), object);
   return objects;

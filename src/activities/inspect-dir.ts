@@ -17,8 +17,8 @@ export interface InspectedDir {
 }
 
 export interface InspectOptions extends RequestOptions {
-  /** Whether the manifest may be written anew where equal bytes lie under other etags than it has. */
-  readonly mayRepair: boolean;
+  /** Whether a manifest may be written anew where equal bytes lie under other etags than it has. */
+  readonly mayRepair: (manifest: Manifest) => boolean;
 }
 
 const READS_AT_ONCE = 4;
@@ -37,7 +37,7 @@ export async function inspectDir(store: ObjectStore, dirKey: string, options: In
   const hasAll = changed.every(({ path, size }) => objects.get(path)?.size === size);
   if (!hasAll || !(await areRight(store, dirKey, changed, options))) return { objects, published, intact: false };
   const renewed = withEtags(published, objects);
-  if (options.mayRepair) await replaceManifest(store, dirKey, { old: published, renewed }, options);
+  if (options.mayRepair(published.manifest)) await replaceManifest(store, dirKey, { old: published, renewed }, options);
   return { objects, published: renewed, intact: true };
 }
 

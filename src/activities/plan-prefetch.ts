@@ -6,7 +6,7 @@ import type { Plan, PlannedFile } from '../core/schemas/plan.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { encodeJson } from './plan-objects.js';
 import { withdraw } from './published-dir.js';
-import { surveyDir } from './survey.js';
+import { isOfSpec, surveyDir } from './survey.js';
 import { tidyFoundDir } from './tidy-dir.js';
 
 type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'transferMode'>;
@@ -19,7 +19,10 @@ export async function planPrefetch(
 ): Promise<PlanOutcome> {
   const store = await openStore(spec.destination);
   const token = await readToken(spec.hfTokenKey);
-  const survey = await surveyDir({ spec, store, hub, token }, { ...options, mayRepair: true });
+  const survey = await surveyDir(
+    { spec, store, hub, token },
+    { ...options, mayRepair: (manifest) => isOfSpec(spec, manifest) }
+  );
   if (survey.kind === 'hit') {
     await tidyFoundDir({ store, dirKey: spec.dirKey }, survey, options);
     return { kind: 'hit', dir: survey.dir };

@@ -7,7 +7,7 @@ import type { ActivityDependencies } from './dependencies.js';
 import { changedFiles, listDirNow } from './dir-objects.js';
 import { inspectDir } from './inspect-dir.js';
 import { encodeJson, readBatchRecords, readPlan } from './plan-objects.js';
-import { dirOf, type PublishedDir } from './published-dir.js';
+import { dirOf, readManifest, type PublishedDir } from './published-dir.js';
 import { isOfSpec, namesAll } from './survey.js';
 import { tidyDir } from './tidy-dir.js';
 
@@ -41,9 +41,11 @@ async function findPublished(
   plan: Plan | undefined,
   options: RequestOptions
 ): Promise<PublishedDir | undefined> {
-  const { published, intact } = await inspectDir(store, spec.dirKey, { ...options, mayRepair: true });
-  const isOurs = intact && published !== undefined && isOfSpec(spec, published.manifest);
-  return isOurs && namesAll(published.manifest, plan?.files ?? []) ? published : undefined;
+  const isOurs = (manifest: Manifest) => isOfSpec(spec, manifest) && namesAll(manifest, plan?.files ?? []);
+  const named = await readManifest(store, spec.dirKey, options);
+  if (named === undefined || !isOurs(named.manifest)) return undefined;
+  const { published, intact } = await inspectDir(store, spec.dirKey, { ...options, mayRepair: isOurs });
+  return intact && published !== undefined && isOurs(published.manifest) ? published : undefined;
 }
 
 async function checkFiles(

@@ -1,7 +1,7 @@
 import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
 import { canonicalJson } from '../core/canonical-json.js';
 import { digestKey, type Digest } from '../core/digest.js';
-import { PrefetchError } from '../core/errors.js';
+import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { planIdOf, plansPrefix } from '../core/layout.js';
 import type { PlannedFile } from '../core/schemas/plan.js';
 import type { Hub, HubFile } from '../hub/hub.js';
@@ -44,9 +44,16 @@ export async function surveyDir({ spec, store, hub, token }: SurveyRequest, opti
       `${spec.repo}@${spec.commit} is not complete in the store, and ${hub.endpoint} does not answer`
     );
   }
-  const listing = await listRepo(hub, spec, { ...options, ...(token === undefined ? {} : { token }) });
+  let listing: HubFile[];
+  try {
+    listing = await listRepo(hub, spec, { ...options, ...(token === undefined ? {} : { token }) });
+  } catch (error) {
+    // A file of a user beside a good Dir is no reason to wait for a Hub that is unwell.
+    if (hit === undefined || !isPrefetchError(error) || error.permanent) throw error;
+    return hit;
+  }
   if (hit !== undefined && namesAll(hit.manifest, listing)) return hit;
-  return planWork({ spec, store, inspected, trusted, listing }, options);
+  return planWork({ spec, store, inspected, listing }, options);
 }
 
 /** The files of the commit that the selection takes. */
@@ -98,7 +105,6 @@ interface Known {
   readonly spec: PrefetchSpec;
   readonly store: ObjectStore;
   readonly inspected: InspectedDir;
-  readonly trusted: boolean;
   readonly listing: readonly HubFile[];
 }
 
@@ -128,7 +134,7 @@ type Verified = ReadonlyMap<string, { readonly digest: string; readonly etag: st
 
 /** What earlier runs verified, by path: from a manifest, and from plans with the records of their batches. */
 async function findVerified(
-  { spec, store, inspected: { objects, published }, trusted }: Known,
+  { spec, store, inspected: { objects, published } }: Known,
   options: RequestOptions
 ): Promise<Verified> {
   const verified = new Map<string, { digest: string; etag: string }>();
@@ -136,7 +142,9 @@ async function findVerified(
     if (etag === undefined || !isUnchanged(objects, { ...file, etag })) return;
     verified.set(file.path, { digest: digestKey(file.digest), etag });
   };
-  const named = trusted ? (published?.manifest.files ?? []) : [];
+  // One repo may have two names; the objects of a commit are the same under both.
+  const vouches = published?.manifest.commit === spec.commit && isTrusted(spec, published.manifest);
+  const named = vouches ? published.manifest.files : [];
   for (const file of named) note({ ...file, digest: digestOf(file) }, file.etag);
   for (const planId of [...objects.values()].flatMap(({ key }) => planIdOf(spec.dirKey, key) ?? [])) {
     const plan = await readPlan(store, spec.dirKey, planId, options);

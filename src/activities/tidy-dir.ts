@@ -22,10 +22,8 @@ interface Place {
  * there as long as anything is left to do. What may not be removed stays: the Dir is good without it.
  */
 export async function tidyDir({ store, dirKey }: Place, manifest: Manifest, options: RequestOptions): Promise<void> {
-  await unlessRefused(async () => {
-    await removeUploads({ store, dirKey }, manifest, options);
-    await removePlans(store, dirKey, options);
-  });
+  await unlessRefused(() => removeUploads({ store, dirKey }, manifest, options));
+  await unlessRefused(() => removePlans(store, dirKey, options));
 }
 
 /** The same for a Dir that was found published, where a run ended before it did so. */

@@ -25,7 +25,7 @@ export interface FullUpload {
 export interface PublishedBytes {
   /** The SHA-256 that a manifest names for a key at this moment; undefined where none names it. */
   hexOf(key: string, options: { readonly signal: AbortSignal }): Promise<string | undefined>;
-  /** Removes that manifest: what it names is not there. */
+  /** Removes the manifest that was last asked for, if it is still there: what it names is not. */
   withdraw(options: { readonly signal: AbortSignal }): Promise<void>;
 }
 

@@ -1,5 +1,6 @@
-import { isPrefetchError } from '../core/errors.js';
+import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import type { ObjectStore, PartDescription, Receipt, Upload } from '../storage/object-store.js';
+import { giveUp } from './give-up.js';
 import { partSizeOf, planParts } from './part-plan.js';
 
 /** An upload to go on with: all its parts, and those that the store holds already. */
@@ -67,8 +68,19 @@ async function takeUp(
   { upload: found, partSize }: Pick<Found, 'upload' | 'partSize'>,
   options: Options
 ): Promise<OpenUpload> {
-  const upload = (await store.takeOver?.(found, options)) ?? found;
+  const upload = (await takeOver(store, found, options)) ?? found;
   return { upload, partSize, parts: planParts(size, partSize), held: await store.listParts(upload, options) };
+}
+
+/** Where there is no room for a copy the upload is given up: better to start over than never to come through. */
+async function takeOver(store: ObjectStore, found: Upload, options: Options): Promise<Upload | undefined> {
+  try {
+    return await store.takeOver?.(found, options);
+  } catch (error) {
+    if (!isPrefetchError(error, 'DiskFull')) throw error;
+    await giveUp(store, found, options);
+    throw new PrefetchError('UploadNotFound', `There was no room to go on with an upload of ${found.key}`);
+  }
 }
 
 async function ifThere<T>(action: () => Promise<T>): Promise<T | undefined> {

@@ -7,6 +7,7 @@ import { planPrefetch } from '../../src/activities/plan-prefetch.js';
 import { publishDir } from '../../src/activities/publish-dir.js';
 import { transferBatch } from '../../src/activities/transfer-batch.js';
 import type { Dir, Manifest, PlanOutcome, PrefetchSpec } from '../../src/core/contract.js';
+import { PrefetchError } from '../../src/core/errors.js';
 import type { Hub, HubFile } from '../../src/hub/hub.js';
 import type { ObjectInfo, ObjectStore } from '../../src/storage/object-store.js';
 import { openStore } from '../../src/storage/open-store.js';
@@ -127,6 +128,28 @@ describe('a manifest is no hit', () => {
     expect(await readFile(join(folder, moved.dirKey, 'config.json'), 'utf8')).toBe('{"other":1}');
   });
 
+  test('of a repo under another name, whose files are not read again for that', async () => {
+    const { store, spec } = await published();
+    const read: string[] = [];
+    const watched: ObjectStore = {
+      ...store,
+      readTarget: (key) => {
+        read.push(key);
+        return store.readTarget(key);
+      },
+    };
+    const other = runOf(watched, { ...spec, repo: 'former-owner/model' });
+    expect(await other.all()).toMatchObject({ repo: 'former-owner/model', fileCount: 3 });
+    expect(read).toEqual([]);
+  });
+
+  test('but is one beside files that a user put there, while the Hub is unwell, too', async () => {
+    const { store, spec, at } = await published();
+    await writeFile(at('notes.txt'), 'mine');
+    const unwell = runOf(store, spec, files, [], new PrefetchError('RateLimited', 'come back later'));
+    expect((await unwell.plan()).kind).toBe('hit');
+  });
+
   test('but is one beside files that a user put there, with and without the Hub', async () => {
     const { run, at } = await published();
     await writeFile(at('notes.txt'), 'mine');
@@ -239,10 +262,16 @@ async function published() {
 }
 
 /** The steps of runs of one spec. */
-function runOf(store: ObjectStore, spec: PrefetchSpec, content = files, asked: string[] = []) {
+function runOf(
+  store: ObjectStore,
+  spec: PrefetchSpec,
+  content = files,
+  asked: string[] = [],
+  listingFails?: PrefetchError
+) {
   const engine = createEngine({ partSizeBytes: 1024, lanes: 2, memoryBytes: 8192 });
   const needs = {
-    hub: hubOf(content, asked),
+    hub: hubOf(content, asked, listingFails),
     engine,
     openStore: () => Promise.resolve(store),
     readToken: () => Promise.resolve(undefined),
@@ -269,13 +298,14 @@ function runOf(store: ObjectStore, spec: PrefetchSpec, content = files, asked: s
   };
 }
 
-function hubOf(content: Readonly<Record<string, string>>, asked: string[]): Hub {
+function hubOf(content: Readonly<Record<string, string>>, asked: string[], listingFails?: PrefetchError): Hub {
   return {
     endpoint: 'http://127.0.0.1',
     whoAmI: () => Promise.reject(new Error('not asked')),
     resolveRevision: () => Promise.reject(new Error('not asked')),
     checkAccess: () => Promise.reject(new Error('not asked')),
     async *listFiles() {
+      if (listingFails !== undefined) throw listingFails;
       for (const [path, text] of Object.entries(content)) {
         await Promise.resolve();
         const hex = createHash('sha256').update(text).digest('hex');

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { PrefetchError } from '../../src/core/errors.js';
 import type { TransferRequest } from '../../src/transfer/engine.js';
 import type { MemoryStore } from '../helpers/memory-store.js';
 import { rangeOf } from '../helpers/local-server.js';
@@ -117,6 +118,14 @@ describe('a transfer taken up by another process', () => {
     expect([...request.store.uploads.keys()]).toEqual([newer.id]);
   });
 
+  test('starts over where there is no room to take over what others began, and gives that up', async () => {
+    const { bytes, request } = await interrupted();
+    request.store.takeOver = () => Promise.reject(new PrefetchError('DiskFull', 'no room for a copy'));
+    expect(await setup.engine().transferFile(request, live())).toMatchObject({ how: 'fetched', fetchedBytes: size });
+    expect(request.store.objects.get(request.key)?.equals(bytes)).toBe(true);
+    expect(request.store.uploads.size).toBe(0);
+  });
+
   test('takes over what it goes on with, where the store knows late writers', async () => {
     const { bytes, request } = await interrupted();
     const [theirs = ''] = [...request.store.uploads.keys()];
@@ -141,7 +150,6 @@ describe('a transfer taken up by another process', () => {
   test('completes an upload that holds all parts and fetches nothing', async () => {
     const bytes = bytesOf(size);
     const request = await setup.request(bytes);
-    const { PrefetchError } = await import('../../src/core/errors.js');
     request.store.faults.completing = () => {
       throw new PrefetchError('StoreUnavailable', 'down');
     };

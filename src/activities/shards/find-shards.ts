@@ -31,7 +31,7 @@ export async function findShards(
   if (!asksForShards(spec)) return undefined;
   const published = await findPublishedShards(await needs.openStore(spec.destination), spec, {
     ...options,
-    mayRepair: true,
+    mayRepair: () => true,
   });
   if (published === undefined && spec.hubAnswered) await foreseeEngine(needs, spec, options);
   return published?.dir;

@@ -38,7 +38,7 @@ export async function planJob(
   const { document, summary, layout } = draft;
   const { dirKey, planId } = summary;
   const { store, named } = job.target;
-  const { dir, published, stays, objects } = await lookAtTarget(job, draft, { ...options, mayRepair: true });
+  const { dir, published, stays, objects } = await lookAtTarget(job, draft, { ...options, mayRepair: () => true });
   if (dir !== undefined) {
     await removeOwnPlan(store, dirKey, { objects, published, signal: options.signal });
     return { kind: 'hit', dir };

@@ -27,7 +27,7 @@ export async function publishShards(
 ): Promise<Dir> {
   const store = await needs.openStore(step.destination);
   const { dirKey, planId } = step;
-  const found = await inspectDir(store, dirKey, { signal, mayRepair: true });
+  const found = await inspectDir(store, dirKey, { signal, mayRepair: () => true });
   // An attempt that died may have published already, and its plan may be gone.
   if (found.published?.manifest.sharding?.planId === planId && found.intact) {
     await tidyDir({ store, dirKey }, found.published.manifest, { signal });

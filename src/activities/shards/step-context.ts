@@ -52,7 +52,7 @@ export async function isPublished(
 ): Promise<boolean> {
   const named = await readManifest(store, step.dirKey, options);
   if (named?.manifest.sharding?.planId !== step.planId) return false;
-  return (await inspectDir(store, step.dirKey, { ...options, mayRepair: true })).intact;
+  return (await inspectDir(store, step.dirKey, { ...options, mayRepair: () => true })).intact;
 }
 
 /** The layout of a step that cannot be done without one. */

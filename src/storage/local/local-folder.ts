@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { link, lstat, mkdir, open, readdir, realpath, rename, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { link, lstat, mkdir, open, readdir, realpath, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
 
 import { PrefetchError } from '../../core/errors.js';
 import { HIDDEN_FOLDER, checkKey } from '../store-key.js';
@@ -66,7 +66,8 @@ export async function publishFile(folder: LocalFolder, from: string, key: string
 export async function publishNewFile(folder: LocalFolder, from: string, key: string): Promise<void> {
   // A rename would replace what somebody else put there meanwhile; a second name is refused by the file system itself.
   await putInPlace(folder, { from, key }, (to) => link(from, to));
-  await unlink(from);
+  // Somebody who looks for uploads may have removed it already: it is an object now.
+  await rm(from, { force: true });
 }
 
 async function putInPlace(
@@ -93,13 +94,15 @@ async function putInPlace(
 /** Whether a file can get a second name here: some network and FUSE file systems, and FAT, have no such thing. */
 export async function takesLinks(folder: LocalFolder): Promise<boolean> {
   const from = await scratchPath(folder);
-  const to = `${from}.link`;
+  // In another folder, as those that are published: some file systems link within one only.
+  const to = join(dirname(folder.scratch), `${basename(from)}.link`);
   try {
     await (await open(from, 'wx')).close();
     await link(from, to);
     return true;
   } catch (error) {
-    if (isSystemError(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL', 'EACCES')) return false;
+    if (isSystemError(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL', 'EACCES', 'EXDEV'))
+      return false;
     throw error;
   } finally {
     await rm(from, { force: true });

@@ -82,7 +82,11 @@ export async function findUploads(folder: LocalFolder, key: string): Promise<Upl
   for (const id of names.filter(isUploadId)) {
     const path = join(folder.uploads, id);
     const record = await readUploadRecord(path);
-    if (record?.key !== key || !(await isUnfinished(path))) continue;
+    if (record?.key !== key) continue;
+    if (!(await isUnfinished(path))) {
+      await removeIfObject(path);
+      continue;
+    }
     found.push({ upload: { key, id }, createdMs: record.createdMs });
   }
   return found.sort((a, b) => b.createdMs - a.createdMs).map(({ upload }) => upload);
@@ -92,7 +96,10 @@ export async function findUploads(folder: LocalFolder, key: string): Promise<Upl
 export async function writtenBytes(folder: LocalFolder): Promise<number> {
   let bytes = 0;
   for (const id of (await uploadNames(folder)).filter(isUploadId)) {
-    const data = await stat(dataPath(join(folder.uploads, id))).catch(() => undefined);
+    const path = join(folder.uploads, id);
+    // What nobody can go on with only takes room.
+    if ((await readUploadRecord(path)) === undefined || !(await isUnfinished(path))) continue;
+    const data = await stat(dataPath(path)).catch(() => undefined);
     // A data file has its full size from the start; blocks of 512 bytes are what it holds.
     bytes += (data?.blocks ?? 0) * 512;
   }
@@ -177,6 +184,12 @@ export async function recordOf(folder: LocalFolder, upload: Upload): Promise<Upl
   const record = await readUploadRecord(path);
   if (record?.key !== upload.key || !(await isUnfinished(path))) throw notFound(folder, upload);
   return record;
+}
+
+/** What is left of an upload whose data file has the name of its key: that name stays. */
+async function removeIfObject(path: string): Promise<void> {
+  const data = await stat(dataPath(path)).catch(() => undefined);
+  if (data !== undefined && data.nlink > 1) await rm(path, { recursive: true, force: true });
 }
 
 /** A process that was killed right after it gave the data file a key's name leaves both: that file is an object now. */

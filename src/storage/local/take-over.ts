@@ -19,17 +19,24 @@ import { isProvenDead } from './writer-identity.js';
 export async function takeOver(folder: LocalFolder, upload: Upload, options: RequestOptions): Promise<Upload> {
   const record = await recordOf(folder, upload);
   if (record.writer?.instance === folder.instance) return upload;
-  if (await isProvenDead(record.writer?.process)) return claim(folder, upload, record);
+  if (await isProvenDead(record.writer?.process)) return claim(folder, upload, { record, options });
   return copyHeld(folder, upload, { record, options });
 }
 
 /** Two may find the same writer dead: the rename is what one of them wins. */
-async function claim(folder: LocalFolder, upload: Upload, record: UploadRecord): Promise<Upload> {
+async function claim(folder: LocalFolder, upload: Upload, { record, options }: Copying): Promise<Upload> {
   const claimed = { key: upload.key, id: newUploadId() };
   await rename(uploadPath(folder, upload), uploadPath(folder, claimed)).catch((error: unknown) => {
     throw isSystemError(error, 'ENOENT') ? notFound(folder, upload) : error;
   });
-  await writeUploadRecord(uploadPath(folder, claimed), { ...record, writer: writerOf(folder) });
+  const now = await recordOf(folder, claimed);
+  // Whoever took it between our two looks is alive, and may have it open.
+  if (now.writer?.instance !== record.writer?.instance) return copyHeld(folder, claimed, { record: now, options });
+  await writeUploadRecord(uploadPath(folder, claimed), { ...record, writer: writerOf(folder) }).catch(
+    (error: unknown) => {
+      throw isSystemError(error, 'ENOENT') ? notFound(folder, upload) : error;
+    }
+  );
   return claimed;
 }
 
@@ -41,12 +48,8 @@ interface Copying {
 async function copyHeld(folder: LocalFolder, upload: Upload, { record, options }: Copying): Promise<Upload> {
   const path = uploadPath(folder, upload);
   const held = await readJournal(path);
-  await refuseFullDisk(
-    folder,
-    held.reduce((sum, { size }) => sum + size, 0)
-  );
   return makeUpload(folder, record, async (data) => {
-    await copyParts(dataPath(path), data, { held, record, options });
+    await copyParts(folder, { from: dataPath(path), to: data, held, record, options });
     await recordOf(folder, upload);
     // What was opened again meanwhile may have been copied half old, half new.
     const still = new Map((await readJournal(path)).map((receipt) => [receipt.partNumber, receipt.etag]));
@@ -55,12 +58,14 @@ async function copyHeld(folder: LocalFolder, upload: Upload, { record, options }
 }
 
 /** By reference where the file system can (XFS, Btrfs, APFS), else byte for byte. */
-async function copyParts(
-  from: string,
-  to: string,
-  { held, record: { size, partSize }, options }: Copying & { readonly held: readonly Receipt[] }
-): Promise<void> {
+async function copyParts(folder: LocalFolder, copy: PartsCopy): Promise<void> {
+  const { from, to, held, options } = copy;
+  const { size, partSize } = copy.record;
   if (await isCloned(from, to)) return;
+  await refuseFullDisk(
+    folder,
+    held.reduce((sum, part) => sum + part.size, 0)
+  );
   await truncate(to, size);
   const source = await open(from, 'r');
   try {
@@ -77,6 +82,12 @@ async function copyParts(
   } finally {
     await source.close();
   }
+}
+
+interface PartsCopy extends Copying {
+  readonly from: string;
+  readonly to: string;
+  readonly held: readonly Receipt[];
 }
 
 async function isCloned(from: string, to: string): Promise<boolean> {

@@ -23,15 +23,25 @@ export function thisWriter(): WriterIdentity | undefined {
  */
 export async function isProvenDead(writer: WriterIdentity | undefined): Promise<boolean> {
   if (writer === undefined || writer.system !== thisSystem()) return false;
-  const process = `/proc/${String(writer.pid)}`;
-  const stat = await readFile(`${process}/stat`, 'utf8').catch((error: unknown) => {
+  const folder = `/proc/${String(writer.pid)}`;
+  const stat = await readFile(`${folder}/stat`, 'utf8').catch((error: unknown) => {
     // Anything but "no such process" is no proof.
     return error instanceof Error && 'code' in error && GONE.includes(error.code) ? '' : undefined;
   });
   if (stat === undefined) return false;
-  if (stat === '' || startIn(stat) !== writer.start) return true;
+  // Some machines hide processes of other users.
+  if (stat === '') return !takesSignals(writer.pid);
+  if (startIn(stat) !== writer.start) return true;
   // A dead process that nobody waited for; a thread of it may still be stuck in a write.
-  return fieldsOf(stat)[0] === 'Z' && (await readdir(`${process}/task`).catch(() => [])).length <= 1;
+  return fieldsOf(stat)[0] === 'Z' && (await readdir(`${folder}/task`).catch(() => [])).length <= 1;
+}
+
+function takesSignals(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
+  }
 }
 
 const GONE: readonly unknown[] = ['ENOENT', 'ESRCH'];
