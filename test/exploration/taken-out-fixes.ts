@@ -101,7 +101,7 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     patches: [
       {
         file: 'src/transfer/take-up.ts',
-        find: '(await store.takeOver?.(found, options)) ?? found',
+        find: '(await takeOver(store, found, options)) ?? found',
         replace: 'found',
       },
     ],
