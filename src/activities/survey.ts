@@ -38,22 +38,24 @@ export async function surveyDir({ spec, store, hub, token }: SurveyRequest, opti
   const hit = trusted && inspected.intact ? asHit(store, spec, inspected) : undefined;
   // What is listed and not in the manifest may be a user's own file, or one that the manifest should name: the Hub knows.
   if (hit !== undefined && (!spec.hubAnswered || strays(inspected).length === 0)) return hit;
-  if (!spec.hubAnswered) {
-    throw new PrefetchError(
-      'HubUnavailable',
-      `${spec.repo}@${spec.commit} is not complete in the store, and ${hub.endpoint} does not answer`
-    );
-  }
   let listing: HubFile[];
   try {
     listing = await listRepo(hub, spec, { ...options, ...(token === undefined ? {} : { token }) });
   } catch (error) {
     // A file of a user beside a good Dir is no reason to wait for a Hub that is unwell.
-    if (hit === undefined || !isPrefetchError(error) || error.permanent) throw error;
-    return hit;
+    if (hit !== undefined && isPrefetchError(error) && !error.permanent) return hit;
+    // It did not answer when the run began either; by the next try it may.
+    throw spec.hubAnswered || !isPrefetchError(error, 'HubUnavailable') ? error : incomplete(spec, hub);
   }
   if (hit !== undefined && namesAll(hit.manifest, listing)) return hit;
   return planWork({ spec, store, inspected, listing }, options);
+}
+
+function incomplete({ repo, commit }: PrefetchSpec, { endpoint }: Hub): PrefetchError {
+  return new PrefetchError(
+    'HubUnavailable',
+    `${repo}@${commit} is not complete in the store, and ${endpoint} does not answer`
+  );
 }
 
 /** The files of the commit that the selection takes. */

@@ -195,6 +195,14 @@ describe('what an earlier commit has', () => {
   });
 });
 
+test('a run that began while the Hub was away goes on once the Hub is back', async () => {
+  const { store, spec, run } = await setUp();
+  const away = runOf(store, spec, files, [], new PrefetchError('HubUnavailable', 'no answer'));
+  const message = /is not complete in the store, and .* does not answer/;
+  await expect(away.plan({ hubAnswered: false })).rejects.toThrow(message);
+  expect((await run.plan({ hubAnswered: false })).kind).toBe('fetch');
+});
+
 test('bytes that a link borrows are replaced by bytes of the Dir', async () => {
   const { store, spec, folder } = await setUp();
   await writeFile(join(folder, 'elsewhere.bin'), 'weights');
