@@ -96,6 +96,16 @@ async function checkObject(
 
 const BLOCK = 64 * 1024;
 
+const contents = new WeakMap<SeededFile, Buffer>();
+
+/** The bytes that the Hub serves; made once, for the reader reads them again and again. */
+function contentOf(file: SeededFile): Buffer {
+  const known =
+    contents.get(file) ?? Buffer.concat([...(seededContent(file).chunks(0, file.size) as Iterable<Buffer>)]);
+  contents.set(file, known);
+  return known;
+}
+
 /** Finds out where bytes differ from those that the Hub served. */
 function compareWith(file: SeededFile | undefined) {
   let position = 0;
@@ -104,9 +114,7 @@ function compareWith(file: SeededFile | undefined) {
   let wrongUntil = 0;
   const compare = (chunk: Uint8Array) => {
     if (file === undefined) return;
-    const right = Buffer.concat([
-      ...(seededContent(file).chunks(position, position + chunk.length) as Iterable<Buffer>),
-    ]);
+    const right = contentOf(file).subarray(position, position + chunk.length);
     if (right.equals(chunk)) return;
     for (let at = 0; at < chunk.length; at++) {
       if (chunk[at] === right[at]) continue;

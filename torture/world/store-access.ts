@@ -48,12 +48,15 @@ function accessFolder(folder: string): StoreAccess {
       const files = entries.filter((entry) => !entry.isDirectory());
       return files.map(({ parentPath, name }) => relative(folder, join(parentPath, name)).split(sep).join('/'));
     },
-    uploads: async () => {
+    uploads: async (keys) => {
       const uploads = join(folder, '.model-prefetch', 'uploads');
       const names = await readdir(uploads).catch(() => []);
       const records = names.map((name) => readFile(join(uploads, name, 'upload.json'), 'utf8').catch(() => ''));
-      const keys = (await Promise.all(records)).map((text) => /"key":"([^"]*)"/.exec(text)?.[1] ?? 'no record');
-      return names.map((name, n) => `${name} (${keys[n] ?? ''})`);
+      const keyOf = (text: string) => /"key":"([^"]*)"/.exec(text)?.[1];
+      const found = (await Promise.all(records)).map((text, n) => ({ name: names[n] ?? '', key: keyOf(text) }));
+      return found
+        .filter(({ key }) => key === undefined || keys.includes(key))
+        .map(({ name, key }) => `${name} (${key ?? 'no record'})`);
     },
     clear: () => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }),
     close: () => undefined,

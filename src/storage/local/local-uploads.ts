@@ -18,7 +18,7 @@ import { publishAbsent, syncFile } from './local-objects.js';
 import { appendToJournal, readJournal } from './upload-journal.js';
 import { checkPart, checkParts, conflict } from './upload-parts.js';
 import { readUploadRecord, writeUploadRecord, type UploadRecord, type UploadWriter } from './upload-record.js';
-import { thisWriter } from './writer-identity.js';
+import { isProvenDead, thisWriter } from './writer-identity.js';
 
 /** Makes the folder of an upload: a data file of the full size, its record, and a journal of confirmed parts. */
 export async function createUpload(
@@ -43,15 +43,17 @@ export async function makeUpload(
   keyPath(folder, key);
   await makeHiddenFolder(folder, folder.uploads);
   const upload = { key, id: newUploadId() };
-  const path = uploadPath(folder, upload);
+  const path = uploadPath(folder, upload) + FILLING;
   await mkdir(path);
   try {
+    // First, so that whoever finds this later knows whether we are gone.
+    await writeUploadRecord(path, { ...record, writer: writerOf(folder) });
     await (await open(dataPath(path), 'wx')).close();
     for (const receipt of await fill(dataPath(path))) {
       await appendToJournal(path, { kind: 'confirmed', ...receipt });
     }
     // Last, so that an upload is found only when it is whole.
-    await writeUploadRecord(path, { ...record, writer: writerOf(folder) });
+    await rename(path, uploadPath(folder, upload));
   } catch (error) {
     await rm(path, { recursive: true, force: true });
     throw error;
@@ -74,9 +76,9 @@ export function newUploadId(): string {
 export async function findUploads(folder: LocalFolder, key: string): Promise<Upload[]> {
   keyPath(folder, key);
   const names = await uploadNames(folder);
-  // Whoever removed these was killed before it was through.
-  for (const name of names.filter((each) => each.endsWith(REMOVED))) {
-    await rm(join(folder.uploads, name), { recursive: true, force: true });
+  for (const name of names) {
+    const path = join(folder.uploads, name);
+    if (await isLeft(path)) await rm(path, { recursive: true, force: true });
   }
   const found: { upload: Upload; createdMs: number }[] = [];
   for (const id of names.filter(isUploadId)) {
@@ -176,7 +178,21 @@ export async function abortUpload(folder: LocalFolder, upload: Upload): Promise<
   await rm(path + REMOVED, { recursive: true, force: true });
 }
 
+/** Ends the name of the folder of an upload that is being made. */
+const FILLING = '.filling';
+/** Ends the name of the folder of an upload that is being removed. */
 const REMOVED = '.removed';
+const RECORD_IS_WRITTEN_MS = 60_000;
+
+/** What was left by a process that was killed while it made or removed an upload. */
+async function isLeft(path: string): Promise<boolean> {
+  if (path.endsWith(REMOVED)) return true;
+  if (!path.endsWith(FILLING)) return false;
+  const record = await readUploadRecord(path);
+  if (record !== undefined) return isProvenDead(record.writer?.process);
+  const made = await stat(path).catch(() => undefined);
+  return made !== undefined && Date.now() - made.mtimeMs > RECORD_IS_WRITTEN_MS;
+}
 
 /** The record of an upload that can be written into; `UploadNotFound` otherwise. */
 export async function recordOf(folder: LocalFolder, upload: Upload): Promise<UploadRecord> {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { open, readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -58,11 +58,11 @@ test.skipIf(thisWriter() === undefined)(
     const start = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(' ')[21] ?? '';
     const writer = { ...thisWriterHere(), pid, start };
     const upload = await leftBy(writer);
-    const { ino } = await (await open(dataOf(upload))).stat();
+    const { ino } = await stat(dataOf(upload));
     child.kill('SIGKILL');
     await once(child, 'exit');
     const taken = await takenOver(upload);
-    expect((await (await open(dataOf(taken))).stat()).ino).toBe(ino);
+    expect((await stat(dataOf(taken))).ino).toBe(ino);
     expect(await store.findUploads('model.bin')).toEqual([taken]);
     expect((await store.listParts(taken)).map(({ partNumber }) => partNumber)).toEqual([1]);
   }
@@ -94,6 +94,42 @@ describe('an upload whose writer may still be there', () => {
     await send(store, upload, 2);
     await store.partTarget(upload, { partNumber: 1, position: 0, size: partSize });
     expect((await store.listParts(await takenOver(upload))).map(({ partNumber }) => partNumber)).toEqual([2]);
+  });
+});
+
+describe('what a process left that was killed while it copied parts', () => {
+  const uploads = () => join(folder, '.model-prefetch', 'uploads');
+  const half = async (writer: WriterIdentity | undefined) => {
+    const { id } = await leftBy(writer);
+    await rename(join(uploads(), id), join(uploads(), `${id}.filling`));
+    return `${id}.filling`;
+  };
+
+  test.skipIf(thisWriter() === undefined)('is removed by the next that looks', async () => {
+    await half({ ...thisWriterHere(), start: '1' });
+    expect(await store.findUploads('another')).toEqual([]);
+    expect(await readdir(uploads())).toEqual([]);
+  });
+
+  test.each<[string, WriterIdentity | undefined]>([
+    ['runs', thisWriterHere()],
+    ['is of another machine', { ...thisWriterHere(), system: 'elsewhere' }],
+    ['is not known', undefined],
+  ])('is no upload yet, and stays while its process %s', async (_how, writer) => {
+    const name = await half(writer);
+    expect(await store.findUploads('model.bin')).toEqual([]);
+    expect(await readdir(uploads())).toEqual([name]);
+  });
+
+  test('stays without a record for a minute: the process may be about to write it', async () => {
+    const path = join(uploads(), `${'a'.repeat(32)}.filling`);
+    await mkdir(path, { recursive: true });
+    await store.findUploads('model.bin');
+    expect(await readdir(uploads())).toHaveLength(1);
+    const before = new Date(Date.now() - 61_000);
+    await utimes(path, before, before);
+    await store.findUploads('model.bin');
+    expect(await readdir(uploads())).toEqual([]);
   });
 });
 
