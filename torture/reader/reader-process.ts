@@ -45,7 +45,7 @@ function watch(place: Parameters<typeof accessStore>[0], dirs: readonly WatchedD
         wanted = 0;
         tell({ kind: 'looked' });
       }
-      await delay(read ? Math.max(REST_MS, 1.5 * (performance.now() - begun)) : EMPTY_REST_MS[place.kind]);
+      await delay(read ? Math.max(REST_MS, 2 * (performance.now() - begun)) : EMPTY_REST_MS[place.kind]);
     }
     store.close();
     tell({ kind: 'counts', counts });
