@@ -13,7 +13,10 @@ export interface Refetched {
   readonly violations: readonly Violation[];
 }
 
-/** Counts what the CDN sent twice. Where several write at once, each may fetch all, so that nothing follows from it. */
+/**
+ * Counts what the CDN sent twice. Where several write at once, each may fetch all, so that nothing follows from it. Nor
+ * does it where a home goes over to streaming: what it had on its disk by then is of no use to it.
+ */
 export function countRefetched(
   plan: RoundPlan,
   facts: {
@@ -28,7 +31,7 @@ export function countRefetched(
   const cdnBytes = cdn.reduce((sum, { bytesSent }) => sum + bytesSent, 0);
   const contents = new Map(dirs.flatMap(({ files }) => files.filter(isFromCdn).map((file) => [file.seed, file.size])));
   const neededBytes = [...contents.values()].reduce((sum, size) => sum + size, 0);
-  if (plan.runs.length > 1) return { cdnBytes, neededBytes, violations: [] };
+  if (plan.runs.length > 1 || changesMode(plan)) return { cdnBytes, neededBytes, violations: [] };
   const refetchedBytes = Math.max(0, cdnBytes - neededBytes);
   const losses = counts.kills + counts.terms + counts.servers + counts.stops;
   // A file with a wrong byte is fetched again on purpose.
@@ -44,6 +47,10 @@ export function countRefetched(
     ...(flips > 0 ? {} : { refetchedBytes }),
     violations: refetchedBytes > allowed ? [{ kind: 'refetched', detail }] : [],
   };
+}
+
+function changesMode({ homes, workers }: RoundPlan): boolean {
+  return [...homes, ...workers].some(({ settings }) => new Set(settings.map(({ transfer }) => transfer)).size > 1);
 }
 
 /** Parts that are fetched, and as many that wait to be stored; memory is a limit to both. */
