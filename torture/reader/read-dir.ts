@@ -57,7 +57,7 @@ async function readAll(store: StoreAccess, key: string): Promise<Buffer | undefi
   const body = await store.read(key);
   if (body === undefined) return undefined;
   const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
+  for await (const chunk of body) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 

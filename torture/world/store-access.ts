@@ -1,4 +1,4 @@
-import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import {
   DeleteObjectsCommand,
@@ -23,7 +23,7 @@ export type StorePlace =
 
 /** Reads a store as a reader of models does: by plain GETs, or as files. None of the package's own code is in it. */
 export interface StoreAccess {
-  /** The bytes of an object; undefined where there is none. */
+  /** The bytes of an object, each chunk good until the next; undefined where there is none. */
   readonly read: (key: string) => Promise<AsyncIterable<Uint8Array> | undefined>;
   /** All keys. */
   readonly list: () => Promise<string[]>;
@@ -41,7 +41,7 @@ function accessFolder(folder: string): StoreAccess {
   return {
     read: async (key) => {
       const handle = await open(join(folder, key), 'r').catch(() => undefined);
-      return handle?.createReadStream({ highWaterMark: 1 << 20 });
+      return handle === undefined ? undefined : readThrough(handle);
     },
     list: async () => {
       const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
@@ -61,6 +61,20 @@ function accessFolder(folder: string): StoreAccess {
     clear: () => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }),
     close: () => undefined,
   };
+}
+
+/** All of a file through one buffer: a new one for each read keeps the collector of a reader busy. */
+async function* readThrough(handle: FileHandle): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(1 << 20);
+  try {
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await handle.close();
+  }
 }
 
 function accessBucket(place: StorePlace & { readonly kind: 's3' }): StoreAccess {
