@@ -23,7 +23,7 @@ let watching: Watching | undefined;
 
 /** Least rest between two readings; a short one costs the processes that are tested their processor. */
 const REST_MS = 250;
-const EMPTY_REST_MS = { file: 10, s3: 50 };
+const EMPTY_REST_MS = { file: 20, s3: 200 };
 
 function watch(place: Parameters<typeof accessStore>[0], dirs: readonly WatchedDir[]): Watching {
   const store = accessStore(place);
