@@ -4,7 +4,7 @@ import type { BatchProgress, Dir, PrefetchInput, PrefetchProgress, ShardProgress
 import { PrefetchError } from './core/errors.js';
 import { prefetchWorkflowId as workflowIdOf } from './core/identity.js';
 import { DEFAULT_TASK_QUEUE } from './core/queues.js';
-import { parseInput } from './core/schemas/parse.js';
+import { assertInput } from './core/schemas/parse.js';
 import { awaitPrefetch, type AwaitOptions } from './starter/await-prefetch.js';
 import { pendingActivities } from './starter/pending-activities.js';
 import { startPrefetch } from './starter/start-prefetch.js';
@@ -42,7 +42,8 @@ export interface PrefetchHandle {
 
 /** The workflow ID of an input: the cache key. Throws `InvalidInput`. */
 export function prefetchWorkflowId(input: PrefetchInput): string {
-  return workflowIdOf(parseInput(input));
+  assertInput(input);
+  return workflowIdOf(input);
 }
 
 /** Starts a prefetch or joins the running one, and waits for its Dir. */

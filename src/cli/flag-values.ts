@@ -38,12 +38,3 @@ export function durationMs(value: string): number {
   if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 10m or 2h.');
   return ms;
 }
-
-type Compact<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-/** The same object without its undefined fields. */
-export function compact<T extends object>(fields: T): Compact<T> {
-  const defined = Object.entries(fields).filter(([, value]) => value !== undefined);
-  // fromEntries forgets the names of the fields; taking some away keeps the rest of the type true.
-  return Object.fromEntries(defined) as Compact<T>;
-}

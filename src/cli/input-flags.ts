@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander';
+import { compact } from '../core/compact.js';
 import type { PrefetchInput } from '../core/contract.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { parseInput } from '../core/schemas/parse.js';
-import { collect, compact, wholeNumber } from './flag-values.js';
+import { collect, wholeNumber } from './flag-values.js';
 import type { InputOptions } from './invocation.js';
 
 /** What commander gives for the flags of {@link addInputFlags}. */

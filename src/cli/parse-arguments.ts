@@ -1,7 +1,8 @@
 import { Command, CommanderError, Option } from 'commander';
+import { compact } from '../core/compact.js';
 import { PrefetchError } from '../core/errors.js';
 import { ROLES, type Role } from '../core/queues.js';
-import { compact, durationMs, portNumber, releaseOfVllm, wholeNumber } from './flag-values.js';
+import { durationMs, portNumber, releaseOfVllm, wholeNumber } from './flag-values.js';
 import { EXAMPLES, SUMMARIES, type CommandName } from './help-texts.js';
 import { addInputFlags, hasInputFlags, readInputFlags, type InputFlags } from './input-flags.js';
 import type { CommonOptions, Invocation, OutputFormat, ShardOptions, TargetOptions } from './invocation.js';

@@ -1,9 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseByteSize } from '../config/byte-size.js';
+import { compact } from '../core/compact.js';
 import { PrefetchError } from '../core/errors.js';
 import { NEWEST_VERIFIED_VLLM, shardConfigSchema, type ParsedShardConfig } from '../core/schemas/input.js';
 import { describeIssues } from '../core/schemas/parse.js';
-import { compact, plainRelease, wholeNumber } from './flag-values.js';
+import { plainRelease, wholeNumber } from './flag-values.js';
 
 /** What commander gives for the flags of {@link addShardFlags}. */
 export interface ShardFlags {

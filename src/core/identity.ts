@@ -1,7 +1,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { canonicalJson } from './canonical-json.js';
+import { compact } from './compact.js';
+import type { PrefetchInput } from './contract.js';
 import type { ParsedInput } from './schemas/input.js';
+import { GiB } from './units.js';
 
 /** The lowest limit in use: servers with an SQL database are often set up with it. They count bytes. */
 const MAX_ID_BYTES = 255;
@@ -11,22 +14,50 @@ export function sha256Hex(text: string): string {
 }
 
 /**
- * The cache key: `prefetch/<repo>@<revision>/<12 hex>`, at most 255 bytes.
- * The hash covers what changes the result and nothing else: not the resources, not the name of the token.
+ * What a field stands for in the ID when it is left out, for good: IDs are in scripts and in running workflows, so a default
+ * that is raised must not change them. A field that came later adds nothing when it is left out.
  */
-export function prefetchWorkflowId(input: ParsedInput): string {
+const LEFT_OUT = {
+  revision: 'main',
+  selection: 'all',
+  include: [],
+  exclude: [],
+} as const satisfies Partial<PrefetchInput>;
+const SHARDING_LEFT_OUT = {
+  engine: 'auto',
+  args: {
+    dtype: 'auto',
+    trustRemoteCode: false,
+    filePattern: 'model-rank-{rank}-part-{part}.safetensors',
+    maxFileSize: 5 * GiB,
+    vllmVersion: '0.32.0',
+  },
+} as const;
+
+/**
+ * The cache key: `prefetch/<repo>@<revision>/<12 hex>`, at most 255 bytes. The hash covers what changes the result and
+ * nothing else: not the resources, not the name of the token. It takes a checked input as its caller gave it, without
+ * the defaults of today.
+ */
+export function prefetchWorkflowId(given: PrefetchInput): string {
+  const input = { ...given, ...LEFT_OUT, ...compact(given) };
   const decides = {
     repo: input.repo,
     revision: input.revision,
     selection: fileSelection(input),
     rawDataPath: input.rawDataPath === undefined ? undefined : withTrailingSlash(input.rawDataPath),
     artifactName: artifactName(input),
-    shardConfig: input.shardConfig,
+    shardConfig: input.shardConfig === undefined ? undefined : sharding(input.shardConfig),
     force: input.force,
   };
   const hash = sha256Hex(canonicalJson(decides)).slice(0, 12);
   // A revision may have 200 characters and a repo 193; the hash keeps shortened IDs apart.
   return `prefetch/${cutToBytes(`${input.repo}@${input.revision}`, MAX_ID_BYTES - 'prefetch//'.length - hash.length)}/${hash}`;
+}
+
+function sharding(given: NonNullable<PrefetchInput['shardConfig']>) {
+  const args = { ...SHARDING_LEFT_OUT.args, ...compact(given.args) };
+  return { ...SHARDING_LEFT_OUT, ...compact(given), args };
 }
 
 /** Keeps whole characters: half of a surrogate pair is no text that a server takes. */

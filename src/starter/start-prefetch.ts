@@ -1,8 +1,8 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { WORKFLOW_TYPE, type PrefetchInput } from '../core/contract.js';
+import { WORKFLOW_TYPE } from '../core/contract.js';
 import { prefetchWorkflowId } from '../core/identity.js';
 import type { ParsedInput } from '../core/schemas/input.js';
-import { parseInput } from '../core/schemas/parse.js';
+import { assertInput, parseInput } from '../core/schemas/parse.js';
 
 export interface StartOptions {
   /** Base name of the queues. */
@@ -16,14 +16,14 @@ export interface StartOptions {
  * @throws PrefetchError `InvalidInput` before anything is sent
  */
 export async function startPrefetch(client: Client, input: unknown, options: StartOptions): Promise<WorkflowHandle> {
-  const parsed = parseInput(input);
+  assertInput(input);
   return client.workflow.start(WORKFLOW_TYPE, {
-    workflowId: prefetchWorkflowId(parsed),
+    workflowId: prefetchWorkflowId(input),
     taskQueue: options.taskQueue,
-    args: [input as PrefetchInput],
+    args: [input],
     workflowIdConflictPolicy: options.restartRunning === true ? 'TERMINATE_EXISTING' : 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-    staticSummary: summary(parsed),
+    staticSummary: summary(parseInput(input)),
   });
 }
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   artifactName,
   fileSelection,
@@ -6,10 +6,10 @@ import {
   sha256Hex,
   withTrailingSlash,
 } from '../../src/core/identity.js';
-import type { PrefetchInput } from '../../src/core/schemas/input.js';
+import type { PrefetchInput, ShardConfig } from '../../src/core/schemas/input.js';
 import { parseInput } from '../../src/core/schemas/parse.js';
 
-const idOf = (input: PrefetchInput): string => prefetchWorkflowId(parseInput(input));
+const idOf = prefetchWorkflowId;
 const llama: PrefetchInput = { repo: 'meta-llama/Llama-3.1-8B' };
 
 // These are in people's scripts, in running workflows and in other SDKs: a change here is a breaking change.
@@ -35,8 +35,40 @@ test.each<[string, PrefetchInput]>([
     { repo: 'Qwen/Qwen3-0.6B', shardConfig: { engine: 'native', args: { tensorParallelSize: 4 } } },
   ],
   ['prefetch/a/b@zweig/ä-日本/d83f1bc417b7', { repo: 'a/b', revision: 'zweig/ä-日本' }],
+  [
+    'prefetch/meta-llama/Llama-3.1-8B@8cde5ca8380496c9a6cc7ef3a8b46a0372a1d920/2c4b7cdbc6f7',
+    { ...llama, revision: '8cde5ca8380496c9a6cc7ef3a8b46a0372a1d920' },
+  ],
+  ['prefetch/meta-llama/Llama-3.1-8B@main/24d5f919ce15', { ...llama, include: [], exclude: [] }],
+  ['prefetch/meta-llama/Llama-3.1-8B@main/6d9d5a2599e8', { ...llama, force: 0 }],
+  ['prefetch/meta-llama/Llama-3.1-8B@main/4c4fb4b63a1f', { ...llama, artifactName: 'llama' }],
 ])('the ID %s never changes', (id, input) => {
   expect(idOf(input)).toBe(id);
+});
+
+describe('the ID of a sharded model', () => {
+  const sharded = (args: Partial<ShardConfig['args']>, engine?: ShardConfig['engine']): PrefetchInput => ({
+    ...llama,
+    shardConfig: { ...(engine === undefined ? {} : { engine }), args: { tensorParallelSize: 2, ...args } },
+  });
+
+  // What is left out stays what it stood for when the ID was first given, whatever its default is by now.
+  test.each<[string, PrefetchInput]>([
+    ['2dceffb05236', sharded({})],
+    ['2dceffb05236', sharded({}, 'auto')],
+    ['2dceffb05236', sharded({ vllmVersion: '0.32.0' })],
+    ['2dceffb05236', sharded({ dtype: undefined, maxFileSize: undefined })],
+    ['861d8216e8c2', sharded({}, 'vllm')],
+    ['a449ad5475db', sharded({ vllmVersion: '0.28.0' })],
+    ['edf6f2ae2e77', sharded({ dtype: 'float16' })],
+    ['072273e2436e', sharded({ maxModelLen: 4096 })],
+    ['861b2581ee72', sharded({ trustRemoteCode: true, device: 'cpu' }, 'vllm')],
+    ['79a69e163333', sharded({ filePattern: 'r{rank}-{part}.safetensors' })],
+    ['186de976265e', sharded({ maxFileSize: 1_073_741_824 })],
+    ['881446844509', sharded({ pipelineParallelSize: 1, enableExpertParallel: false })],
+  ])('ends in %s for good', (hash, input) => {
+    expect(idOf(input)).toBe(`prefetch/meta-llama/Llama-3.1-8B@main/${hash}`);
+  });
 });
 
 test.each<[string, PrefetchInput]>([

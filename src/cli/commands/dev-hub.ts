@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readSettings } from '../../config/environment.js';
+import { compact } from '../../core/compact.js';
 import { PrefetchError } from '../../core/errors.js';
 import { describeIssues } from '../../core/schemas/parse.js';
 import { startDevHub } from '../../dev-hub/index.js';
 import { type CliContext, printResult, say } from '../context.js';
-import { compact } from '../flag-values.js';
 import type { DevHubCommandOptions } from '../invocation.js';
 
 const tokensSchema = z.record(

@@ -1,5 +1,5 @@
+import { compact } from '../../core/compact.js';
 import { type CliContext, Interrupted, say } from '../context.js';
-import { compact } from '../flag-values.js';
 import { printDir } from '../dir-text.js';
 import { followRun } from '../progress/follow-run.js';
 import { openEmbeddedSession } from '../session/embedded-session.js';

@@ -1,12 +1,12 @@
 import { verifyDir, type VerifiedDir } from '../../activities/verify-dir.js';
 import { readSettings } from '../../config/environment.js';
+import { compact } from '../../core/compact.js';
 import { PrefetchError } from '../../core/errors.js';
 import { formatBytes } from '../../core/progress-text.js';
 import { describeRange } from '../../shard/layout/vllm-version.js';
 import { createDependencies } from '../../worker-dependencies.js';
 import { type CliContext, printJson, printResult, say } from '../context.js';
 import { readDirUrl } from '../dir-url.js';
-import { compact } from '../flag-values.js';
 import type { VerifyOptions } from '../invocation.js';
 
 const SAY_EVERY_MS = 5_000;

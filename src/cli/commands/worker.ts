@@ -1,8 +1,8 @@
+import { compact } from '../../core/compact.js';
 import { gpuSpec } from '../../core/schemas/input.js';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { type CliContext, say } from '../context.js';
 import type { WorkerOptions } from '../invocation.js';
-import { compact } from '../flag-values.js';
 
 /** Runs a worker until it is told to stop. */
 export async function runWorkerCommand(options: WorkerOptions, context: CliContext): Promise<void> {

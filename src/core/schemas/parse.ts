@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { isPrefetchError, PrefetchError } from '../errors.js';
 import { looksLikeToken } from '../foreign-text.js';
-import { inputSchema, type ParsedInput } from './input.js';
+import { inputSchema, type ParsedInput, type PrefetchInput } from './input.js';
 
 /** A message must fit into a workflow's history, however wrong the input is. */
 const MAX_PROBLEMS = 50;
@@ -17,7 +17,12 @@ export function parseInput(value: unknown): ParsedInput {
   throw new PrefetchError('InvalidInput', problems.join('; '), { details: { problems } });
 }
 
-/** The same for an input that the history of a run keeps already: a token in it is not secret any more. */
+/** Fails as `parseInput` does; what passes is an input as its caller gave it, without any default. */
+export function assertInput(value: unknown): asserts value is PrefetchInput {
+  parseInput(value);
+}
+
+/** `parseInput` for what the history of a run keeps already: a token in it is not secret any more. */
 export function parseKeptInput(value: unknown): ParsedInput {
   try {
     return parseInput(value);
