@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { forEachAtOnce } from '../../src/activities/for-each-at-once.js';
+import { forEachAtOnce } from '../../src/tasks/for-each-at-once.js';
 import type { BenchFile } from './checkpoint.js';
 
 const run = promisify(execFile);
@@ -40,10 +40,10 @@ export async function pipeCurls(
   { bucket, from, to }: { readonly bucket: Bucket; readonly from: string; readonly to: string },
   { signal }: Options
 ): Promise<void> {
-  await forEachAtOnce(FILES_AT_ONCE, files, signal, async ({ path, size }, inner) => {
+  await forEachAtOnce(files, { limit: FILES_AT_ONCE, signal }, async ({ path, size }, inner) => {
     const get = `curl ${signing(bucket)} '${urlOf(bucket, `${from}${path}`)}'`;
     const put = `curl ${putting(bucket, size)} -T - '${urlOf(bucket, `${to}${path}`)}'`;
-    await run('bash', ['-o', 'pipefail', '-c', `${get} | ${put}`], { signal: inner });
+    await run('bash', ['-o', 'pipefail', '-c', `${get} | ${put}`], inner);
   });
 }
 

@@ -1,5 +1,5 @@
 import type { ObjectInfo, ObjectStore, RequestOptions } from '../storage/object-store.js';
-import { forEachAtOnce } from './for-each-at-once.js';
+import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 
 /** The objects of a Dir by their path in the repo; our own objects are there too. */
 export type DirObjects = ReadonlyMap<string, ObjectInfo>;
@@ -36,13 +36,17 @@ export async function listDirNow(
   store: ObjectStore,
   dirKey: string,
   recorded: readonly RecordedFile[],
-  { signal = new AbortController().signal }: RequestOptions
+  options: RequestOptions
 ): Promise<Map<string, ObjectInfo>> {
-  const objects = await listDir(store, dirKey, { signal });
-  await forEachAtOnce(HEADS_AT_ONCE, changedFiles(objects, recorded), signal, async ({ path }, inner) => {
-    const info = await store.head(`${dirKey}${path}`, { signal: inner });
-    if (info === undefined) objects.delete(path);
-    else objects.set(path, info);
-  });
+  const objects = await listDir(store, dirKey, options);
+  await forEachAtOnce(
+    changedFiles(objects, recorded),
+    { limit: HEADS_AT_ONCE, ...options },
+    async ({ path }, inner) => {
+      const info = await store.head(`${dirKey}${path}`, inner);
+      if (info === undefined) objects.delete(path);
+      else objects.set(path, info);
+    }
+  );
   return objects;
 }

@@ -4,7 +4,7 @@ import { manifestKey } from '../core/layout.js';
 import { manifestFileSchema } from '../core/schemas/manifest.js';
 import type { HubFile } from '../hub/hub.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
-import { forEachAtOnce } from './for-each-at-once.js';
+import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 import { digestOf } from './inspect-dir.js';
 import { parseJson } from './published-dir.js';
 
@@ -25,18 +25,18 @@ export async function findElsewhere(
   store: ObjectStore,
   spec: Pick<PrefetchSpec, 'artifactName' | 'dirKey'>,
   wanted: readonly HubFile[],
-  { signal = new AbortController().signal }: RequestOptions
+  options: RequestOptions
 ): Promise<ReadonlyMap<string, Twin>> {
   const twins = new Map<string, Twin>();
   const digests = new Set(wanted.filter(({ size }) => size > 0).map(({ digest }) => digestKey(digest)));
   if (digests.size === 0) return twins;
   const dirKeys: string[] = [];
-  for await (const folder of store.listFolders(`${spec.artifactName}/`, { signal })) {
+  for await (const folder of store.listFolders(`${spec.artifactName}/`, options)) {
     const dirKey = `${spec.artifactName}/${folder}/`;
     if (dirKey !== spec.dirKey) dirKeys.push(dirKey);
   }
-  await forEachAtOnce(MANIFESTS_AT_ONCE, dirKeys, signal, async (dirKey, inner) => {
-    const bytes = await store.get(manifestKey(dirKey), { signal: inner });
+  await forEachAtOnce(dirKeys, { limit: MANIFESTS_AT_ONCE, ...options }, async (dirKey, inner) => {
+    const bytes = await store.get(manifestKey(dirKey), inner);
     for (const twin of bytes === undefined ? [] : twinsIn(parseJson(bytes), { dirKey, digests })) {
       twins.set(twin.digest, twin);
     }

@@ -2,9 +2,9 @@ import type { Manifest, ManifestFile } from '../core/contract.js';
 import type { Digest } from '../core/digest.js';
 import { manifestKey } from '../core/layout.js';
 import type { ObjectInfo, ObjectStore, RequestOptions } from '../storage/object-store.js';
+import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 import { hashObject } from '../transfer/verify-object.js';
 import { changedFiles, listDirNow } from './dir-objects.js';
-import { forEachAtOnce } from './for-each-at-once.js';
 import { encodeJson } from './plan-objects.js';
 import { parseJson, readManifest, type PublishedDir } from './published-dir.js';
 
@@ -52,14 +52,14 @@ async function areRight(
   store: ObjectStore,
   dirKey: string,
   files: readonly ManifestFile[],
-  { signal = new AbortController().signal }: RequestOptions
+  { signal }: RequestOptions
 ): Promise<boolean> {
   let right = true;
-  await forEachAtOnce(READS_AT_ONCE, files, signal, async (file, inner) => {
+  await forEachAtOnce(files, { limit: READS_AT_ONCE, signal }, async (file, inner) => {
     if (!right) return;
     const { algorithm, hex } = digestOf(file);
     const object = { key: `${dirKey}${file.path}`, size: file.size, algorithm };
-    if ((await hashObject(store, object, { signal: inner })) !== hex) right = false;
+    if ((await hashObject(store, object, inner)) !== hex) right = false;
   });
   return right;
 }

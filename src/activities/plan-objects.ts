@@ -1,6 +1,7 @@
 import { batchRecordKey, isPlanObject, planKey, plansPrefix } from '../core/layout.js';
 import { batchRecordSchema, planSchema, type BatchRecord, type Plan } from '../core/schemas/plan.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import { mapAtOnce } from '../tasks/for-each-at-once.js';
 import { parseJson } from './published-dir.js';
 
 const READS_AT_ONCE = 16;
@@ -29,15 +30,11 @@ export async function readBatchRecords(
   plan: Plan,
   options: RequestOptions
 ): Promise<BatchRecord['verified']> {
-  const verified: BatchRecord['verified'] = [];
-  for (let first = 0; first < plan.batches.length; first += READS_AT_ONCE) {
-    const batches = plan.batches.slice(first, first + READS_AT_ONCE).map((_, offset) => first + offset);
-    const records = await Promise.all(
-      batches.map((batch) => readBatchRecord(store, { dirKey, planId: plan.planId, batch }, options))
-    );
-    verified.push(...records.flatMap((record) => record?.verified ?? []));
-  }
-  return verified;
+  const { planId, batches } = plan;
+  const records = await mapAtOnce(batches.keys(), { limit: READS_AT_ONCE, ...options }, (batch, inner) =>
+    readBatchRecord(store, { dirKey, planId, batch }, inner)
+  );
+  return records.flatMap((record) => record?.verified ?? []);
 }
 
 export function encodeJson(value: unknown): Uint8Array {

@@ -3,8 +3,8 @@ import { isPrefetchError } from '../core/errors.js';
 import { isPlanObject, planIdOf } from '../core/layout.js';
 import { MiB } from '../core/units.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 import type { DirObjects } from './dir-objects.js';
-import { forEachAtOnce } from './for-each-at-once.js';
 import { readPlan, removePlans } from './plan-objects.js';
 import { readManifest } from './published-dir.js';
 
@@ -53,16 +53,12 @@ export async function removeLateUploads({ store, dirKey }: Place, options: Reque
   });
 }
 
-async function removeUploads(
-  { store, dirKey }: Place,
-  { files }: Manifest,
-  { signal = new AbortController().signal }: RequestOptions
-): Promise<void> {
-  const { multipart } = await store.capabilities({ signal });
+async function removeUploads({ store, dirKey }: Place, { files }: Manifest, options: RequestOptions): Promise<void> {
+  const { multipart } = await store.capabilities(options);
   const large = multipart ? files.filter(({ size }) => size > SMALLEST_PART_BYTES) : [];
-  await forEachAtOnce(FILES_AT_ONCE, large, signal, async ({ path }, inner) => {
-    for (const upload of await store.findUploads(`${dirKey}${path}`, { signal: inner })) {
-      await store.abortUpload(upload, { signal: inner });
+  await forEachAtOnce(large, { limit: FILES_AT_ONCE, ...options }, async ({ path }, inner) => {
+    for (const upload of await store.findUploads(`${dirKey}${path}`, inner)) {
+      await store.abortUpload(upload, inner);
     }
   });
 }

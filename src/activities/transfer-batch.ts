@@ -4,10 +4,10 @@ import type { Plan, PlannedFile } from '../core/schemas/plan.js';
 import { MiB } from '../core/units.js';
 import { openSource } from '../hub/range-source.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 import { copyWithin } from '../transfer/copy-within.js';
 import type { TransferProgress, TransferRequest, TransferResult } from '../transfer/engine.js';
 import { BatchLedger } from './batch-ledger.js';
-import { forEachAtOnce } from './for-each-at-once.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { keepPlans } from './kept-plans.js';
 import { readPlan } from './plan-objects.js';
@@ -43,7 +43,7 @@ export async function transferBatch(
   const ledger = await BatchLedger.open(store, { dirKey: spec.dirKey, planId, batch }, options);
   const progress = trackProgress(batch, options.onProgress);
 
-  const moveOne = async (position: number, signal: AbortSignal): Promise<TransferResult> => {
+  const moveOne = async (position: number, { signal }: Pick<BatchOptions, 'signal'>): Promise<TransferResult> => {
     const file = fileAt(plan, position);
     const key = `${spec.dirKey}${file.path}`;
     const source = openSource(dependencies.hub, { ...file, repo: spec.repo, commit: spec.commit }, token);
@@ -61,12 +61,12 @@ export async function transferBatch(
 
   let fetchedBytes = 0;
   try {
-    await forEachAtOnce(FILES_AT_ONCE, positions, options.signal, async (position, signal) => {
+    await forEachAtOnce(positions, { limit: FILES_AT_ONCE, signal: options.signal }, async (position, inner) => {
       const file = fileAt(plan, position);
       if (!ledger.has(position)) {
-        const result = await moveOne(position, signal);
+        const result = await moveOne(position, inner);
         fetchedBytes += result.fetchedBytes;
-        await ledger.note(position, result.etag, { signal });
+        await ledger.note(position, result.etag, inner);
       }
       progress.done(file);
     });

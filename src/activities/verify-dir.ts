@@ -7,9 +7,9 @@ import { describeRange, isInRange } from '../shard/layout/vllm-version.js';
 import { openRangeReader, type RangeReader } from '../shard/native/source-files.js';
 import { namesThatLoad, partOf } from '../shard/vllm/file-names.js';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
+import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 import { hashObject } from '../transfer/verify-object.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { forEachAtOnce } from './for-each-at-once.js';
 import { listDirNow } from './dir-objects.js';
 import { asNotIntact, readManifest } from './published-dir.js';
 import { asCheckpointFile } from './shards/sharding-job.js';
@@ -112,9 +112,9 @@ async function lookAtFiles(
 ): Promise<string[]> {
   const problems = new Map<number, string>();
   const done = { files: 0, bytes: 0 };
-  const numbered = [...looking.manifest.files.entries()];
-  await forEachAtOnce(FILES_AT_ONCE, numbered, signal, async ([number, file], inner) => {
-    const problem = await lookAtFile(looking, { number, file, signal: inner });
+  const files = looking.manifest.files.entries();
+  await forEachAtOnce(files, { limit: FILES_AT_ONCE, signal }, async ([number, file], inner) => {
+    const problem = await lookAtFile(looking, { number, file, ...inner });
     if (problem !== undefined) problems.set(number, `${file.path}: ${problem}`);
     done.files += 1;
     done.bytes += file.size;

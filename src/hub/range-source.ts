@@ -1,4 +1,5 @@
 import type { Digest } from '../core/digest.js';
+import { unlessAborted } from '../tasks/unless-aborted.js';
 import type { FileLocation, FileReference, Hub, HubFile } from './hub.js';
 
 /** A file to fetch: how big it is, what its bytes must come to, and where ranges of it can be read. */
@@ -55,7 +56,7 @@ function shareFlight<T>(start: (signal: AbortSignal) => Promise<T>): (signal: Ab
     const flight = (current ??= takeOff());
     flight.waiting++;
     try {
-      return await unlessAborted(flight.result, signal);
+      return await unlessAborted(flight.result, { signal });
     } finally {
       flight.waiting--;
       // Landed, failed, or left by everybody: whoever asks next starts a new one.
@@ -63,17 +64,4 @@ function shareFlight<T>(start: (signal: AbortSignal) => Promise<T>): (signal: Ab
       if (flight.waiting === 0) flight.abort.abort();
     }
   };
-}
-
-async function unlessAborted<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: () => void = () => undefined;
-  const aborted = new Promise<void>((resolve) => (stop = resolve));
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    await Promise.race([result, aborted]);
-    signal.throwIfAborted();
-    return await result;
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }

@@ -9,6 +9,7 @@ import {
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
 import type { Dir } from '../core/contract.js';
 import { isErrorCode, PrefetchError } from '../core/errors.js';
+import { unlessAborted } from '../tasks/unless-aborted.js';
 import { describeAnswer, isOutage, isServiceError } from './server-answers.js';
 
 /** A poll is bounded, because clients on a native connection do not hear an abort signal. */
@@ -33,61 +34,40 @@ export interface AwaitOptions {
  */
 export async function awaitPrefetch(client: Client, workflowId: string, options: AwaitOptions = {}): Promise<Dir> {
   const { signal, onPoll, onOutage } = options;
-  const aborted = rejectOnAbort(signal);
   let outages = 0;
-  try {
-    for (;;) {
+  for (;;) {
+    signal?.throwIfAborted();
+    onPoll?.();
+    const deadlineMs = Date.now() + POLL_MS;
+    try {
+      return await unlessAborted(poll(client, workflowId, deadlineMs), { signal });
+    } catch (error) {
       signal?.throwIfAborted();
-      onPoll?.();
-      const deadlineMs = Date.now() + POLL_MS;
-      try {
-        return await Promise.race([poll(client, workflowId, deadlineMs), aborted.promise]);
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (isPollOver(error, deadlineMs) || error instanceof WorkflowContinuedAsNewError) {
-          outages = 0;
-          continue;
-        }
-        if (!isOutage(error)) throw translate(error, workflowId);
-        onOutage?.(describeAnswer(error));
-        await pause(Math.min(FIRST_PAUSE_MS * 2 ** outages, LONGEST_PAUSE_MS), aborted.promise);
-        outages += 1;
+      if (isPollOver(error, deadlineMs) || error instanceof WorkflowContinuedAsNewError) {
+        outages = 0;
+        continue;
       }
+      if (!isOutage(error)) throw translate(error, workflowId);
+      onOutage?.(describeAnswer(error));
+      await pause(Math.min(FIRST_PAUSE_MS * 2 ** outages, LONGEST_PAUSE_MS), { signal });
+      outages += 1;
     }
-  } finally {
-    aborted.dispose();
   }
 }
 
 function poll(client: Client, workflowId: string, deadlineMs: number): Promise<Dir> {
   const handle = client.workflow.getHandle(workflowId);
-  const result = client.withDeadline(deadlineMs, () => handle.result() as Promise<Dir>);
-  // The losing promise must not become an unhandled rejection when the abort wins.
-  result.catch(() => undefined);
-  return result;
+  return client.withDeadline(deadlineMs, () => handle.result() as Promise<Dir>);
 }
 
-async function pause(ms: number, aborted: Promise<never>): Promise<void> {
+async function pause(ms: number, options: { readonly signal: AbortSignal | undefined }): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
   try {
-    await Promise.race([over, aborted]);
+    await unlessAborted(over, options);
   } finally {
     clearTimeout(timer);
   }
-}
-
-function rejectOnAbort(signal: AbortSignal | undefined): { promise: Promise<never>; dispose: () => void } {
-  let dispose = () => {};
-  const promise = new Promise<never>((_resolve, reject) => {
-    const onAbort = () => {
-      reject(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    dispose = () => signal?.removeEventListener('abort', onAbort);
-  });
-  promise.catch(() => undefined);
-  return { promise, dispose };
 }
 
 /** A native connection that notices the end of a call before the server does says CANCELLED, not DEADLINE_EXCEEDED. */

@@ -72,13 +72,13 @@ async function copySmall(
   { store, from, to, source: { size, digest } }: CopyWithinRequest,
   options: TransferOptions
 ): Promise<ObjectInfo | undefined> {
-  const giveBack = await context.memory.reserve(size, options);
+  const release = await context.memory.reserve(size, options);
   try {
     const bytes = await store.get(from, options);
     if (bytes?.length !== size || (await hashBytes(digest.algorithm, bytes)) !== digest.hex) return undefined;
     return await store.put(to, bytes, options);
   } finally {
-    giveBack();
+    release();
   }
 }
 

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createKeyLock } from '../tasks/key-lock.js';
 import { downloadFile } from './download-file.js';
 import type { TransferEngine } from './engine.js';
 import { findExisting } from './find-existing.js';
@@ -14,7 +15,8 @@ export interface DownloadAndUploadRequest extends TransferRequest {
   readonly engine: TransferEngine;
 }
 
-const busy = new Map<string, Promise<unknown>>();
+/** Two files of equal content share the local copy, so the second waits for the first. */
+const localCopies = createKeyLock();
 
 /** Downloads a file, checks it, uploads it and removes the local copy. */
 export async function downloadAndUploadFile(
@@ -25,14 +27,11 @@ export async function downloadAndUploadFile(
   // What fits into memory needs neither ranges nor parts.
   if (source.size <= engine.partSizeBytes) return engine.transferFile(request, options);
   const path = join(folder, `${source.digest.hex}.part`);
-  // Two files of equal content share the local copy, so the second waits for the first.
-  const before = busy.get(path);
-  const mine = (before ?? Promise.resolve()).catch(() => undefined).then(() => transferBy(path, request, options));
-  busy.set(path, mine);
+  const release = await localCopies.acquire(path, options);
   try {
-    return await mine;
+    return await transferBy(path, request, options);
   } finally {
-    if (busy.get(path) === mine) busy.delete(path);
+    release();
   }
 }
 

@@ -3,9 +3,9 @@ import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { isLocationRefused } from '../http/range-answer.js';
 import { streamRange } from '../http/stream-range.js';
 import type { RangeSource } from '../hub/range-source.js';
+import { withRetries } from '../tasks/retries.js';
 import { digestMismatch } from './mismatch.js';
-import { patienceOf, type Policies } from './policies.js';
-import { withRetries } from './retries.js';
+import { patienceOf, waitBy, type Policies } from './policies.js';
 import { hashFile } from './verify-object.js';
 
 /** A file to be had on this machine. */
@@ -58,7 +58,7 @@ async function fill(download: Download, { signal, onBytes }: FillOptions): Promi
     const file = { handle, position: await sizeWithin(handle, source.size) };
     const before = file.position;
     await refuseFullDisk(download, source.size - before);
-    await withRetries(policies.get, { signal, isFinal: isLocationRefused }, () =>
+    await withRetries({ signal, waitMs: waitBy(policies.get, isLocationRefused) }, () =>
       appendRest(download, file, { signal, onBytes })
     );
     return before;

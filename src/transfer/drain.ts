@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Permits } from './permits.js';
+import type { Permits } from '../tasks/permits.js';
+import { unlessAborted } from '../tasks/unless-aborted.js';
 
 /** A way to end that loses nothing: what is in flight lands, and nothing new takes off. */
 export interface Drain {
@@ -20,23 +21,15 @@ export function createDrain(): Drain {
   return {
     closable(permits) {
       watched.push(permits);
-      const acquireTogether: Permits['acquireTogether'] = async (count, amount, options) => {
-        const given = await permits.acquireTogether(count, amount, options);
-        if (!closed) return given;
-        for (const giveBack of given) giveBack();
-        return untilAborted(options.signal);
-      };
       return {
         get inUse() {
           return permits.inUse;
         },
-        get peak() {
-          return permits.peak;
-        },
-        acquireTogether,
-        acquire: async (amount, options) => {
-          const [giveBack] = await acquireTogether(1, amount, options);
-          return giveBack ?? (() => undefined);
+        async acquire(amount, options) {
+          const release = await permits.acquire(amount, options);
+          if (!closed) return release;
+          release();
+          return unlessAborted(new Promise<never>(() => undefined), options);
         },
       };
     },
@@ -51,15 +44,4 @@ export function createDrain(): Drain {
         await delay(LOOK_EVERY_MS, undefined, { ref: false });
     },
   };
-}
-
-function untilAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const onAbort = (): void => {
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an abort is its caller's
-      reject(signal.reason);
-    };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
 }

@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { PrefetchError } from '../core/errors.js';
-import type { ReadPart } from './read-part.js';
+import { createKeyLock } from '../tasks/key-lock.js';
+import { createPermits, permitsOf, type Claimant, type Permits } from '../tasks/permits.js';
 import { createDrain } from './drain.js';
-import { createKeyTurns } from './key-turns.js';
-import { createPermits, permitsOf, type Claimant, type Permits } from './permits.js';
 import { defaultPolicies, type Policies } from './policies.js';
+import type { ReadPart } from './read-part.js';
 import { createSlabPool, slabPoolOf } from './slab-pool.js';
 import { transferFile } from './transfer-file.js';
 import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
@@ -52,7 +52,7 @@ export function createEngine(settings: EngineSettings): TransferEngine {
     // What was read is written, also while nothing more is read.
     putLanes: drain.watched(lanesFor(lanes)),
     wholeFiles: drain.closable(lanesFor(Math.max(lanes, WHOLE_FILES_AT_ONCE))),
-    turns: createKeyTurns(),
+    keyLock: createKeyLock(),
     shardTurn: createPermits(1),
   };
   const transfer = (request: Parameters<typeof transferFile>[1], options: TransferOptions): Promise<TransferResult> => {

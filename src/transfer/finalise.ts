@@ -1,11 +1,11 @@
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import type { ObjectInfo, ObjectStore, Receipt, Upload } from '../storage/object-store.js';
 import type { Digest } from '../core/digest.js';
+import { withRetries } from '../tasks/retries.js';
 import { combineCrc32 } from './crc32-combine.js';
 import { giveUp } from './give-up.js';
 import { digestMismatch } from './mismatch.js';
-import type { Policies } from './policies.js';
-import { withRetries } from './retries.js';
+import { waitBy, type Policies } from './policies.js';
 import { hashObject } from './verify-object.js';
 
 /** An upload whose parts are all in the store. */
@@ -144,7 +144,7 @@ async function complete(
 ): Promise<ObjectInfo | 'exists' | 'gone'> {
   const crc32 = wholeCrc32(receipts);
   const facts = { size: source.size, ifAbsent, ...(crc32 === undefined ? {} : { crc32 }) };
-  return withRetries(policies.put, { signal }, () =>
+  return withRetries({ signal, waitMs: waitBy(policies.put) }, () =>
     store.completeUpload(upload, receipts, { ...facts, signal }).catch((error: unknown) => {
       if (isPrefetchError(error, 'ObjectExists')) return 'exists';
       if (isPrefetchError(error, 'UploadNotFound')) return 'gone';

@@ -12,7 +12,7 @@ export interface ThreadHash {
 
 /** A digest of a file's content as the Hub counts it, in the thread that has the least to do. */
 export function createThreadHash(algorithm: Digest['algorithm'], size: number): ThreadHash {
-  const { thread, giveBack } = threads.take();
+  const { thread, release } = threads.acquire();
   const id = ++lastId;
   thread.tell(
     algorithm === 'sha256' ? { id, algorithm: 'sha256' } : { id, algorithm: 'sha1', first: `blob ${size}\0` }
@@ -23,7 +23,7 @@ export function createThreadHash(algorithm: Digest['algorithm'], size: number): 
     },
     hex: async () => String(await thread.ask({ id, end: true })),
     drop: () => {
-      if (giveBack()) thread.tell({ id, drop: true });
+      if (release()) thread.tell({ id, drop: true });
     },
   };
 }

@@ -2,15 +2,15 @@ import { crc32 } from 'node:zlib';
 import type { Digest } from '../core/digest.js';
 import { PrefetchError } from '../core/errors.js';
 import type { ObjectStore, PartDescription, Receipt } from '../storage/object-store.js';
+import { holdOne } from '../tasks/permits.js';
+import type { TaskGroup } from '../tasks/task-group.js';
 import { inSlices } from './content-hash.js';
 import { createThreadHash } from './hash-thread.js';
 import { createOrderedHash } from './ordered-hash.js';
-import { holdOne } from './permits.js';
 import { patienceOf } from './policies.js';
 import { createPartSender } from './send-part.js';
 import type { Slab } from './slab-pool.js';
 import type { OpenUpload } from './take-up.js';
-import type { TaskGroup } from './task-group.js';
 import type { TransferContext } from './transfer-context.js';
 
 /** All receipts, and the digest of all bytes where every part passed through here. */
@@ -23,7 +23,7 @@ export interface StreamedParts {
 export interface PartSink {
   /** Parts that the store does not hold yet, in order. */
   readonly missing: readonly PartDescription[];
-  /** Takes a full slab and gives it back when its bytes are hashed and stored; failures are the group's. */
+  /** Takes a full slab and releases it when its bytes are hashed and stored; failures are the group's. */
   take(part: PartDescription, slab: Slab): void;
   /** After the group has ended well. */
   finish(): Promise<StreamedParts>;

@@ -4,9 +4,9 @@ import { getRange } from '../http/get-range.js';
 import { isLocationRefused } from '../http/range-answer.js';
 import type { ByteRange, HttpTarget } from '../http/types.js';
 import type { RangeSource } from '../hub/range-source.js';
-import type { GiveWay } from './permits.js';
-import { patienceOf, type RequestPolicy } from './policies.js';
-import { withRetries } from './retries.js';
+import type { GiveWay } from '../tasks/permits.js';
+import { withRetries } from '../tasks/retries.js';
+import { patienceOf, waitBy, type RequestPolicy } from './policies.js';
 
 /** Fills memory with one range of a file, exactly, or fails. */
 export type ReadPart = (
@@ -43,7 +43,7 @@ export function readFromSource(source: RangeSource, policy: RequestPolicy): Read
         await readRest(target);
       }
     };
-    return withRetries(policy, { signal, isFinal: isLocationRefused, giveWay }, async () => {
+    return withRetries({ signal, giveWay, waitMs: waitBy(policy, isLocationRefused) }, async () => {
       let location = await source.locate({ signal });
       for (let refusals = 0; ; refusals++) {
         try {

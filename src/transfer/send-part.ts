@@ -4,8 +4,8 @@ import { reasonIn } from '../http/range-answer.js';
 import { retryAfterMs } from '../http/retry-after.js';
 import type { Patience } from '../http/stall-watch.js';
 import type { HttpTarget, ObjectStore, PartDescription, Receipt, Upload } from '../storage/object-store.js';
+import type { GiveWay } from '../tasks/permits.js';
 import { openPartFiles } from './part-files.js';
-import type { GiveWay } from './permits.js';
 import { patienceOf, type RequestPolicy } from './policies.js';
 import { withStoreRetries } from './store-failure.js';
 

@@ -1,11 +1,11 @@
 import { PrefetchError } from '../core/errors.js';
-import { createPermits, type AskOptions, type Claimant } from './permits.js';
+import { createPermits, type AskOptions, type Claimant, type Release } from '../tasks/permits.js';
 import { sharedBuffer } from './worker-thread.js';
 
 /** Memory for one part. */
 export interface Slab {
   readonly bytes: Uint8Array;
-  /** Gives the memory back; it must not be touched any more. */
+  /** The memory must not be touched any more. */
   release(): void;
 }
 
@@ -18,8 +18,8 @@ export interface SlabPool {
   takeSlab(size: number, options: AskOptions): Promise<Slab>;
   /** Waits for memory of several parts at once: who holds some of them and waits for the rest may wait for ever. */
   takeSlabs(count: number, size: number, options: AskOptions): Promise<Slab[]>;
-  /** Waits for room for bytes that somebody else allocates; the result gives it back. */
-  reserve(size: number, options: AskOptions): Promise<() => void>;
+  /** Waits for room for bytes that somebody else allocates. */
+  reserve(size: number, options: AskOptions): Promise<Release>;
 }
 
 /** Permits come before bytes: where the budget is used up, nothing is read. `reserve` is as that of permits. */
@@ -35,7 +35,7 @@ export function createSlabPool(budgetBytes: number, shares: { readonly reserve?:
     while (keptBytes + liveBytes > budgetBytes) keptBytes -= kept.shift()?.length ?? keptBytes;
   }
 
-  async function permit(count: number, size: number, options: AskOptions): Promise<(() => void)[]> {
+  async function permit(count: number, size: number, options: AskOptions): Promise<Release[]> {
     const wanted = count * size;
     if (wanted > budgetBytes) {
       throw new PrefetchError(
@@ -46,18 +46,18 @@ export function createSlabPool(budgetBytes: number, shares: { readonly reserve?:
     }
     const permitted = await permits.acquireTogether(count, size, options);
     liveBytes += wanted;
-    return permitted.map((giveBack) => {
+    return permitted.map((release) => {
       let held = true;
       return () => {
         if (!held) return;
         held = false;
         liveBytes -= size;
-        giveBack();
+        release();
       };
     });
   }
 
-  function takeKept(size: number, giveBack: () => void): Slab {
+  function takeKept(size: number, release: Release): Slab {
     const position = kept.findIndex(({ length }) => length === size);
     const bytes = position < 0 ? sharedBuffer(size) : kept.splice(position, 1)[0];
     if (bytes === undefined) throw new PrefetchError('Internal', 'A kept slab is gone');
@@ -71,13 +71,13 @@ export function createSlabPool(budgetBytes: number, shares: { readonly reserve?:
         held = false;
         kept.push(bytes);
         keptBytes += size;
-        giveBack();
+        release();
       },
     };
   }
 
   async function takeSlabs(count: number, size: number, options: AskOptions): Promise<Slab[]> {
-    return (await permit(count, size, options)).map((giveBack) => takeKept(size, giveBack));
+    return (await permit(count, size, options)).map((release) => takeKept(size, release));
   }
 
   return {
@@ -89,9 +89,9 @@ export function createSlabPool(budgetBytes: number, shares: { readonly reserve?:
       return permits.peak;
     },
     async reserve(size, options) {
-      const [giveBack] = await permit(1, size, options);
+      const [release] = await permit(1, size, options);
       dropSlabs();
-      return giveBack ?? (() => undefined);
+      return release ?? (() => undefined);
     },
     async takeSlab(size, options) {
       const [slab] = await takeSlabs(1, size, options);

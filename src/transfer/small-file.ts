@@ -1,9 +1,10 @@
 import { PrefetchError } from '../core/errors.js';
 import type { ObjectInfo } from '../storage/object-store.js';
+import { withRetries } from '../tasks/retries.js';
 import { hashBytes } from './content-hash.js';
 import { digestMismatch } from './mismatch.js';
+import { waitBy } from './policies.js';
 import type { ProgressCounter } from './progress.js';
-import { withRetries } from './retries.js';
 import type { TransferContext, TransferRequest } from './transfer-context.js';
 
 /** Reads a file whole, checks it, and writes it with one request. */
@@ -12,19 +13,19 @@ export async function transferSmall(
   { source, store, key }: TransferRequest,
   { signal, progress }: { readonly signal: AbortSignal; readonly progress: ProgressCounter }
 ): Promise<ObjectInfo> {
-  const giveBackTurn = await context.wholeFiles.acquire(1, { signal });
+  const releaseTurn = await context.wholeFiles.acquire(1, { signal });
   try {
-    const giveBackMemory = await context.memory.reserve(source.size, { signal });
+    const releaseMemory = await context.memory.reserve(source.size, { signal });
     try {
       const bytes = await readChecked();
       const info = await store.put(key, bytes, { signal });
       progress.stored(bytes.length);
       return info;
     } finally {
-      giveBackMemory();
+      releaseMemory();
     }
   } finally {
-    giveBackTurn();
+    releaseTurn();
   }
 
   /** A wrong digest may be a broken node of the CDN: one more try, then it is what the Hub has. */
@@ -39,7 +40,7 @@ export async function transferSmall(
 
   async function readWhole(): Promise<Uint8Array> {
     if (source.size === 0) return new Uint8Array(0);
-    return withRetries(context.policies.get, { signal }, async () => {
+    return withRetries({ signal, waitMs: waitBy(context.policies.get) }, async () => {
       const bytes = await source.readWhole({ signal });
       progress.fetched(bytes.length);
       if (bytes.length === source.size) return bytes;

@@ -1,7 +1,8 @@
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { adviceOnRefusal, areCredentialsEnded } from '../storage/refusals.js';
-import { withRetries, type RetryOptions, type RetryPolicy } from './retries.js';
+import { withRetries, type RetryOptions } from '../tasks/retries.js';
+import { waitBy, type RetryPolicy } from './policies.js';
 
 /** An object whose bytes are asked for or sent. */
 export interface StoredObject {
@@ -16,11 +17,11 @@ export interface StoredObject {
 export async function withStoreRetries<T>(
   object: StoredObject,
   policy: RetryPolicy,
-  options: RetryOptions,
+  options: Pick<RetryOptions, 'signal' | 'giveWay'>,
   attempt: () => Promise<T>
 ): Promise<T> {
   try {
-    return await withRetries(policy, options, async () => {
+    return await withRetries({ ...options, waitMs: waitBy(policy) }, async () => {
       try {
         return await attempt();
       } catch (error) {

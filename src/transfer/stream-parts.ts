@@ -1,11 +1,11 @@
 import type { ObjectStore, PartDescription } from '../storage/object-store.js';
 import type { RangeSource } from '../hub/range-source.js';
+import { holdOne } from '../tasks/permits.js';
+import { runGroup, type TaskGroup } from '../tasks/task-group.js';
 import { createPartSink, type PartSink, type StreamedParts } from './part-sink.js';
-import { holdOne } from './permits.js';
 import type { ProgressCounter } from './progress.js';
 import type { ReadPart } from './read-part.js';
 import type { OpenUpload } from './take-up.js';
-import { runGroup, type TaskGroup } from './task-group.js';
 import type { TransferContext } from './transfer-context.js';
 
 /** The parts of one upload that are to be moved. */

@@ -1,7 +1,7 @@
 import type { ObjectStore } from '../storage/object-store.js';
 import type { RangeSource } from '../hub/range-source.js';
-import type { KeyTurns } from './key-turns.js';
-import type { Permits } from './permits.js';
+import type { KeyLock } from '../tasks/key-lock.js';
+import type { Permits } from '../tasks/permits.js';
 import type { Policies } from './policies.js';
 import type { SlabPool } from './slab-pool.js';
 
@@ -15,7 +15,11 @@ export interface TransferContext {
   readonly putLanes: Permits;
   /** Files that are moved whole at any time. */
   readonly wholeFiles: Permits;
-  readonly turns: KeyTurns;
+  /**
+   * One transfer at a time for each object. Runs with different IDs may bring the same Dir, and an attempt that was given up
+   * may still be at work: who comes second waits, and finds what the first one brought.
+   */
+  readonly keyLock: KeyLock;
   /** One part of a model is sharded at a time: it takes memory for all ranks at once. */
   readonly shardTurn: Permits;
 }

@@ -14,11 +14,11 @@ export async function transferFile(
 ): Promise<TransferResult> {
   const { signal } = options;
   signal.throwIfAborted();
-  const giveBack = await context.turns.take(`${request.store.root}${request.key}`, { signal });
+  const release = await context.keyLock.acquire(`${request.store.root}${request.key}`, { signal });
   try {
     return await transferInTurn(context, request, options);
   } finally {
-    giveBack();
+    release();
   }
 }
 

@@ -13,14 +13,14 @@ export interface WorkerThread {
 /** Threads that do the same work. */
 export interface ThreadPool {
   /** The thread that has the least to do. */
-  take(): ThreadLease;
+  acquire(): ThreadLease;
 }
 
-/** Something that a thread has to do, until it is given back. */
+/** Something that a thread has to do, until it is released. */
 export interface ThreadLease {
   readonly thread: WorkerThread;
-  /** @returns false where it was given back before */
-  readonly giveBack: () => boolean;
+  /** @returns false where it was released before */
+  readonly release: () => boolean;
 }
 
 /** A stretch of shared memory, as threads tell it each other. */
@@ -79,13 +79,13 @@ export function createThreadPool(code: string, { does, most }: Kind): ThreadPool
   }
 
   return {
-    take() {
+    acquire() {
       const member = leastBusy();
       member.leases++;
       let held = true;
       return {
         thread: member.thread,
-        giveBack: () => {
+        release: () => {
           if (!held) return false;
           held = false;
           member.leases--;

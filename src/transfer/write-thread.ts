@@ -7,8 +7,8 @@ import { asSharedBytes, createThreadPool } from './worker-thread.js';
  */
 export async function writeInThread(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {
   const shared = asSharedBytes(bytes);
-  const { thread, giveBack } = threads.take();
-  const failure = await thread.ask({ descriptor, position, ...shared }).finally(giveBack);
+  const { thread, release } = threads.acquire();
+  const failure = await thread.ask({ descriptor, position, ...shared }).finally(release);
   if (failure !== undefined) throw asSystemError(failure as SystemFailure);
 }
 

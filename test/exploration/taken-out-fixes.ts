@@ -114,8 +114,8 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     patches: [
       {
         file: 'src/activities/dir-objects.ts',
-        find: 'await forEachAtOnce(HEADS_AT_ONCE, changedFiles(objects, recorded), signal',
-        replace: 'await forEachAtOnce(HEADS_AT_ONCE, recorded.slice(recorded.length), signal',
+        find: 'await forEachAtOnce(changedFiles(objects, recorded), {',
+        replace: 'await forEachAtOnce(recorded.slice(recorded.length), {',
       },
     ],
     scenario: 'lists that are late',

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -126,6 +127,21 @@ test('two files of equal content at once share the folder and not the copy', asy
   ]);
   expect(asked.store.objects.get('dir/weights.bin')?.equals(bytes)).toBe(true);
   expect(asked.store.objects.get('dir/other.bin')?.equals(bytes)).toBe(true);
+});
+
+test('who waits for the copy of an equal file gives up at once when told to', async () => {
+  const bytes = bytesOf(size);
+  const held: ServerResponse[] = [];
+  const asked = await request(bytes, { intercept: (_, response) => held.push(response) > 0 });
+  const first = new AbortController();
+  const moving = failure(downloadAndUploadFile(asked, first));
+  await until(() => held.length === 1, 'a download that stands');
+  const second = new AbortController();
+  const waiting = failure(downloadAndUploadFile({ ...asked, key: 'dir/other.bin' }, second));
+  second.abort(new Error('enough'));
+  expect(await waiting).toMatchObject({ message: 'enough' });
+  first.abort(new Error('over'));
+  expect(await moving).toMatchObject({ message: 'over' });
 });
 
 test('a disk without room is named with what is needed and what is free', async () => {

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { createDrain } from '../../src/transfer/drain.js';
-import { createPermits } from '../../src/transfer/permits.js';
+import { createPermits } from '../../src/tasks/permits.js';
 
 test('a drain waits for what was given out, and gives nothing to whoever waits or asks later', async () => {
   const drain = createDrain();
   const permits = drain.closable(createPermits(1));
   const { signal } = new AbortController();
-  const giveBack = await permits.acquire(1, { signal });
+  const release = await permits.acquire(1, { signal });
   const stopped = new AbortController();
   const waiting = permits.acquire(1, { signal: stopped.signal });
   let landed = false;
@@ -14,7 +14,7 @@ test('a drain waits for what was given out, and gives nothing to whoever waits o
   const late = permits.acquire(1, { signal: stopped.signal });
   await new Promise((resolve) => setImmediate(resolve));
   expect(landed).toBe(false);
-  giveBack();
+  release();
   await drained;
   expect(permits.inUse).toBe(0);
   stopped.abort(new Error('handed over'));
@@ -26,8 +26,8 @@ test('what was read is still written while a drain waits', async () => {
   const drain = createDrain();
   const writing = drain.watched(createPermits(1));
   const drained = drain.begin();
-  const giveBack = await writing.acquire(1, { signal: new AbortController().signal });
-  giveBack();
+  const release = await writing.acquire(1, { signal: new AbortController().signal });
+  release();
   await drained;
   expect(writing.inUse).toBe(0);
 });

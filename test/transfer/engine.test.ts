@@ -34,6 +34,14 @@ describe('a file', () => {
     expect(request.store.objects.get(request.key)?.equals(bytes)).toBe(true);
   });
 
+  test('that many ask for at the same time is brought once', async () => {
+    const request = await setup.request(bytesOf(5 * partSize));
+    const engine = setup.engine();
+    const results = await Promise.all([1, 2, 3].map(() => engine.transferFile(request, live())));
+    expect(results.map(({ how }) => how).sort()).toEqual(['fetched', 'found', 'found']);
+    expect(request.source.starts).toHaveLength(5);
+  });
+
   test('that is there is read back and not fetched', async () => {
     for (const size of [0, 500, 3 * partSize]) {
       const bytes = bytesOf(size);

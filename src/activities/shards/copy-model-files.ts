@@ -5,12 +5,12 @@ import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-pl
 import type { RangeSource } from '../../hub/range-source.js';
 import { CONFIG_PATH, sideFiles } from '../../shard/checkpoint/model-files.js';
 import { untieEmbeddings } from '../../shard/checkpoint/untie-embeddings.js';
+import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import { hashBytes } from '../../transfer/content-hash.js';
 import { copyByDisk } from '../../shard/copy-by-disk.js';
 import { copyWithin } from '../../transfer/copy-within.js';
 import { openObject } from '../../transfer/read-object.js';
 import { hashObject } from '../../transfer/verify-object.js';
-import { forEachAtOnce } from '../for-each-at-once.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
   isPublished,
@@ -41,8 +41,8 @@ export async function copyModelFiles(
   if (before !== undefined && (await areThere(store, step, before, { signal }))) return result;
   if (before === undefined && (await isPublished(context, { signal }))) return result;
   const copied: CopiedFile[] = [];
-  await forEachAtOnce(FILES_AT_ONCE, files, signal, async (file, inner) => {
-    copied.push(await copyFile(needs, context, file, inner));
+  await forEachAtOnce(files, { limit: FILES_AT_ONCE, signal }, async (file, inner) => {
+    copied.push(await copyFile(needs, context, file, inner.signal));
     onProgress({ bytesDone: copied.reduce((sum, { size }) => sum + size, 0), current: file.path });
   });
   await writeShardRecord(store, step, records.modelFiles, { files: copied, checked: [] });

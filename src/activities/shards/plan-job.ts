@@ -10,8 +10,8 @@ import { sideFiles } from '../../shard/checkpoint/model-files.js';
 import { readCheckpoint, type Checkpoint, type CheckpointFile } from '../../shard/checkpoint/read-checkpoint.js';
 import { planShards, shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
 import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
+import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { forEachAtOnce } from '../for-each-at-once.js';
 import { encodeJson } from '../plan-objects.js';
 import { withdraw } from '../published-dir.js';
 import { chooseEngine, type EngineChoice } from './choose-engine.js';
@@ -218,8 +218,7 @@ async function giveUpUploads(
   const { multipart } = await store.capabilities({ signal });
   if (!multipart) return;
   const keys = layout.parts.flatMap(({ part }) => fileNames(layout, part)).map((path) => `${dirKey}${path}`);
-  await forEachAtOnce(UPLOADS_AT_ONCE, keys, signal, async (key, inner) => {
-    for (const upload of await store.findUploads(key, { signal: inner }))
-      await store.abortUpload(upload, { signal: inner });
+  await forEachAtOnce(keys, { limit: UPLOADS_AT_ONCE, signal }, async (key, inner) => {
+    for (const upload of await store.findUploads(key, inner)) await store.abortUpload(upload, inner);
   });
 }

@@ -6,8 +6,8 @@ import type { ManifestSharding } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-plan.js';
 import { partOf } from '../../shard/vllm/file-names.js';
 import { objectUrl } from '../../storage/store-url.js';
+import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { mapAtOnce } from '../for-each-at-once.js';
 import { changedFiles, listDirNow } from '../dir-objects.js';
 import { inspectDir } from '../inspect-dir.js';
 import { encodeJson } from '../plan-objects.js';
@@ -52,9 +52,9 @@ async function readAllRecords(context: StepContext, options: { readonly signal: 
   const { store, step, document } = context;
   const modelFiles = await readShardRecord(store, step, records.modelFiles, options);
   const written = await readWritten(context, options);
-  const files = [...document.source.weights.keys()];
-  const checks = await mapAtOnce(REQUESTS_AT_ONCE, files, options.signal, (file, signal) =>
-    readShardRecord(store, step, records.check(file), { signal })
+  const files = document.source.weights.keys();
+  const checks = await mapAtOnce(files, { limit: REQUESTS_AT_ONCE, ...options }, (file, inner) =>
+    readShardRecord(store, step, records.check(file), inner)
   );
   const done = [modelFiles, ...written, ...checks.filter((check) => isCheckOf(check, written))];
   const complete = done.filter((record) => record !== undefined);

@@ -1,7 +1,7 @@
 import type { Dir, ShardPlanSummary, ShardProgress, ShardStep } from '../../core/contract.js';
 import { isPrefetchError } from '../../core/errors.js';
+import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { forEachAtOnce } from '../for-each-at-once.js';
 import { checkShards } from './check-shards.js';
 import { copyModelFiles } from './copy-model-files.js';
 import { planJob } from './plan-job.js';
@@ -89,13 +89,13 @@ async function writeAndCheck(
   if (plan.engine === 'vllm') {
     await shardByVllm(dependencies, step, { signal, onProgress: writing(0) });
   } else {
-    await forEachAtOnce(PARTS_AT_ONCE, numbers(plan.parts), signal, async (number, inner) => {
-      await shardPart(dependencies, { ...step, number }, { signal: inner, onProgress: writing(number) });
+    await forEachAtOnce(numbers(plan.parts), { limit: PARTS_AT_ONCE, signal }, async (number, inner) => {
+      await shardPart(dependencies, { ...step, number }, { ...inner, onProgress: writing(number) });
     });
   }
   const checking = inPhase('check');
-  await forEachAtOnce(PARTS_AT_ONCE, numbers(plan.checks), signal, async (number, inner) => {
-    await checkShards(dependencies, { ...step, number }, { signal: inner, onProgress: checking(number) });
+  await forEachAtOnce(numbers(plan.checks), { limit: PARTS_AT_ONCE, signal }, async (number, inner) => {
+    await checkShards(dependencies, { ...step, number }, { ...inner, onProgress: checking(number) });
   });
 }
 

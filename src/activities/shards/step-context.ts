@@ -4,8 +4,8 @@ import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import { openRangeReader, type RangeReader } from '../../shard/native/source-files.js';
 import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
 import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
+import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { forEachAtOnce } from '../for-each-at-once.js';
 import { inspectDir } from '../inspect-dir.js';
 import { readManifest } from '../published-dir.js';
 import { loadShardPlan } from './shard-objects.js';
@@ -75,8 +75,8 @@ export async function openWeights(
   { signal }: { readonly signal: AbortSignal }
 ): Promise<RangeReader> {
   const { dirKey, weights } = document.source;
-  await forEachAtOnce(REQUESTS_AT_ONCE, weights, signal, async (file, inner) => {
-    refuseChanged(await source.head(`${dirKey}${file.path}`, { signal: inner }), file, `${source.root}${dirKey}`);
+  await forEachAtOnce(weights, { limit: REQUESTS_AT_ONCE, signal }, async (file, inner) => {
+    refuseChanged(await source.head(`${dirKey}${file.path}`, inner), file, `${source.root}${dirKey}`);
   });
   return openRangeReader(
     engine.context,

@@ -5,7 +5,7 @@ import type { RangeReader } from '../../shard/native/source-files.js';
 import type { PlannedPart, ShardPlan } from '../../shard/plan-shards.js';
 import { writePartByDisk } from '../../shard/native/write-part-by-disk.js';
 import type { ObjectStore } from '../../storage/object-store.js';
-import { mapAtOnce } from '../for-each-at-once.js';
+import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import { publishedShards } from './published-shards.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
@@ -39,7 +39,7 @@ export async function shardPart(
   if (before === undefined && (await isPublished(context, { signal }))) return { files: plan.ranks, bytes };
 
   // Two attempts of one step in one process, of which the server gave one up, must not write into the same uploads.
-  const giveBackTurn = await needs.engine.context.turns.take(`${store.root}${step.dirKey}${name}`, { signal });
+  const release = await needs.engine.context.keyLock.acquire(`${store.root}${step.dirKey}${name}`, { signal });
   try {
     const sources = await openWeights(needs, context, { signal });
     try {
@@ -48,7 +48,7 @@ export async function shardPart(
       await sources.close();
     }
   } finally {
-    giveBackTurn();
+    release();
   }
   return { files: plan.ranks, bytes };
 }
@@ -105,8 +105,8 @@ async function findThere(
   { files }: Pick<ShardRecord, 'files'>,
   { signal }: { readonly signal: AbortSignal }
 ): Promise<ShardRecord['files']> {
-  const found = await mapAtOnce(REQUESTS_AT_ONCE, files, signal, ({ path }, inner) =>
-    store.head(`${dirKey}${path}`, { signal: inner })
+  const found = await mapAtOnce(files, { limit: REQUESTS_AT_ONCE, signal }, ({ path }, inner) =>
+    store.head(`${dirKey}${path}`, inner)
   );
   return files.filter(({ size, etag }, index) => found[index]?.size === size && found[index].etag === etag);
 }

@@ -1,6 +1,6 @@
 import { PrefetchError } from '../../core/errors.js';
 import type { ShardRecord } from '../../core/schemas/shard-plan.js';
-import { mapAtOnce } from '../for-each-at-once.js';
+import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import { isUnchanged, listDirNow } from '../dir-objects.js';
 import { readShardRecord, records } from './shard-objects.js';
 import { REQUESTS_AT_ONCE, type StepContext } from './step-context.js';
@@ -18,8 +18,8 @@ export async function readWritten(
 ): Promise<Written> {
   if (document.engine === 'vllm') return [await readShardRecord(store, step, records.vllm, options)];
   const parts = layout?.parts ?? [];
-  const found = await mapAtOnce(REQUESTS_AT_ONCE, parts, options.signal, ({ part }, signal) =>
-    readShardRecord(store, step, records.part(part), { signal })
+  const found = await mapAtOnce(parts, { limit: REQUESTS_AT_ONCE, ...options }, ({ part }, inner) =>
+    readShardRecord(store, step, records.part(part), inner)
   );
   // A part whose ranks are not all there is not written yet.
   return found.map((record) => (record?.files.length === layout?.ranks ? record : undefined));

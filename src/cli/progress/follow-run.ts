@@ -3,6 +3,7 @@ import type { LiveProgress, PrefetchHandle } from '../../client.js';
 import type { Dir } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import type { CliContext } from '../context.js';
+import { unlessAborted } from '../../tasks/unless-aborted.js';
 import type { Session } from '../session/session.js';
 import { progressDisplay, type ProgressDisplay } from './displays.js';
 import { RateMeter } from './rate-meter.js';
@@ -70,10 +71,10 @@ async function pollProgress(
   show: (progress: LiveProgress) => void,
   { over, pollMs }: { readonly over: AbortSignal; readonly pollMs: number }
 ): Promise<void> {
-  const ended = aborted(over);
   while (!over.aborted) {
     const late = delay(LOOK_MS, undefined, { ref: false });
-    const progress = await Promise.race([askProgress(handle), ended, late]);
+    const asked = Promise.race([askProgress(handle), late]);
+    const progress = await unlessAborted(asked, { signal: over }).catch(() => undefined);
     if (progress !== undefined) show(progress);
     await delay(pollMs, undefined, { signal: over }).catch(() => undefined);
   }
@@ -88,18 +89,4 @@ async function showEnd(handle: PrefetchHandle, show: (progress: LiveProgress) =>
 /** A question that nobody answered is asked again; the result of the run is what counts. */
 async function askProgress(handle: PrefetchHandle): Promise<LiveProgress | undefined> {
   return handle.progress().catch(() => undefined);
-}
-
-async function aborted(signal: AbortSignal): Promise<undefined> {
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener(
-      'abort',
-      () => {
-        resolve();
-      },
-      { once: true }
-    );
-  });
-  return undefined;
 }

@@ -1,9 +1,9 @@
 import { PrefetchError } from '../../core/errors.js';
 import { MiB } from '../../core/units.js';
 import { headerByteLength, parseHeader, type SafetensorsHeader } from '../../safetensors/index.js';
+import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import { unsupported } from '../layout/unsupported.js';
 import { openRangeReader, type RangeReader } from '../native/source-files.js';
-import { eachAtOnce } from '../vllm/each-at-once.js';
 import type { Checkpoint, CheckpointFile, CheckpointPlace } from './read-checkpoint.js';
 
 /** A real header has kilobytes to a few megabytes; the format's limit of 100 MB would cost gigabytes to parse. */
@@ -24,14 +24,12 @@ export async function readHeaders(
   const objects = files.map(({ path, size }) => ({ key: `${dirKey}${path}`, size }));
   const reader = openRangeReader(context, store, objects);
   const limits = limitHeaders();
-  const headers: SafetensorsHeader[] = [];
   try {
-    await eachAtOnce([...files.entries()], { limit: FILES_AT_ONCE, signal }, async ([number, file], laneSignal) => {
-      const header = await readHeader({ reader, number, limits }, file, { signal: laneSignal });
+    return await mapAtOnce(files.entries(), { limit: FILES_AT_ONCE, signal }, async ([number, file], inner) => {
+      const header = await readHeader({ reader, number, limits }, file, inner);
       limits.addTensors(file, header.tensors.length);
-      headers[number] = header;
+      return { ...file, header };
     });
-    return files.map((file, number) => ({ ...file, header: headers[number] ?? noHeader(file) }));
   } finally {
     await reader.close();
   }
@@ -95,8 +93,4 @@ function limitHeaders(): HeaderLimits {
 
 function tooLarge(path: string, text: string): PrefetchError {
   return unsupported('header-too-large', `${text}, which no model needs`, { path });
-}
-
-function noHeader({ path }: CheckpointFile): never {
-  throw new PrefetchError('Internal', `${path} has no header`);
 }

@@ -1,5 +1,5 @@
 import { PrefetchError } from '../../core/errors.js';
-import { runGroup } from '../../transfer/task-group.js';
+import { runGroup } from '../../tasks/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { storedDtype } from '../layout/target-dtype.js';
 import type { SourceTensor } from '../layout/source-tensors.js';

@@ -1,4 +1,4 @@
-import { runGroup } from '../../transfer/task-group.js';
+import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ShardPlan } from '../plan-shards.js';
 import { storedDtype } from '../layout/target-dtype.js';
 import { castInPlace } from './cast.js';
@@ -25,15 +25,8 @@ export async function fillWindow(
   const { reads, fills, zeros } = planWindow(filling.plan, window, filling.scratch.size);
   for (const { slots, to, bytes } of fills) for (const slot of slots) slabs[slot]?.set(bytes, to);
   for (const { slot, to, length } of zeros) slabs[slot]?.fill(0, to, to + length);
-  if (reads.length === 0) return;
-  const queue = reads.values();
-  await runGroup(signal, (group) => {
-    for (let lane = 0; lane < Math.min(filling.scratch.count, reads.length); lane++) {
-      group.run(async () => {
-        for (const read of queue) await doRead(filling, read, { slabs, signal: group.signal });
-      });
-    }
-  });
+  const limit = Math.min(filling.scratch.count, reads.length);
+  await forEachAtOnce(reads, { limit, signal }, (read, inner) => doRead(filling, read, { slabs, ...inner }));
 }
 
 interface ReadOptions {

@@ -1,7 +1,7 @@
 import { MiB } from '../../core/units.js';
+import { runGroup } from '../../tasks/task-group.js';
 import { createThreadHash } from '../../transfer/hash-thread.js';
 import { createOrderedHash, type OrderedHash } from '../../transfer/ordered-hash.js';
-import { runGroup } from '../../transfer/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import type { ShardPlan } from '../plan-shards.js';
 import { sourceBlocks, type SourceBlock } from './source-blocks.js';

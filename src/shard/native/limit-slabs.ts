@@ -1,4 +1,4 @@
-import { createPermits } from '../../transfer/permits.js';
+import { createPermits } from '../../tasks/permits.js';
 import type { Slab, SlabPool } from '../../transfer/slab-pool.js';
 
 /** Slabs of a pool, never more than a limit at once. */
@@ -11,18 +11,18 @@ export function limitSlabs(pool: Pick<SlabPool, 'takeSlabs'>, most: number): Lim
   const permits = createPermits(most);
   return {
     async take(count, size, options) {
-      const giveBack = await permits.acquireTogether(count, 1, options);
+      const releases = await permits.acquireTogether(count, 1, options);
       try {
         const slabs = await pool.takeSlabs(count, size, options);
         return slabs.map((slab, index) => ({
           bytes: slab.bytes,
           release() {
             slab.release();
-            giveBack[index]?.();
+            releases[index]?.();
           },
         }));
       } catch (error) {
-        for (const give of giveBack) give();
+        for (const release of releases) release();
         throw error;
       }
     },

@@ -1,4 +1,4 @@
-import { createPermits } from '../../transfer/permits.js';
+import { createPermits } from '../../tasks/permits.js';
 
 /** Memory for reads that cannot go straight to their place. */
 export interface Scratch {
@@ -16,14 +16,14 @@ export function createScratch(count: number, size: number): Scratch {
     count,
     size,
     async use(options, work) {
-      const giveBack = await permits.acquire(1, options);
+      const release = await permits.acquire(1, options);
       // Its own allocation, so that it starts at an address that every element type can start at.
       const bytes = free.pop() ?? Buffer.allocUnsafeSlow(size);
       try {
         await work(bytes);
       } finally {
         free.push(bytes);
-        giveBack();
+        release();
       }
     },
   };

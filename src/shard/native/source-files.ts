@@ -40,7 +40,7 @@ export function openRangeReader(
     },
     async read(file, { begin, end }, into, { signal }) {
       if (begin === end) return;
-      const giveBack = await getLanes.acquire(1, { signal });
+      const release = await getLanes.acquire(1, { signal });
       try {
         await openOnce(file).read({ start: begin, end }, into.subarray(0, end - begin), {
           signal,
@@ -48,7 +48,7 @@ export function openRangeReader(
         });
         bytesRead += end - begin;
       } finally {
-        giveBack();
+        release();
       }
     },
     async close() {

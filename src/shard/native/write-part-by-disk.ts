@@ -3,8 +3,8 @@ import { pathToFileURL } from 'node:url';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { openStore } from '../../storage/open-store.js';
+import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import type { TransferEngine } from '../../transfer/engine.js';
-import { runGroup } from '../../transfer/task-group.js';
 import { uploadFile } from '../../transfer/upload-file.js';
 import type { PlannedPart } from '../plan-shards.js';
 import { holdScratch, LEFT_BEHIND_MS, sweepScratch } from '../vllm/scratch.js';
@@ -65,19 +65,12 @@ async function sendAll(
   { files, folder }: { readonly files: readonly WrittenFile[]; readonly folder: string },
   { signal, onStored }: PartOptions
 ): Promise<WrittenFile[]> {
-  const etags = new Map<string, string>();
-  const queue = files.values();
-  await runGroup(signal, (group) => {
-    const send = async (): Promise<void> => {
-      for (const { path, size, sha256: hex } of queue) {
-        const file = { path: join(folder, path), name: path, size, digest: { algorithm: 'sha256', hex } } as const;
-        const place = { store, key: `${dirKey}${path}`, engine, ...(published === undefined ? {} : { published }) };
-        const upload = { ...file, ...place, trust: 'verify-existing' } as const;
-        etags.set(path, (await uploadFile(upload, { signal: group.signal })).etag);
-        onStored(size);
-      }
-    };
-    for (let lane = 0; lane < engine.context.lanes; lane++) group.run(send);
+  return mapAtOnce(files, { limit: engine.context.lanes, signal }, async (written, inner) => {
+    const { path, size, sha256: hex } = written;
+    const file = { path: join(folder, path), name: path, size, digest: { algorithm: 'sha256', hex } } as const;
+    const place = { store, key: `${dirKey}${path}`, engine, ...(published === undefined ? {} : { published }) };
+    const { etag } = await uploadFile({ ...file, ...place, trust: 'verify-existing' }, inner);
+    onStored(size);
+    return { ...written, etag };
   });
-  return files.map((file) => ({ ...file, etag: etags.get(file.path) ?? '' }));
 }

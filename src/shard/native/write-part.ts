@@ -1,9 +1,10 @@
 import type { ObjectStore, PartDescription } from '../../storage/object-store.js';
+import { forEachAtOnce, mapAtOnce } from '../../tasks/for-each-at-once.js';
+import { runGroup, type TaskGroup } from '../../tasks/task-group.js';
 import { finalise, type FullUpload, type PublishedBytes } from '../../transfer/finalise.js';
 import { createPartSink, type PartSink, type StreamedParts } from '../../transfer/part-sink.js';
 import { planParts } from '../../transfer/part-plan.js';
 import { startUpload, takeUpUpload, type OpenUpload } from '../../transfer/take-up.js';
-import { runGroup, type TaskGroup } from '../../transfer/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { shardFileName, type PlannedPart, type ShardPlan } from '../plan-shards.js';
 import { fillWindow, type Filling } from './fill-window.js';
@@ -85,20 +86,14 @@ async function finaliseAll(
   { signal, onFinished }: PartOptions
 ): Promise<ReadonlyMap<string, WrittenFile>> {
   const files = new Map(finished.map((file) => [file.path, file]));
-  const queue = completions.values();
   let noted = Promise.resolve();
-  await runGroup(signal, (group) => {
-    const complete = async (): Promise<void> => {
-      for (const completion of queue) {
-        const { path, size } = completion.source;
-        const { info, hex: sha256 } = await finalise(completion, { signal: group.signal, policies });
-        files.set(path, { path, size, sha256, etag: info.etag });
-        // One note after the other, so that none is replaced by an older one.
-        noted = noted.then(() => onFinished?.([...files.values()]));
-        await noted;
-      }
-    };
-    for (let lane = 0; lane < lanes; lane++) group.run(complete);
+  await forEachAtOnce(completions, { limit: lanes, signal }, async (completion, inner) => {
+    const { path, size } = completion.source;
+    const { info, hex: sha256 } = await finalise(completion, { ...inner, policies });
+    files.set(path, { path, size, sha256, etag: info.etag });
+    // One note after the other, so that none is replaced by an older one.
+    noted = noted.then(() => onFinished?.([...files.values()]));
+    await noted;
   });
   return files;
 }
@@ -117,17 +112,15 @@ function openUploads(
   const there = new Set(finished.map(({ path }) => path));
   const ranks = Array.from({ length: plan.ranks }, (_, rank) => ({ rank, path: shardFileName(plan, rank, part.part) }));
   const missing = ranks.filter(({ path }) => !there.has(path));
-  return Promise.all(
-    missing.map(async ({ rank, path }) => {
-      const { partSize } = memory;
-      // All ranks are filled window by window, so that their parts have one size.
-      const accepts = (found: number): boolean => found === partSize;
-      const upload = { store, key: `${dirKey}${path}`, size: part.size, partSize, accepts };
-      // Only bytes that were all seen may take the place of others.
-      const mayTakeUp = resume && (await store.head(upload.key, { signal })) === undefined;
-      return { rank, path, open: await (mayTakeUp ? takeUpUpload : startUpload)(upload, { signal }) };
-    })
-  );
+  return mapAtOnce(missing, { limit: missing.length, signal }, async ({ rank, path }, inner) => {
+    const { partSize } = memory;
+    // All ranks are filled window by window, so that their parts have one size.
+    const accepts = (found: number): boolean => found === partSize;
+    const upload = { store, key: `${dirKey}${path}`, size: part.size, partSize, accepts };
+    // Only bytes that were all seen may take the place of others.
+    const mayTakeUp = resume && (await store.head(upload.key, inner)) === undefined;
+    return { rank, path, open: await (mayTakeUp ? takeUpUpload : startUpload)(upload, inner) };
+  });
 }
 
 interface Streaming extends PartOptions {
@@ -140,9 +133,9 @@ interface Streaming extends PartOptions {
 async function streamAll(writing: PartWriting, part: PlannedPart, streaming: Streaming): Promise<StreamedParts[]> {
   const { context, plan, sources } = writing;
   const { memory, signal } = streaming;
-  const giveBackTurn = await context.shardTurn.acquire(1, { signal });
+  const releaseTurn = await context.shardTurn.acquire(1, { signal });
   try {
-    const giveBackScratch = await context.memory.reserve(memory.scratchCount * memory.readBytes, { signal });
+    const releaseScratch = await context.memory.reserve(memory.scratchCount * memory.readBytes, { signal });
     try {
       const scratch = createScratch(memory.scratchCount, memory.readBytes);
       const filling: Filling = { plan, sources, scratch, cutRows: new Map() };
@@ -153,10 +146,10 @@ async function streamAll(writing: PartWriting, part: PlannedPart, streaming: Str
       }
       return streamed;
     } finally {
-      giveBackScratch();
+      releaseScratch();
     }
   } finally {
-    giveBackTurn();
+    releaseTurn();
   }
 }
 

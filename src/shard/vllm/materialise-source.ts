@@ -4,10 +4,10 @@ import type { Digest } from '../../core/digest.js';
 import { checkRepoPath } from '../../core/repo-path.js';
 import { withFileErrors } from '../../storage/local/file-errors.js';
 import type { ObjectStore } from '../../storage/object-store.js';
+import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import { downloadFile } from '../../transfer/download-file.js';
 import type { TransferEngine } from '../../transfer/engine.js';
 import { hashFile, hashObject } from '../../transfer/verify-object.js';
-import { eachAtOnce } from './each-at-once.js';
 import type { SourceFile, VllmOptions } from './job.js';
 import { linkOrCopy } from './link-or-copy.js';
 import { asDirFailure, notIntact, openStoredSource } from './stored-source.js';
@@ -38,9 +38,9 @@ export async function materialiseSource(
     done.set(path, bytes);
     onProgress({ phase: 'materialise', bytesDone: [...done.values()].reduce((a, b) => a + b, 0), totalBytes });
   };
-  await eachAtOnce(files, { limit: FILES_AT_ONCE, signal }, async (file, laneSignal) => {
+  await forEachAtOnce(files, { limit: FILES_AT_ONCE, signal }, async (file, inner) => {
     await bring(source, file, {
-      signal: laneSignal,
+      ...inner,
       onBytes: (bytes) => {
         onBytes(file.path, Math.min(bytes, file.size));
       },

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { unlessAborted } from '../../tasks/unless-aborted.js';
 import type { DriverDone, DriverEvent } from './driver-events.js';
 import { driverFailure, endedEarly, fellSilent, notStarted } from './driver-failures.js';
 import { endGroup } from './end-group.js';
@@ -88,9 +89,12 @@ export async function runDriver(
   try {
     // The input stays open: when this process dies, in whatever way, the driver sees it end.
     child.stdin.write(`${JSON.stringify(job.request)}\n`);
-    await Promise.race([exited, aborted(signal), aborted(heard.signal), aborted(news.signal)]);
+    await settled(unlessAborted(exited, { signal: AbortSignal.any([signal, heard.signal, news.signal]) }));
     // One that is done gets time to put its things away.
-    if (done !== undefined) await Promise.race([exited, aborted(signal), delay(graceMs, undefined, { ref: false })]);
+    if (done !== undefined) {
+      const ended = Promise.race([exited, delay(graceMs, undefined, { ref: false })]);
+      await settled(unlessAborted(ended, { signal }));
+    }
   } finally {
     news.stop();
     await endGroup(pid, graceMs);
@@ -124,19 +128,6 @@ async function start(job: DriverJob): Promise<{ readonly child: Child; readonly 
   } catch (error) {
     throw notStarted(error, job);
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener(
-      'abort',
-      () => {
-        resolve();
-      },
-      { once: true }
-    );
-  });
 }
 
 /** The end of something, good or bad. */

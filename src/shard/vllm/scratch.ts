@@ -3,7 +3,8 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { withFileErrors } from '../../storage/local/file-errors.js';
-import { createKeyTurns } from '../../transfer/key-turns.js';
+import { createKeyLock } from '../../tasks/key-lock.js';
+import type { Release } from '../../tasks/permits.js';
 import { claimFolder, lastClaimed, type FolderClaim } from './folder-claim.js';
 
 /** A folder on this machine for one job, and for nobody else meanwhile. */
@@ -28,7 +29,7 @@ const OUTPUT_PREFIX = 'output-';
 const REMOVED_PREFIX = 'removed-';
 
 // An attempt that was given up may still be ending in this process: the next one waits for it.
-const turns = createKeyTurns();
+const folders = createKeyLock();
 
 /** Takes the folder of a plan, with what a killed process left there; `InsufficientResources` while a live one has it. */
 export async function holdScratch(
@@ -57,7 +58,8 @@ export async function sweepScratch(
   }
   for (const folder of names.filter((name) => name.startsWith(PREFIX)).map((name) => join(scratchFolder, name))) {
     signal.throwIfAborted();
-    if (users.has(folder) || Date.now() - (await lastClaimed(folder)) < olderThanMs) continue;
+    // Nobody waits for a folder only to sweep it.
+    if (folders.isTaken(folder) || Date.now() - (await lastClaimed(folder)) < olderThanMs) continue;
     try {
       await (await holdFolder(folder, { signal })).release();
     } catch (error) {
@@ -67,12 +69,8 @@ export async function sweepScratch(
   }
 }
 
-/** Jobs of this process by folder, those that wait too: nobody waits for his turn only to sweep. */
-const users = new Map<string, number>();
-
 async function holdFolder(folder: string, { signal }: { readonly signal: AbortSignal }): Promise<Scratch> {
-  users.set(folder, (users.get(folder) ?? 0) + 1);
-  let giveBack: (() => void) | undefined;
+  let unlock: Release | undefined;
   let claim: FolderClaim | undefined;
   let held = true;
   const release = async () => {
@@ -80,11 +78,10 @@ async function holdFolder(folder: string, { signal }: { readonly signal: AbortSi
     held = false;
     claim?.stop();
     if (claim !== undefined) await remove(folder);
-    giveBack?.();
-    leave(folder);
+    unlock?.();
   };
   try {
-    giveBack = await turns.take(folder, { signal });
+    unlock = await folders.acquire(folder, { signal });
     claim = await claimFolder(folder);
     const scratch = { folder, source: join(folder, 'source'), output: join(folder, `${OUTPUT_PREFIX}${randomUUID()}`) };
     await prepare(scratch);
@@ -111,12 +108,6 @@ async function remove(folder: string): Promise<void> {
 /** As far as it can: another process may be at it too. */
 async function removeAll(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined);
-}
-
-function leave(folder: string): void {
-  const left = (users.get(folder) ?? 1) - 1;
-  if (left === 0) users.delete(folder);
-  else users.set(folder, left);
 }
 
 async function prepare({ folder, source, output }: Pick<Scratch, 'folder' | 'source' | 'output'>): Promise<void> {

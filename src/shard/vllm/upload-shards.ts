@@ -1,10 +1,10 @@
 import type { ObjectStore } from '../../storage/object-store.js';
+import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import type { TransferEngine } from '../../transfer/engine.js';
 import type { PublishedBytes } from '../../transfer/finalise.js';
 import { uploadFile } from '../../transfer/upload-file.js';
 import { hashFile } from '../../transfer/verify-object.js';
 import type { ShardFile } from './check-shards.js';
-import { eachAtOnce } from './each-at-once.js';
 import type { ShardedFile, VllmOptions } from './job.js';
 
 const FILES_AT_ONCE = 4;
@@ -25,18 +25,15 @@ export async function uploadShards(
 ): Promise<ShardedFile[]> {
   const totalBytes = files.reduce((total, { size }) => total + size, 0);
   const done = new Map<string, number>();
-  const uploaded = new Map<string, ShardedFile>();
-  await eachAtOnce(files, { limit: FILES_AT_ONCE, signal }, async (file, laneSignal) => {
-    const result = await uploadShard(file, target, {
-      signal: laneSignal,
+  return mapAtOnce(files, { limit: FILES_AT_ONCE, signal }, (file, inner) =>
+    uploadShard(file, target, {
+      ...inner,
       onProgress: (bytes) => {
         done.set(file.name, bytes);
         onProgress({ phase: 'upload', bytesDone: [...done.values()].reduce((a, b) => a + b, 0), totalBytes });
       },
-    });
-    uploaded.set(file.name, result);
-  });
-  return files.flatMap(({ name }) => uploaded.get(name) ?? []);
+    })
+  );
 }
 
 async function uploadShard(

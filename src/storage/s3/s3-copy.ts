@@ -2,6 +2,7 @@ import { CopyObjectCommand, UploadPartCopyCommand } from '@aws-sdk/client-s3';
 
 import { PrefetchError, isPrefetchError } from '../../core/errors.js';
 import { GiB, MiB } from '../../core/units.js';
+import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ObjectInfo, Receipt, RequestOptions } from '../object-store.js';
 import { encodeKey } from '../store-url.js';
 import { refuseIfThere, sendComplete } from './s3-complete.js';
@@ -100,7 +101,11 @@ async function copyInParts(connection: S3Connection, copy: CopyInParts, options:
   const { target, source, ifAbsent: ifNoneMatch } = copy;
   const id = await createUpload(connection, { fullKey: target, checksum: false }, options);
   try {
-    const parts = await copyParts(connection, { ...copy, id }, options);
+    const count = Math.ceil(source.size / copy.partSize);
+    const partNumbers = Array.from({ length: count }, (_, index) => index + 1);
+    const parts = await mapAtOnce(partNumbers, { limit: PARTS_AT_ONCE, ...options }, (partNumber, inner) =>
+      copyPart(connection, { ...copy, id, partNumber }, inner)
+    );
     const complete = { fullKey: target, id, parts, size: source.size, checksum: false, ifNoneMatch };
     return await sendComplete(connection, complete, options);
   } catch (error) {
@@ -108,33 +113,6 @@ async function copyInParts(connection: S3Connection, copy: CopyInParts, options:
     await abortUpload(connection, { fullKey: target, id }, {}).catch(() => undefined);
     throw error;
   }
-}
-
-/** The first failure stops the others, which are waited for. */
-async function copyParts(
-  connection: S3Connection,
-  copy: CopyInParts & { readonly id: string },
-  { signal }: RequestOptions
-): Promise<Receipt[]> {
-  const count = Math.ceil(copy.source.size / copy.partSize);
-  const failed = new AbortController();
-  const both = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-  const receipts: Receipt[] = [];
-  let next = 1;
-  const lane = async (): Promise<void> => {
-    for (let partNumber = next++; partNumber <= count; partNumber = next++) {
-      receipts.push(await copyPart(connection, { ...copy, partNumber }, { signal: both }));
-    }
-  };
-  const lanes = Array.from({ length: Math.min(PARTS_AT_ONCE, count) }, () =>
-    lane().catch((error: unknown) => {
-      failed.abort(error);
-      throw error;
-    })
-  );
-  await Promise.allSettled(lanes);
-  if (failed.signal.aborted) throw failed.signal.reason;
-  return receipts.sort((a, b) => a.partNumber - b.partNumber);
 }
 
 async function copyPart(

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 
-import { isPrefetchError, type PrefetchError } from '../../core/errors.js';
+import { isPrefetchError } from '../../core/errors.js';
 import { putBytes } from '../../http/put-bytes.js';
+import { withRetries } from '../../tasks/retries.js';
 import type { PutOptions } from '../object-store.js';
 import { areCredentialsEnded } from '../refusals.js';
 import { contextOf, type S3Connection } from './s3-connection.js';
@@ -31,15 +31,16 @@ export async function putObject(
   options: PutOptions = {}
 ): Promise<string> {
   const headers = headersOf(put, options.contentType);
-  for (let tries = 1; ; tries++) {
+  return withRetries({ signal: options.signal, waitMs }, async () => {
     try {
       return await putOnce(place, { ...put, headers }, options.signal);
     } catch (error) {
-      if (!isPrefetchError(error, 'StoreUnavailable') || tries === TRIES) throw error;
-      if (areCredentialsEnded(error.details['reason'])) await renewCredentials(place.connection);
-      await delay(delayMs(error, tries), undefined, options.signal === undefined ? {} : { signal: options.signal });
+      if (isPrefetchError(error) && areCredentialsEnded(error.details['reason'])) {
+        await renewCredentials(place.connection);
+      }
+      throw error;
     }
-  }
+  });
 }
 
 async function putOnce(
@@ -68,7 +69,8 @@ function headersOf(put: S3Put, contentType = 'application/octet-stream'): Record
   };
 }
 
-function delayMs(error: PrefetchError, tries: number): number {
-  const own = FIRST_DELAY_MS * 2 ** tries;
+function waitMs(error: unknown, failures: number): number | undefined {
+  if (!isPrefetchError(error, 'StoreUnavailable') || failures === TRIES) return undefined;
+  const own = FIRST_DELAY_MS * 2 ** failures;
   return Math.min(error.retryAfterMs ?? own * (0.5 + Math.random()), 20_000);
 }

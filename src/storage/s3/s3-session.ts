@@ -1,3 +1,4 @@
+import { unlessAborted } from '../../tasks/unless-aborted.js';
 import type { RequestOptions } from '../object-store.js';
 import type { S3Options } from '../open-store.js';
 import { connectS3, type S3Connection } from './s3-connection.js';
@@ -25,7 +26,7 @@ export async function openSession(
   return {
     connection,
     sign,
-    profile: ({ signal } = {}) => untilAborted(profileOf(connection, sign), signal),
+    profile: (options = {}) => unlessAborted(profileOf(connection, sign), options),
   };
 }
 
@@ -38,22 +39,4 @@ function profileOf(connection: S3Connection, sign: Signer): Promise<S3Profile> {
   profiles.set(name, asked);
   asked.catch(() => profiles.delete(name));
   return asked;
-}
-
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  signal.throwIfAborted();
-  const ended = new AbortController();
-  const aborted = new Promise<never>((_resolve, reject) => {
-    const onAbort = (): void => {
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an abort is its caller's
-      reject(signal.reason);
-    };
-    signal.addEventListener('abort', onAbort, { once: true, signal: ended.signal });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    ended.abort();
-  }
 }

@@ -24,13 +24,13 @@ test('what was read and waits to be stored fills no more memory than the windows
   const { partSize, ranksAtOnce, windowsAtOnce, readBytes, scratchCount } = divided;
   expect(size).toBeGreaterThan(2 * partSize * windowsAtOnce);
   // Nothing is stored before all is read that there is room for.
-  const giveBack = await putLanes.acquire(4, { signal: live });
+  const release = await putLanes.acquire(4, { signal: live });
   const written = setup.write(plan);
   const most = partSize * ranksAtOnce * windowsAtOnce + readBytes * scratchCount;
   await vi.waitFor(() => {
     expect(memory.inUseBytes).toBe(most);
   });
-  giveBack();
+  release();
   await written;
   expect(memory.peakBytes).toBe(most);
 });

@@ -84,7 +84,7 @@ describe('memory', () => {
     try {
       const plan = setup.plan({ ranks: 2 });
       const { context } = setup.engine;
-      const giveBack = await context.memory.reserve(90_000, live());
+      const release = await context.memory.reserve(90_000, live());
       const sources = setup.sources();
       const writing = { context, plan, sources, store: setup.store, dirKey: OUT, resume: true };
       const [part] = plan.parts;
@@ -95,7 +95,7 @@ describe('memory', () => {
       abort.abort(new Error('enough'));
       expect(await first).toMatchObject({ message: 'enough' });
       expect(sources.bytesRead).toBe(0);
-      giveBack();
+      release();
       expect(await second).toHaveLength(2);
     } finally {
       closeIdleSockets();

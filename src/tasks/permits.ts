@@ -10,14 +10,23 @@ export interface AskOptions {
   readonly claimant?: Claimant;
 }
 
+/** Releases what was acquired, once. */
+export type Release = () => void;
+
 /** A bounded amount of something, shared out fairly. */
 export interface Permits {
   readonly inUse: number;
+  /** Waits for an amount. */
+  acquire(amount: number, options: AskOptions): Promise<Release>;
+}
+
+/** Permits as their owner has them. */
+export interface PermitPool extends Permits {
   readonly peak: number;
-  /** Waits for an amount; the result gives it back, once. */
-  acquire(amount: number, options: AskOptions): Promise<() => void>;
-  /** Waits until so many of an amount can be had at once; each result gives one of them back. */
-  acquireTogether(count: number, amount: number, options: AskOptions): Promise<(() => void)[]>;
+  /** Waits until so many of an amount can be had at once, each to be released by itself. */
+  acquireTogether(count: number, amount: number, options: AskOptions): Promise<Release[]>;
+  /** There are so many from now on. Where that is less than is held, nobody gets any until enough is released. */
+  resize(total: number): void;
 }
 
 interface Request {
@@ -30,11 +39,12 @@ interface Request {
  * The model that holds the least comes first, in it the file that holds the least, of equals the one that asked first.
  * So one model alone may use all, and two come to share evenly as permits come back. Whoever holds nothing is served in
  * the order of asking: a big request is never starved by small ones. `reserve` is for those alone, so that a newcomer
- * need not wait for a model that gives nothing back.
+ * need not wait for a model that gives nothing back. A request for more than there is has its turn when nothing is held.
  */
-export function createPermits(total: number, { reserve = 0 }: { readonly reserve?: number } = {}): Permits {
+export function createPermits(total: number, { reserve = 0 }: { readonly reserve?: number } = {}): PermitPool {
   const queue: Request[] = [];
   const held = holdings();
+  let limit = total;
   let inUse = 0;
   let peak = 0;
 
@@ -43,8 +53,8 @@ export function createPermits(total: number, { reserve = 0 }: { readonly reserve
       const position = held.neediest(queue);
       const next = queue[position];
       if (next === undefined) return;
-      const room = total - (held.byModel(next.claimant) > 0 ? reserve : 0);
-      if (inUse + next.amount > room) return;
+      const room = limit - (held.byModel(next.claimant) > 0 ? reserve : 0);
+      if (inUse > 0 && inUse + next.amount > room) return;
       queue.splice(position, 1);
       inUse += next.amount;
       held.add(next.claimant, next.amount);
@@ -53,7 +63,7 @@ export function createPermits(total: number, { reserve = 0 }: { readonly reserve
     }
   }
 
-  function giveBack(amount: number, claimant: Claimant | undefined): () => void {
+  function releaseOf(amount: number, claimant: Claimant | undefined): Release {
     let holds = true;
     return () => {
       if (!holds) return;
@@ -64,9 +74,9 @@ export function createPermits(total: number, { reserve = 0 }: { readonly reserve
     };
   }
 
-  function acquireTogether(count: number, amount: number, { signal, claimant }: AskOptions): Promise<(() => void)[]> {
-    signal.throwIfAborted();
+  function ask<T>(amount: number, { signal, claimant }: AskOptions, granted: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
       const onAbort = (): void => {
         queue.splice(queue.indexOf(request), 1);
         // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an abort is its caller's
@@ -75,11 +85,11 @@ export function createPermits(total: number, { reserve = 0 }: { readonly reserve
         serve();
       };
       const request: Request = {
-        amount: count * amount,
+        amount,
         claimant,
         grant: () => {
           signal.removeEventListener('abort', onAbort);
-          resolve(Array.from({ length: count }, () => giveBack(amount, claimant)));
+          resolve(granted());
         },
       };
       signal.addEventListener('abort', onAbort, { once: true });
@@ -95,11 +105,13 @@ export function createPermits(total: number, { reserve = 0 }: { readonly reserve
     get peak() {
       return peak;
     },
-    async acquire(amount, options) {
-      const [release] = await acquireTogether(1, amount, options);
-      return release ?? (() => undefined);
+    acquire: (amount, options) => ask(amount, options, () => releaseOf(amount, options.claimant)),
+    acquireTogether: (count, amount, options) =>
+      ask(count * amount, options, () => Array.from({ length: count }, () => releaseOf(amount, options.claimant))),
+    resize(to) {
+      limit = to;
+      serve();
     },
-    acquireTogether,
   };
 }
 
@@ -109,11 +121,7 @@ export function permitsOf(permits: Permits, claimant: Claimant): Permits {
     get inUse() {
       return permits.inUse;
     },
-    get peak() {
-      return permits.peak;
-    },
     acquire: (amount, { signal }) => permits.acquire(amount, { signal, claimant }),
-    acquireTogether: (count, amount, { signal }) => permits.acquireTogether(count, amount, { signal, claimant }),
   };
 }
 
@@ -126,15 +134,15 @@ export async function holdOne<T>(
   options: AskOptions,
   use: (giveWay: GiveWay) => Promise<T>
 ): Promise<T> {
-  let giveBack = await permits.acquire(1, options);
+  let release = await permits.acquire(1, options);
   try {
     return await use(async (wait) => {
-      giveBack();
+      release();
       await wait();
-      giveBack = await permits.acquire(1, options);
+      release = await permits.acquire(1, options);
     });
   } finally {
-    giveBack();
+    release();
   }
 }
 
