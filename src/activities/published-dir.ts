@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { isPrefetchError, PrefetchError, rewrap } from '../core/errors.js';
 import { manifestKey } from '../core/layout.js';
 import { readManifestValue } from '../core/schemas/read-manifest.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
@@ -30,12 +30,10 @@ export async function readManifest(
 /** For those who only look at a Dir: what cannot be read is not intact. */
 export function asNotIntact(error: unknown): never {
   if (!isPrefetchError(error, 'ManifestUnreadable')) throw error;
-  const text = `There is no manifest that can be read, but a manifest that this version cannot read: ${withoutCode(error)}`;
-  throw new PrefetchError('DirNotIntact', text, { details: error.details });
-}
-
-function withoutCode({ code, message }: PrefetchError): string {
-  return message.slice(`${code}: `.length);
+  throw rewrap(error, {
+    code: 'DirNotIntact',
+    text: `There is no manifest that can be read, but a manifest that this version cannot read: ${error.text}`,
+  });
 }
 
 function unreadable(

@@ -164,7 +164,7 @@ async function lookAtHeader(
     return undefined;
   } catch (error) {
     if (!isPrefetchError(error, 'InvalidSafetensors')) throw error;
-    return error.message.replace(/^InvalidSafetensors: /, '');
+    return error.text;
   }
 }
 

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { withTrailingSlash } from '../core/identity.js';
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { isPrefetchError, PrefetchError, rewrap } from '../core/errors.js';
 import { parseStoreUrl } from '../storage/store-url.js';
 
 /** The URL of a folder that an argument names: a URL of a store, or a path on this machine. */
@@ -13,7 +13,7 @@ export function readDirUrl(argument: string, value: string): string {
     parseStoreUrl(url);
   } catch (error) {
     if (!isPrefetchError(error)) throw error;
-    throw new PrefetchError('InvalidInput', error.message.replace(error.code, argument));
+    throw rewrap(error, { code: 'InvalidInput', text: `${argument}: ${error.text}` });
   }
   return withTrailingSlash(url);
 }

@@ -1,5 +1,5 @@
 import { storeRoot } from '../config/environment.js';
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { isPrefetchError, rewrap } from '../core/errors.js';
 import { parseStoreUrl } from '../storage/store-url.js';
 
 /** The root that a flag names; fails before anything starts when it is out of shape or no backend knows its scheme. */
@@ -9,7 +9,7 @@ export function readStoreFlag(flag: string, value: string): string {
     parseStoreUrl(root);
   } catch (error) {
     if (!isPrefetchError(error, 'InvalidInput')) throw error;
-    throw new PrefetchError('InvalidInput', error.message.replace('InvalidInput', flag));
+    throw rewrap(error, { text: `${flag}: ${error.text}` });
   }
   return root;
 }

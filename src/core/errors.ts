@@ -74,22 +74,23 @@ export interface PrefetchErrorOptions {
 }
 
 /**
- * The one error class of this package. `message` starts with the code, so that it stays in every log and history.
+ * The one error class of this package. `message` is `Code: text`, so that the code stays in every log and history.
  * It has no control characters but line breaks: names of tensors and the like stand in it, and go to terminals.
- * Neither `message` nor `details` hold a token or a signed query: text of others may stand in them, so both are cleaned.
+ * Neither `text` nor `details` hold a token or a signed query: text of others may stand in them, so both are cleaned.
  */
 export class PrefetchError extends Error {
   override readonly name = 'PrefetchError';
   readonly code: ErrorCode;
+  /** What people read, without the code. */
+  readonly text: string;
   readonly details: ErrorDetails;
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, text: string, options: PrefetchErrorOptions = {}) {
-    super(
-      `${code}: ${withoutSecrets(withoutControls(text))}`,
-      options.cause === undefined ? undefined : { cause: options.cause }
-    );
+    const clean = withoutSecrets(withoutControls(text));
+    super(`${code}: ${clean}`, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
+    this.text = clean;
     this.details = cleanDetails(options.details ?? {});
     this.retryAfterMs = options.retryAfterMs;
   }
@@ -97,6 +98,23 @@ export class PrefetchError extends Error {
   get permanent(): boolean {
     return definitions[this.code].permanent;
   }
+}
+
+/** A failure in other words, or under another code: its details and how long to wait stay, and it becomes the cause. */
+export function rewrap(
+  error: PrefetchError,
+  {
+    code = error.code,
+    text,
+    details,
+  }: { readonly code?: ErrorCode; readonly text: string; readonly details?: ErrorDetails }
+): PrefetchError {
+  const { retryAfterMs } = error;
+  return new PrefetchError(code, text, {
+    details: { ...error.details, ...details },
+    cause: error,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
 }
 
 function cleanDetails(details: ErrorDetails): ErrorDetails {

@@ -6,10 +6,11 @@ import {
   WorkflowNotFoundError,
   type Client,
 } from '@temporalio/client';
-import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
+import { CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
 import type { Dir } from '../core/contract.js';
-import { isErrorCode, PrefetchError } from '../core/errors.js';
+import { PrefetchError } from '../core/errors.js';
 import { unlessAborted } from '../tasks/unless-aborted.js';
+import { fromFailure } from './from-failure.js';
 import { describeAnswer, isOutage, isServiceError } from './server-answers.js';
 
 /** A poll is bounded, because clients on a native connection do not hear an abort signal. */
@@ -30,7 +31,7 @@ export interface AwaitOptions {
 /**
  * Waits for the Dir of a prefetch, however long the server is away meanwhile: the run is in its database, and goes on.
  * Giving up the wait never cancels the run.
- * @throws PrefetchError with the code that the run failed with; the signal's reason when aborted
+ * @throws PrefetchError with the code and the details that the run failed with; the signal's reason when aborted
  */
 export async function awaitPrefetch(client: Client, workflowId: string, options: AwaitOptions = {}): Promise<Dir> {
   const { signal, onPoll, onOutage } = options;
@@ -79,7 +80,9 @@ function translate(error: unknown, workflowId: string): unknown {
   if (error instanceof WorkflowNotFoundError) {
     return new PrefetchError('WorkflowNotFound', `There is no workflow with the ID ${workflowId}`);
   }
-  if (error instanceof WorkflowFailedError) return runFailure(error.cause, workflowId);
+  if (error instanceof WorkflowFailedError) {
+    return fromFailure(error.cause, { workflowId }) ?? otherFailure(error.cause, workflowId);
+  }
   if (!isServiceError(error)) return error;
   return new PrefetchError(
     'ServerUnavailable',
@@ -88,11 +91,8 @@ function translate(error: unknown, workflowId: string): unknown {
   );
 }
 
-/** The failure of a run as the error that its activity raised: the same code, the same permanence. */
-function runFailure(cause: Error | undefined, workflowId: string): PrefetchError {
-  if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) {
-    return new PrefetchError(cause.type, cause.message.replace(`${cause.type}: `, ''), { details: { workflowId } });
-  }
+/** The end of a run that no activity of ours failed. */
+function otherFailure(cause: Error | undefined, workflowId: string): PrefetchError {
   if (cause instanceof CancelledFailure) return new PrefetchError('Cancelled', `The run ${workflowId} was cancelled`);
   if (cause instanceof TerminatedFailure) return new PrefetchError('Cancelled', `The run ${workflowId} was terminated`);
   if (cause instanceof TimeoutFailure) return new PrefetchError('Internal', `The run ${workflowId} timed out`);

@@ -1,4 +1,4 @@
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { isPrefetchError, rewrap } from '../core/errors.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { adviceOnRefusal, areCredentialsEnded } from '../storage/refusals.js';
 import { withRetries, type RetryOptions } from '../tasks/retries.js';
@@ -37,13 +37,9 @@ export async function withStoreRetries<T>(
 /** The mover speaks of sources; here the source is the store. */
 export function asStoreFailure(error: unknown, key: string): unknown {
   if (!isPrefetchError(error) || error.code === 'Internal') return error;
-  const options = {
-    details: error.details,
-    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
-  };
-  const code =
-    error.details['status'] === 404 || error.details['status'] === 416 ? 'ObjectNotFound' : 'StoreUnavailable';
-  return new PrefetchError(code, `${key} cannot be read back: ${error.message.replace(/^\w+: /, '')}`, options);
+  const { status } = error.details;
+  const code = status === 404 || status === 416 ? 'ObjectNotFound' : 'StoreUnavailable';
+  return rewrap(error, { code, text: `${key} cannot be read back: ${error.text}` });
 }
 
 function refusedForGood(error: unknown, { store, key }: StoredObject): unknown {
@@ -52,12 +48,12 @@ function refusedForGood(error: unknown, { store, key }: StoredObject): unknown {
   const { status } = error.details;
   const passes = areCredentialsEnded(reason);
   if (!passes && status !== 401 && status !== 403) return error;
-  const text = error.message.replace(/^StoreUnavailable: /, '').replace(/\.$/, '');
-  return new PrefetchError(
-    passes ? 'StoreUnavailable' : 'StoreAccessDenied',
-    `${text}, with fresh signatures too (${key} in ${store.root}): ${adviceOnRefusal(reason) ?? whoMayNot}`,
-    { details: { ...error.details, store: store.root, key } }
-  );
+  const said = error.text.replace(/\.$/, '');
+  return rewrap(error, {
+    code: passes ? 'StoreUnavailable' : 'StoreAccessDenied',
+    text: `${said}, with fresh signatures too (${key} in ${store.root}): ${adviceOnRefusal(reason) ?? whoMayNot}`,
+    details: { store: store.root, key },
+  });
 }
 
 const whoMayNot =

@@ -46,9 +46,8 @@ export function changed(): ApplicationFailure {
 /** Activities that a test answers for; the others do well. */
 export type Told = Partial<PrefetchActivities & ShardActivities>;
 
-/** Runs the real workflow on a dev server of this file, with activities that do as told. */
-export function useToldWorkflow(): (told: Told, ...rest: unknown[]) => Promise<Dir> {
-  const server = useTemporalServer();
+/** Runs the real workflow on a dev server, one of this file unless given, with activities that do as told. */
+export function useToldWorkflow(server = useTemporalServer()): (told: Told, ...rest: unknown[]) => Promise<Dir> {
   let workflowBundle: WorkflowBundleWithSourceMap;
   beforeAll(async () => {
     const workflowsPath = fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url));

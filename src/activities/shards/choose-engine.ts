@@ -1,7 +1,7 @@
-import { oneLine } from '../../core/control-characters.js';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import type { ShardEngine } from '../../core/contract.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
+import { withWayOut } from '../../shard/layout/unsupported.js';
 import { parseVllmVersion } from '../../shard/layout/vllm-version.js';
 
 /** Which engine shards, why, and the layout of the native engine where it knows the model. */
@@ -17,7 +17,9 @@ export async function chooseEngine<T>(
   layOut: () => Promise<T>
 ): Promise<EngineChoice<T>> {
   refuseOtherParallelism(args);
-  if (engine === 'native') return { engine, reason: 'engine native was asked for', layout: await layOut() };
+  if (engine === 'native') {
+    return { engine, reason: 'engine native was asked for', layout: await layOut().catch(withWayOut) };
+  }
   if (engine === 'vllm') refuseUnreleased(args);
   const { layout, refusal } = await layOutIfVerified(layOut);
   if (engine === 'vllm') return { engine, reason: 'engine vllm was asked for', layout };
@@ -31,10 +33,8 @@ async function layOutIfVerified<T>(layOut: () => Promise<T>): Promise<{ layout?:
     return { layout: await layOut(), refusal: '' };
   } catch (error) {
     if (!isPrefetchError(error, 'UnsupportedSharding')) throw error;
-    // The way out that a refusal ends with is the one that is taken here.
-    const refusal = error.message.replace(/^UnsupportedSharding: /, '').replace(/\. The native engine shards.*$/s, '');
-    const line = oneLine(refusal);
-    return { refusal: line.length <= MOST_REASON ? line : `${line.slice(0, MOST_REASON)}…` };
+    const { text } = error;
+    return { refusal: text.length <= MOST_REASON ? text : `${text.slice(0, MOST_REASON)}…` };
   }
 }
 

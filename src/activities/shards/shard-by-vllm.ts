@@ -1,5 +1,5 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
-import { isPrefetchError, PrefetchError } from '../../core/errors.js';
+import { isPrefetchError, rewrap } from '../../core/errors.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
@@ -85,16 +85,10 @@ async function whyVllm<T>(
     return await work();
   } catch (error) {
     if (request.engine !== 'auto' || !isPrefetchError(error, 'VllmUnavailable')) throw error;
-    const text = error.message.replace(/^VllmUnavailable: /, '');
     const why = reason.replace(/^auto: /, '');
-    throw new PrefetchError(
-      error.code,
-      `Engine native does not shard this (${why}), and vLLM cannot be used: ${text}`,
-      {
-        details: error.details,
-        cause: error,
-      }
-    );
+    throw rewrap(error, {
+      text: `Engine native does not shard this (${why}), and vLLM cannot be used: ${error.text}`,
+    });
   }
 }
 

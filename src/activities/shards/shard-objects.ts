@@ -11,6 +11,7 @@ import type { ShardStep } from '../../core/contract.js';
 import { isDtype } from '../../safetensors/index.js';
 import { planShards, type ShardPlan } from '../../shard/plan-shards.js';
 import type { SourceFile } from '../../shard/layout/source-tensors.js';
+import { withWayOut } from '../../shard/layout/unsupported.js';
 import type { ObjectStore, RequestOptions } from '../../storage/object-store.js';
 import { keepPlans } from '../kept-plans.js';
 import { encodeJson, readObject } from '../plan-objects.js';
@@ -51,7 +52,12 @@ export function layoutOf(document: ShardPlanDocument): ShardPlan | undefined {
   const { request, config, source, headDiffers, dtype } = document;
   const { tensorParallelSize: ranks, vllmVersion, maxFileSize, filePattern } = request.args;
   const files = source.weights.map(asSourceFile);
-  return planShards({ config, files, ranks, dtype, vllmVersion, maxFileSize, filePattern, headDiffers });
+  try {
+    return planShards({ config, files, ranks, dtype, vllmVersion, maxFileSize, filePattern, headDiffers });
+  } catch (error) {
+    // A worker of another release may know less than the one that planned.
+    return withWayOut(error);
+  }
 }
 
 function asSourceFile({

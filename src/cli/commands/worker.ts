@@ -1,6 +1,6 @@
 import { compact } from '../../core/compact.js';
 import { gpuSpec } from '../../core/schemas/input.js';
-import { isPrefetchError, PrefetchError } from '../../core/errors.js';
+import { PrefetchError } from '../../core/errors.js';
 import { type CliContext, say } from '../context.js';
 import type { WorkerOptions } from '../invocation.js';
 
@@ -15,18 +15,10 @@ export async function runWorkerCommand(options: WorkerOptions, context: CliConte
     throw new PrefetchError('InvalidInput', '--gpu: it is for the role gpu, which must be asked for: add --roles gpu');
   }
   const { runWorker } = await import('../../run-worker.js');
-  try {
-    await runWorker({
-      ...compact({ roles, gpu, taskQueue, exitWhenIdleMs }),
-      onReady: (queues) => {
-        say(context, `Polling ${queues.join(', ')}; Ctrl-C stops it, once running parts have finished`);
-      },
-    });
-  } catch (error) {
-    if (!isPrefetchError(error, 'InvalidInput')) throw error;
-    throw new PrefetchError(
-      'InvalidInput',
-      error.message.replace('InvalidInput: roles:', '--roles:').replace('InvalidInput: ', '')
-    );
-  }
+  await runWorker({
+    ...compact({ roles, gpu, taskQueue, exitWhenIdleMs }),
+    onReady: (queues) => {
+      say(context, `Polling ${queues.join(', ')}; Ctrl-C stops it, once running parts have finished`);
+    },
+  });
 }

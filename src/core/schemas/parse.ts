@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { isPrefetchError, PrefetchError } from '../errors.js';
+import { isPrefetchError, PrefetchError, rewrap } from '../errors.js';
 import { looksLikeToken } from '../foreign-text.js';
 import { inputSchema, type ParsedInput, type PrefetchInput } from './input.js';
 
@@ -28,12 +28,11 @@ export function parseKeptInput(value: unknown): ParsedInput {
     return parseInput(value);
   } catch (error) {
     if (!isPrefetchError(error, 'InvalidInput') || !hasTokenForName(value)) throw error;
-    throw new PrefetchError(
-      'InvalidInput',
-      `${error.message.replace('InvalidInput: ', '')}. The history of this run keeps the token for all who may read it: ` +
+    throw rewrap(error, {
+      text:
+        `${error.text}. The history of this run keeps the token for all who may read it: ` +
         'revoke it on the Hub, and give the new one to the worker',
-      { details: error.details }
-    );
+    });
   }
 }
 

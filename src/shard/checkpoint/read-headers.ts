@@ -1,4 +1,4 @@
-import { PrefetchError } from '../../core/errors.js';
+import { isPrefetchError, PrefetchError, rewrap } from '../../core/errors.js';
 import { MiB } from '../../core/units.js';
 import { headerByteLength, parseHeader, type SafetensorsHeader } from '../../safetensors/index.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
@@ -58,9 +58,8 @@ async function readHeader(
     await reader.read(number, { begin: 0, end: length }, whole, options);
     return parseHeader(whole, size);
   } catch (error) {
-    if (!(error instanceof PrefetchError) || error.code !== 'InvalidSafetensors') throw error;
-    const problem = error.message.replace(/^InvalidSafetensors: /, '');
-    throw new PrefetchError('InvalidSafetensors', `${path}: ${problem}`, { details: { ...error.details, path } });
+    if (!isPrefetchError(error, 'InvalidSafetensors')) throw error;
+    throw rewrap(error, { text: `${path}: ${error.text}`, details: { path } });
   }
 }
 

@@ -1,4 +1,4 @@
-import { unsupported } from '../layout/unsupported.js';
+import { unsupported, withWayOut } from '../layout/unsupported.js';
 
 /** The same config.json with `"tie_word_embeddings": false`; nothing else of its text changes. */
 export function untieEmbeddings(config: Uint8Array): Uint8Array {
@@ -8,7 +8,9 @@ export function untieEmbeddings(config: Uint8Array): Uint8Array {
   const changed =
     found === 0 ? text.replace(/\{/, '{\n  "tie_word_embeddings": false,') : text.replaceAll(field, '$1false');
   if (isUntied(changed)) return new TextEncoder().encode(changed);
-  throw unsupported('tied-embeddings', 'config.json cannot be made to say that its embeddings are not tied');
+  return withWayOut(
+    unsupported('tied-embeddings', 'config.json cannot be made to say that its embeddings are not tied')
+  );
 }
 
 function isUntied(text: string): boolean {

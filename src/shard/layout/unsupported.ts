@@ -1,5 +1,5 @@
 import { oneLine } from '../../core/control-characters.js';
-import { PrefetchError, type ErrorDetails } from '../../core/errors.js';
+import { isPrefetchError, PrefetchError, rewrap, type ErrorDetails } from '../../core/errors.js';
 
 /** Why the native engine leaves a model alone: `details.reason` of an `UnsupportedSharding` error. These words never change. */
 export type UnsupportedReason =
@@ -18,13 +18,19 @@ export type UnsupportedReason =
   | 'tied-embeddings'
   | 'store';
 
-/** The native engine's refusal, with the way out; nothing is ever guessed. */
+/** The native engine's refusal, without a way out; nothing is ever guessed. */
 export function unsupported(reason: UnsupportedReason, text: string, details: ErrorDetails = {}): PrefetchError {
-  return new PrefetchError(
-    'UnsupportedSharding',
-    `${oneLine(text)}. The native engine shards verified cases only; engine vllm (or auto, which falls back to it) can take others`,
-    { details: { reason, ...details } }
-  );
+  return new PrefetchError('UnsupportedSharding', oneLine(text), { details: { reason, ...details } });
+}
+
+/** Throws a failure on; a refusal of the native engine tells the way out, where no other engine will be tried. */
+export function withWayOut(error: unknown): never {
+  if (!isPrefetchError(error, 'UnsupportedSharding')) throw error;
+  throw rewrap(error, {
+    text:
+      `${error.text}. The native engine shards verified cases only; ` +
+      'engine vllm (or auto, which falls back to it) can take others',
+  });
 }
 
 /** A few names out of many, for a message. */

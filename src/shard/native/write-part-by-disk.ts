@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { isPrefetchError, PrefetchError } from '../../core/errors.js';
+import { isPrefetchError, rewrap } from '../../core/errors.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { openStore } from '../../storage/open-store.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
@@ -51,12 +51,11 @@ async function requireRoom(
     await disk.checkWritable({ bytes, signal });
   } catch (error) {
     if (!isPrefetchError(error, 'DiskFull')) throw error;
-    throw new PrefetchError(
-      'DiskFull',
-      `The store takes no upload parts, so that a part of all ranks, ${bytes} bytes, goes by way of ${scratchFolder}, which ` +
+    throw rewrap(error, {
+      text:
+        `The store takes no upload parts, so that a part of all ranks, ${bytes} bytes, goes by way of ${scratchFolder}, which ` +
         'has less: free some space, set MODEL_PREFETCH_SCRATCH to another disk, or choose a smaller maxFileSize',
-      { details: error.details }
-    );
+    });
   }
 }
 

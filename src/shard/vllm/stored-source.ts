@@ -1,5 +1,5 @@
 import type { Digest } from '../../core/digest.js';
-import { isPrefetchError, PrefetchError, type ErrorCode } from '../../core/errors.js';
+import { isPrefetchError, PrefetchError, rewrap, type ErrorCode } from '../../core/errors.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { Download } from '../../transfer/download-file.js';
 
@@ -36,9 +36,7 @@ export function asDirFailure(error: unknown, key: string): unknown {
   if (error.code === 'DigestMismatch') return notIntact(key, 'its bytes do not come to its digest');
   if (error.details['status'] === 404) return notIntact(key, 'it is gone');
   const code = storeCodes[error.code];
-  if (code === undefined) return error;
-  const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs };
-  return new PrefetchError(code, `${key} cannot be read: ${error.message}`, { details: error.details, ...wait });
+  return code === undefined ? error : rewrap(error, { code, text: `${key} cannot be read: ${error.message}` });
 }
 
 /** The failure of a Dir that is not what its manifest says any more. */

@@ -5,7 +5,7 @@ import {
   ListPartsCommand,
 } from '@aws-sdk/client-s3';
 
-import { PrefetchError, isPrefetchError } from '../../core/errors.js';
+import { PrefetchError, isPrefetchError, rewrap } from '../../core/errors.js';
 import type { HttpTarget } from '../../http/types.js';
 import type { PartDescription, Receipt, RequestOptions, Upload } from '../object-store.js';
 import type { S3Connection } from './s3-connection.js';
@@ -170,5 +170,5 @@ function noneIfUnsupported(error: unknown): UploadsPage {
 /** Some stores answer a plain 404. */
 function asUploadNotFound(error: unknown): never {
   if (!isPrefetchError(error, 'ObjectNotFound')) throw error;
-  throw new PrefetchError('UploadNotFound', 'The store knows no such upload any more', { details: error.details });
+  throw rewrap(error, { code: 'UploadNotFound', text: 'The store knows no such upload any more' });
 }
