@@ -6,11 +6,11 @@ import { readFileSync } from 'node:fs';
 import { shardInProcess } from '../../src/activities/shards/shard-in-process.js';
 import { asCheckpointFile, type ShardingJob } from '../../src/activities/shards/sharding-job.js';
 import { readSettings } from '../../src/config/environment.js';
-import { PrefetchError } from '../../src/core/errors.js';
 import { shardConfigSchema } from '../../src/core/schemas/input.js';
 import { MiB } from '../../src/core/units.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
-import { openObject } from '../../src/transfer/read-object.js';
+import { openObject } from '../../src/transfer/object-source.js';
+import { readPolicy } from '../../src/transfer/policies.js';
 import { createDependencies } from '../../src/worker-dependencies.js';
 import type { BenchFile } from './checkpoint.js';
 import { settle, type Rest } from './settle.js';
@@ -121,17 +121,10 @@ async function copy(
   await Promise.all(
     source.files.map(async ({ path, size, sha256 }) => {
       const key = `${source.dirKey}${path}`;
-      const reader = openObject(store, { key, size }, { ...engine.policies.get, stallMs: engine.policies.stallMs });
-      const from = {
-        path,
-        size,
-        digest: { algorithm: 'sha256', hex: sha256 } as const,
-        locate: () => Promise.reject(new PrefetchError('Internal', 'An object of a store has no location')),
-        readWhole: () => store.get(key).then((bytes) => bytes ?? new Uint8Array(0)),
-      };
-      const to = { source: from, store, key: `${target}${path}`, trust: 'replace' } as const;
-      await engine.transferFrom(reader.read, to, { signal });
-      await reader.close();
+      const original = openObject(store, { key, size }, readPolicy(engine.policies));
+      const from = { ...original, path, digest: { algorithm: 'sha256', hex: sha256 } as const };
+      await engine.transferFile({ source: from, store, key: `${target}${path}`, trust: 'replace' }, { signal });
+      await original.close();
     })
   );
 }

@@ -1,8 +1,9 @@
 /** Moves the benchmark's repo with the engine and prints what it took: only the transfer itself is timed. */
 import { openHub } from '../../src/hub/open-hub.js';
-import { openSource } from '../../src/hub/range-source.js';
+import { openSource } from '../../src/hub/hub-source.js';
 import { openStore } from '../../src/storage/index.js';
 import { createEngine } from '../../src/transfer/engine.js';
+import { readPolicy } from '../../src/transfer/policies.js';
 import { MiB } from '../../src/core/units.js';
 
 const [endpoint = '', root = '', lanes = '8', partMiB = '8', memoryMiB = '256'] = process.argv.slice(2);
@@ -21,7 +22,7 @@ const { commit } = await hub.resolveRevision(repo, 'main');
 await store.capabilities();
 const moves: Promise<{ readonly size: number }>[] = [];
 for await (const file of hub.listFiles(repo, commit)) {
-  const source = openSource(hub, { ...file, repo, commit });
+  const source = openSource(hub, { ...file, repo, commit }, { policy: readPolicy(engine.policies) });
   moves.push(engine.transferFile({ source, store, key: file.path, trust: 'replace' }, { signal }));
 }
 const bytes = (await Promise.all(moves)).reduce((sum, { size }) => sum + size, 0);

@@ -1,12 +1,14 @@
+import type { LocatedSource } from '../core/byte-source.js';
 import type { BatchProgress, BatchRequest, BatchResult, BatchSpec } from '../core/contract.js';
 import { PrefetchError } from '../core/errors.js';
 import type { Plan, PlannedFile } from '../core/schemas/plan.js';
 import { MiB } from '../core/units.js';
-import { openSource } from '../hub/range-source.js';
+import { openSource } from '../hub/hub-source.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 import { copyWithin } from '../transfer/copy-within.js';
 import type { TransferProgress, TransferRequest, TransferResult } from '../transfer/engine.js';
+import { readPolicy } from '../transfer/policies.js';
 import { BatchLedger } from './batch-ledger.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { keepPlans } from './kept-plans.js';
@@ -25,7 +27,7 @@ export interface BatchOptions {
 
 /** Moves one file; the caller chooses the way, by streaming or by local disk. */
 export type MoveFile = (
-  request: TransferRequest,
+  request: TransferRequest & { readonly source: LocatedSource },
   options: { readonly signal: AbortSignal; readonly onProgress: (progress: TransferProgress) => void }
 ) => Promise<TransferResult>;
 
@@ -43,17 +45,19 @@ export async function transferBatch(
   const ledger = await BatchLedger.open(store, { dirKey: spec.dirKey, planId, batch }, options);
   const progress = trackProgress(batch, options.onProgress);
 
+  const { hub, engine } = dependencies;
+  const policy = readPolicy(engine.policies);
   const moveOne = async (position: number, { signal }: Pick<BatchOptions, 'signal'>): Promise<TransferResult> => {
     const file = fileAt(plan, position);
     const key = `${spec.dirKey}${file.path}`;
-    const source = openSource(dependencies.hub, { ...file, repo: spec.repo, commit: spec.commit }, token);
+    const source = openSource(hub, { ...file, repo: spec.repo, commit: spec.commit }, { token, policy });
     const onProgress = (moved: TransferProgress): void => {
       progress.moving(file, moved);
     };
     const from = file.copyFrom;
     const copy = from === undefined ? undefined : { store, from: from.key, etag: from.etag, to: key, source };
     const copied =
-      copy === undefined ? undefined : await copyWithin(dependencies.engine.context, copy, { signal, onProgress });
+      copy === undefined ? undefined : await copyWithin(engine.context, copy, { signal, onProgress });
     if (copied !== undefined) return copied;
     const model = `${store.root}${spec.dirKey}`;
     return dependencies.moveFile({ source, store, key, model, trust: trustOf(spec, file) }, { signal, onProgress });

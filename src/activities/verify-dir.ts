@@ -1,13 +1,15 @@
+import type { ByteSource } from '../core/byte-source.js';
+import { requireAt } from '../core/require-at.js';
 import { digestKey } from '../core/digest.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import type { Manifest } from '../core/schemas/manifest.js';
 import { headerByteLength, parseHeader } from '../safetensors/index.js';
 import { shardFileName } from '../shard/plan-shards.js';
 import { describeRange, isInRange } from '../shard/layout/vllm-version.js';
-import { openRangeReader, type RangeReader } from '../shard/native/source-files.js';
 import { namesThatLoad, partOf } from '../shard/vllm/file-names.js';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
+import { openObjects } from '../transfer/open-objects.js';
 import { hashObject } from '../transfer/verify-object.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { listDirNow } from './dir-objects.js';
@@ -66,13 +68,13 @@ export async function verifyDir(
     );
   }
   const { manifest } = published;
-  const reader = openRangeReader(
+  const opened = openObjects(
     context,
     store,
     manifest.files.map(({ path, size }) => ({ key: path, size }))
   );
   try {
-    const inFiles = await lookAtFiles({ ...verification, manifest, objects, reader }, options);
+    const inFiles = await lookAtFiles({ ...verification, manifest, objects, sources: opened.sources }, options);
     const { sharding } = manifest;
     const ofShards = sharding === undefined ? [] : lookAtShards({ ...verification, manifest, objects, sharding });
     return {
@@ -87,7 +89,7 @@ export async function verifyDir(
       problems: [...ofShards, ...inFiles],
     };
   } finally {
-    await reader.close();
+    await opened.close();
   }
 }
 
@@ -107,7 +109,7 @@ interface Looking extends Verification {
 }
 
 async function lookAtFiles(
-  looking: Looking & { readonly reader: RangeReader },
+  looking: Looking & { readonly sources: readonly ByteSource[] },
   { signal, onFile }: VerifyDirOptions
 ): Promise<string[]> {
   const problems = new Map<number, string>();
@@ -124,7 +126,7 @@ async function lookAtFiles(
 }
 
 async function lookAtFile(
-  { store, deep, objects, reader, manifest }: Looking & { readonly reader: RangeReader },
+  { store, deep, objects, sources, manifest }: Looking & { readonly sources: readonly ByteSource[] },
   {
     number,
     file,
@@ -145,21 +147,21 @@ async function lookAtFile(
     if (hex !== digest.hex) return `its bytes come to ${digestKey({ ...digest, hex })}, expected ${digestKey(digest)}`;
   }
   return manifest.sharding !== undefined && path.endsWith('.safetensors')
-    ? lookAtHeader(reader, { number, size, signal })
+    ? lookAtHeader(requireAt(sources, number), { size, signal })
     : undefined;
 }
 
 /** A file of the right size may still be no shard: its header must be one, and cover the file to its last byte. */
 async function lookAtHeader(
-  reader: RangeReader,
-  { number, size, signal }: { readonly number: number; readonly size: number; readonly signal: AbortSignal }
+  source: ByteSource,
+  { size, signal }: { readonly size: number; readonly signal: AbortSignal }
 ): Promise<string | undefined> {
   try {
     const prefix = new Uint8Array(Math.min(8, size));
-    await reader.read(number, { begin: 0, end: prefix.length }, prefix, { signal });
+    await source.read({ start: 0, end: prefix.length }, prefix, { signal });
     const length = headerByteLength(prefix, size);
     const header = new Uint8Array(length);
-    await reader.read(number, { begin: 0, end: length }, header, { signal });
+    await source.read({ start: 0, end: length }, header, { signal });
     parseHeader(header, size);
     return undefined;
   } catch (error) {

@@ -1,7 +1,7 @@
 import { getRangeRaw } from './raw-range.js';
 import { streamRange } from './stream-range.js';
 import type { Patience } from './stall-watch.js';
-import type { ByteRange, HttpTarget } from './types.js';
+import type { ByteRange, HttpTarget } from '../core/byte-source.js';
 
 /** A ranged GET into memory. */
 export interface GetRangeRequest extends Patience {

@@ -3,7 +3,7 @@ import { PrefetchError } from '../core/errors.js';
 import { KiB } from '../core/units.js';
 import { originOf, startRequest } from './agents.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
-import type { HttpTarget } from './types.js';
+import type { HttpTarget } from '../core/byte-source.js';
 
 // Over TLS one big write is encrypted as a whole into memory; slices with drain are not.
 const sliceBytes = 256 * KiB;

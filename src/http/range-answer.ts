@@ -3,7 +3,7 @@ import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { KiB } from '../core/units.js';
 import { foreignText } from '../core/foreign-text.js';
 import { retryAfterMs } from './retry-after.js';
-import type { ByteRange } from './types.js';
+import type { ByteRange } from '../core/byte-source.js';
 
 /** The head of an answer to a ranged GET. */
 export interface RangeAnswer {

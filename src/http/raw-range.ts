@@ -7,7 +7,7 @@ import type { GetRangeRequest } from './get-range.js';
 import { checkRangeAnswer, reasonIn, refusalBytes, refusalError, tellsReason } from './range-answer.js';
 import { takeConnection, type RawConnection } from './raw-connection.js';
 import { watchStall } from './stall-watch.js';
-import type { ByteRange } from './types.js';
+import type { ByteRange } from '../core/byte-source.js';
 
 const mostHeadBytes = 64 * 1024;
 // One read of the whole rest would keep the other lanes waiting on a fast network.

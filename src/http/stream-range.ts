@@ -3,7 +3,7 @@ import { PrefetchError } from '../core/errors.js';
 import { originOf, startRequest } from './agents.js';
 import { checkRangeAnswer, refusalBytes, refusalError, tellsReason } from './range-answer.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
-import type { ByteRange, HttpTarget } from './types.js';
+import type { ByteRange, HttpTarget } from '../core/byte-source.js';
 
 /** A ranged GET whose bytes are handed over as they come. */
 export interface StreamRangeRequest extends Patience {

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { startRequest } from '../http/agents.js';
 import { defaultLeastRate, watchStall } from '../http/stall-watch.js';
-import type { HttpTarget } from '../http/types.js';
+import type { HttpTarget } from '../core/byte-source.js';
 
 export interface ExchangeRequest extends HttpTarget {
   readonly method: 'GET' | 'HEAD';

@@ -1,6 +1,7 @@
+import type { ByteLocation } from '../core/byte-source.js';
 import { PrefetchError } from '../core/errors.js';
 import { authorization, callHub, type HubClient, type HubReply } from './call-hub.js';
-import type { FileLocation, FileReference, HubOptions } from './hub.js';
+import type { FileReference, HubOptions } from './hub.js';
 import { protocolError, type Subject } from './hub-errors.js';
 import { usableMs } from './signed-url.js';
 
@@ -9,7 +10,7 @@ export async function locateFile(
   client: HubClient,
   file: FileReference,
   { token, signal }: HubOptions
-): Promise<FileLocation> {
+): Promise<ByteLocation> {
   const subject = fileSubject(client, file, token);
   const asked = Date.now();
   const reply = await callHub(client, {

@@ -1,5 +1,5 @@
+import type { ByteLocation } from '../core/byte-source.js';
 import type { Digest } from '../core/digest.js';
-import type { HttpTarget } from '../http/types.js';
 
 /** The Hub as this package needs it. Every failure is a `PrefetchError` with the Hub's own name for it. */
 export interface Hub {
@@ -14,7 +14,7 @@ export interface Hub {
   /** Every file of a commit, sub-folders included. Paths are as the repo has them; nothing is checked or left out here. */
   listFiles(repo: string, commit: string, options?: HubOptions): AsyncIterable<HubFile>;
   /** Where the bytes of a file are: a signed CDN URL without the token, or the Hub's own URL with it. Lives for a while. */
-  locate(file: FileReference, options?: HubOptions): Promise<FileLocation>;
+  locate(file: FileReference, options?: HubOptions): Promise<ByteLocation>;
   /** A small file whole; `TruncatedSource` when the answer has not `size` bytes. */
   read(file: FileReference & { readonly size: number }, options?: HubOptions): Promise<Uint8Array>;
 }
@@ -45,9 +45,4 @@ export interface HubFile {
   /** Bytes of the content. */
   readonly size: number;
   readonly digest: Digest;
-}
-
-export interface FileLocation extends HttpTarget {
-  /** Milliseconds since the epoch after which the location must not be used any more. */
-  readonly expiresAt: number;
 }

@@ -1,4 +1,4 @@
-import type { ByteRange, HttpTarget } from '../http/types.js';
+import type { ByteRange, HttpTarget } from '../core/byte-source.js';
 
 /**
  * The port that every backend implements. It is a contract between backends and this package, the minimum that

@@ -1,8 +1,9 @@
 import { isPrefetchError } from '../core/errors.js';
+import { patienceOf } from '../http/request-policy.js';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
 import { hashBytes } from './content-hash.js';
-import { patienceOf } from './policies.js';
-import { openObject } from './read-object.js';
+import { readPolicy } from './policies.js';
+import { openObject } from './object-source.js';
 import { transferFile } from './transfer-file.js';
 import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
 import { hashObject } from './verify-object.js';
@@ -102,17 +103,10 @@ async function moveThrough(
   { store, from, to, source }: CopyWithinRequest,
   options: TransferOptions
 ): Promise<{ readonly etag: string }> {
-  const { policies } = context;
-  const reader = openObject(store, { key: from, size: source.size }, { ...policies.get, ...patienceOf(policies) });
-  const asSource: TransferRequest['source'] = {
-    ...source,
-    locate: () => Promise.reject(new Error('a stored object is read by its store')),
-    readWhole: () => Promise.reject(new Error('small objects are copied otherwise')),
-  };
+  const original = openObject(store, { key: from, size: source.size }, readPolicy(context.policies));
   try {
-    const request = { source: asSource, store, key: to, trust: 'replace', readPart: reader.read } as const;
-    return await transferFile(context, request, options);
+    return await transferFile(context, { source: { ...original, ...source }, store, key: to, trust: 'replace' }, options);
   } finally {
-    await reader.close();
+    await original.close();
   }
 }

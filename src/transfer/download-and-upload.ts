@@ -1,15 +1,17 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createKeyLock } from '../tasks/key-lock.js';
+import type { LocatedSource } from '../core/byte-source.js';
 import { downloadFile } from './download-file.js';
 import type { TransferEngine } from './engine.js';
 import { findExisting } from './find-existing.js';
-import { patienceOf } from './policies.js';
+import { patienceOf } from '../http/request-policy.js';
 import type { TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
 import { uploadFile } from './upload-file.js';
 
 /** A transfer by way of a local folder, for stores that take no parts and sources that give no ranges. */
 export interface DownloadAndUploadRequest extends TransferRequest {
+  readonly source: LocatedSource;
   /** Where the local copy grows, and stays when the process dies, to be gone on with. */
   readonly folder: string;
   readonly engine: TransferEngine;

@@ -1,16 +1,17 @@
 import { mkdir, open, rm, statfs, type FileHandle } from 'node:fs/promises';
+import type { LocatedSource } from '../core/byte-source.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { isLocationRefused } from '../http/range-answer.js';
 import { streamRange } from '../http/stream-range.js';
-import type { RangeSource } from '../hub/range-source.js';
 import { withRetries } from '../tasks/retries.js';
 import { digestMismatch } from './mismatch.js';
-import { patienceOf, waitBy, type Policies } from './policies.js';
+import type { Policies } from './policies.js';
+import { patienceOf, waitBy } from '../http/request-policy.js';
 import { hashFile } from './verify-object.js';
 
 /** A file to be had on this machine. */
 export interface Download {
-  readonly source: Omit<RangeSource, 'readWhole'>;
+  readonly source: Pick<LocatedSource, 'path' | 'size' | 'digest' | 'locate'>;
   readonly path: string;
   /** Named when its disk is full. */
   readonly folder: string;

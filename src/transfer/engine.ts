@@ -4,7 +4,6 @@ import { createKeyLock } from '../tasks/key-lock.js';
 import { createPermits, permitsOf, type Claimant, type Permits } from '../tasks/permits.js';
 import { createDrain } from './drain.js';
 import { defaultPolicies, type Policies } from './policies.js';
-import type { ReadPart } from './read-part.js';
 import { createSlabPool, slabPoolOf } from './slab-pool.js';
 import { transferFile } from './transfer-file.js';
 import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
@@ -28,8 +27,6 @@ export interface EngineSettings {
 /** The one mover of a process: all its transfers share its lanes and its memory. */
 export interface TransferEngine {
   transferFile(request: TransferRequest, options: TransferOptions): Promise<TransferResult>;
-  /** The same for a file whose bytes are at hand otherwise than over its source. */
-  transferFrom(readPart: ReadPart, request: TransferRequest, options: TransferOptions): Promise<TransferResult>;
   /** Lets what is in flight land and begins nothing new, for good; resolves when all has landed. */
   drain(): Promise<void>;
   readonly partSizeBytes: number;
@@ -55,7 +52,7 @@ export function createEngine(settings: EngineSettings): TransferEngine {
     keyLock: createKeyLock(),
     shardTurn: createPermits(1),
   };
-  const transfer = (request: Parameters<typeof transferFile>[1], options: TransferOptions): Promise<TransferResult> => {
+  const transfer = (request: TransferRequest, options: TransferOptions): Promise<TransferResult> => {
     // Many files of a batch share one signal, so that many listeners are no leak.
     setMaxListeners(0, options.signal);
     const claimant = claimantOf(request);
@@ -66,7 +63,6 @@ export function createEngine(settings: EngineSettings): TransferEngine {
   const context = lanesOf(shared, { model: 'shards', file: 'shards' });
   return {
     transferFile: transfer,
-    transferFrom: (readPart, request, options) => transfer({ ...request, readPart }, options),
     drain: () => drain.begin(),
     partSizeBytes,
     policies,

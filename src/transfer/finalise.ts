@@ -5,7 +5,8 @@ import { withRetries } from '../tasks/retries.js';
 import { combineCrc32 } from './crc32-combine.js';
 import { giveUp } from './give-up.js';
 import { digestMismatch } from './mismatch.js';
-import { waitBy, type Policies } from './policies.js';
+import type { Policies } from './policies.js';
+import { waitBy } from '../http/request-policy.js';
 import { hashObject } from './verify-object.js';
 
 /** An upload whose parts are all in the store. */

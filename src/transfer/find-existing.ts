@@ -1,11 +1,17 @@
+import type { KnownSource } from '../core/byte-source.js';
 import type { Patience } from '../http/stall-watch.js';
 import type { ObjectInfo } from '../storage/object-store.js';
 import type { TransferRequest } from './transfer-context.js';
 import { hashObject } from './verify-object.js';
 
+/** What is to be at a key, and how far what is there is trusted. */
+export interface WantedObject extends Pick<TransferRequest, 'store' | 'key' | 'trust'> {
+  readonly source: Pick<KnownSource, 'size' | 'digest'>;
+}
+
 /** An object of the right size counts for nothing until its bytes were read back. */
 export async function findExisting(
-  { source, store, key, trust }: TransferRequest,
+  { source, store, key, trust }: WantedObject,
   { signal, ...patience }: Patience & { readonly signal: AbortSignal }
 ): Promise<ObjectInfo | undefined> {
   if (trust === 'replace') return undefined;

@@ -3,18 +3,16 @@ import type { ObjectInfo } from '../storage/object-store.js';
 import { finalise } from './finalise.js';
 import { findExisting } from './find-existing.js';
 import { choosePartSize } from './part-plan.js';
-import { patienceOf } from './policies.js';
+import { patienceOf } from '../http/request-policy.js';
 import type { ProgressCounter } from './progress.js';
-import type { ReadPart } from './read-part.js';
 import { streamParts } from './stream-parts.js';
 import { startUpload, takeUpUpload, type OpenUpload, type PlannedUpload } from './take-up.js';
 import type { TransferContext, TransferRequest } from './transfer-context.js';
 
-/** Where the parts of a large file come from, and who counts them. */
+/** Who counts the parts of a large file, and ends it. */
 export interface LargeFileOptions {
   readonly signal: AbortSignal;
   readonly progress: ProgressCounter;
-  readonly readPart: ReadPart;
 }
 
 /** An object, and how it came there. */
@@ -81,11 +79,11 @@ async function mustSeeAllBytes({ store, key }: TransferRequest, { signal }: Larg
 async function moveUpload(
   context: TransferContext,
   { request, open }: { readonly request: TransferRequest; readonly open: OpenUpload },
-  { signal, progress, readPart }: LargeFileOptions
+  { signal, progress }: LargeFileOptions
 ): Promise<ObjectInfo> {
   const { source, store } = request;
   progress.restart(open.held.reduce((sum, { size }) => sum + size, 0));
-  const { receipts, hex } = await streamParts(context, { source, store, open, readPart, progress }, { signal });
+  const { receipts, hex } = await streamParts(context, { source, store, open, progress }, { signal });
   const full = { store, upload: open.upload, source, receipts, hex };
   return (await finalise(full, { signal, policies: context.policies })).info;
 }

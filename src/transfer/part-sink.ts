@@ -7,7 +7,7 @@ import type { TaskGroup } from '../tasks/task-group.js';
 import { inSlices } from './content-hash.js';
 import { createThreadHash } from './hash-thread.js';
 import { createOrderedHash } from './ordered-hash.js';
-import { patienceOf } from './policies.js';
+import { patienceOf } from '../http/request-policy.js';
 import { createPartSender } from './send-part.js';
 import type { Slab } from './slab-pool.js';
 import type { OpenUpload } from './take-up.js';

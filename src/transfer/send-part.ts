@@ -6,7 +6,7 @@ import type { Patience } from '../http/stall-watch.js';
 import type { HttpTarget, ObjectStore, PartDescription, Receipt, Upload } from '../storage/object-store.js';
 import type { GiveWay } from '../tasks/permits.js';
 import { openPartFiles } from './part-files.js';
-import { patienceOf, type RequestPolicy } from './policies.js';
+import { patienceOf, type RequestPolicy } from '../http/request-policy.js';
 import { withStoreRetries } from './store-failure.js';
 
 /** Brings parts of one upload into the store. */

@@ -2,7 +2,7 @@ import { isPrefetchError, rewrap } from '../core/errors.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { adviceOnRefusal, areCredentialsEnded } from '../storage/refusals.js';
 import { withRetries, type RetryOptions } from '../tasks/retries.js';
-import { waitBy, type RetryPolicy } from './policies.js';
+import { waitBy, type RetryPolicy } from '../http/request-policy.js';
 
 /** An object whose bytes are asked for or sent. */
 export interface StoredObject {

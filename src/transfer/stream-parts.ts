@@ -1,19 +1,17 @@
 import type { ObjectStore, PartDescription } from '../storage/object-store.js';
-import type { RangeSource } from '../hub/range-source.js';
+import type { KnownSource } from '../core/byte-source.js';
 import { holdOne } from '../tasks/permits.js';
 import { runGroup, type TaskGroup } from '../tasks/task-group.js';
 import { createPartSink, type PartSink, type StreamedParts } from './part-sink.js';
 import type { ProgressCounter } from './progress.js';
-import type { ReadPart } from './read-part.js';
 import type { OpenUpload } from './take-up.js';
 import type { TransferContext } from './transfer-context.js';
 
 /** The parts of one upload that are to be moved. */
 export interface PartStream {
-  readonly source: RangeSource;
+  readonly source: KnownSource;
   readonly store: ObjectStore;
   readonly open: OpenUpload;
-  readonly readPart: ReadPart;
   readonly progress: ProgressCounter;
 }
 
@@ -56,7 +54,7 @@ interface Move extends PartStream {
  * memory: the hash always moves on, however small the budget and however many files share it.
  */
 async function fetchParts(move: Move): Promise<void> {
-  const { context, group, missing, open, readPart, progress, sink } = move;
+  const { context, group, missing, open, source, progress, sink } = move;
   const { signal } = group;
   while (missing.length > 0) {
     const slab = await context.memory.takeSlab(open.partSize, { signal });
@@ -71,7 +69,7 @@ async function fetchParts(move: Move): Promise<void> {
         progress.fetched(count);
       };
       await holdOne(context.getLanes, { signal }, (giveWay) =>
-        readPart(range, slab.bytes, { signal, onBytes, giveWay })
+        source.read(range, slab.bytes, { signal, onBytes, giveWay })
       );
     } catch (error) {
       slab.release();

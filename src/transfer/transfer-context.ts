@@ -1,5 +1,5 @@
 import type { ObjectStore } from '../storage/object-store.js';
-import type { RangeSource } from '../hub/range-source.js';
+import type { KnownSource } from '../core/byte-source.js';
 import type { KeyLock } from '../tasks/key-lock.js';
 import type { Permits } from '../tasks/permits.js';
 import type { Policies } from './policies.js';
@@ -26,7 +26,7 @@ export interface TransferContext {
 
 /** One file on its way to one key. */
 export interface TransferRequest {
-  readonly source: RangeSource;
+  readonly source: KnownSource;
   readonly store: ObjectStore;
   readonly key: string;
   /** Whether an object that is there already is read back and kept when it is right, or replaced unseen. */

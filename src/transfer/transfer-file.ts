@@ -1,15 +1,14 @@
 import { findExisting } from './find-existing.js';
 import { transferLarge } from './large-file.js';
-import { patienceOf } from './policies.js';
+import { patienceOf } from '../http/request-policy.js';
 import { countProgress } from './progress.js';
-import { readFromSource, type ReadPart } from './read-part.js';
 import { transferSmall } from './small-file.js';
 import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
 
 /** Brings one file into the store, or proves that it is there. */
 export async function transferFile(
   context: TransferContext,
-  request: TransferRequest & { readonly readPart?: ReadPart },
+  request: TransferRequest,
   options: TransferOptions
 ): Promise<TransferResult> {
   const { signal } = options;
@@ -24,7 +23,7 @@ export async function transferFile(
 
 async function transferInTurn(
   context: TransferContext,
-  request: TransferRequest & { readonly readPart?: ReadPart },
+  request: TransferRequest,
   { signal, onProgress }: TransferOptions
 ): Promise<TransferResult> {
   const { source } = request;
@@ -40,7 +39,6 @@ async function transferInTurn(
     const info = await transferSmall(context, request, { signal, progress });
     return { etag: info.etag, size, fetchedBytes: progress.fetchedBytes, how: 'fetched' };
   }
-  const readPart = request.readPart ?? readFromSource(source, { ...context.policies.get, ...patience });
-  const { info, how } = await transferLarge(context, request, { signal, progress, readPart });
+  const { info, how } = await transferLarge(context, request, { signal, progress });
   return { etag: info.etag, size, fetchedBytes: progress.fetchedBytes, how };
 }

@@ -1,12 +1,9 @@
-import { open, readFile } from 'node:fs/promises';
 import type { Digest } from '../core/digest.js';
-import { PrefetchError } from '../core/errors.js';
-import type { RangeSource } from '../hub/range-source.js';
 import type { TransferEngine } from './engine.js';
 import type { PublishedBytes } from './finalise.js';
 import { findExisting } from './find-existing.js';
-import { patienceOf } from './policies.js';
-import { readFromFile } from './read-part.js';
+import { patienceOf } from '../http/request-policy.js';
+import { openFile } from './file-source.js';
 import type { TransferOptions, TransferRequest } from './transfer-context.js';
 import { uploadWhole } from './upload-whole.js';
 
@@ -24,27 +21,23 @@ export interface FileUpload extends Pick<TransferRequest, 'store' | 'key' | 'tru
 
 /** Uploads a file in parts, going on where an earlier process ended, or with one request where the store takes no parts. */
 export async function uploadFile(upload: FileUpload, options: TransferOptions): Promise<{ readonly etag: string }> {
-  const { path, size, store, key, engine, trust } = upload;
+  const { path, size, digest, store, key, engine, trust } = upload;
   const { signal } = options;
   await withdrawOther(upload, { signal });
-  const source = sourceOf(upload);
   const { multipart } = await store.capabilities({ signal });
   if (!multipart && size > engine.partSizeBytes) {
+    const source = { size, digest };
     const found = await findExisting({ source, store, key, trust }, { signal, ...patienceOf(engine.policies) });
-    const info =
-      found ??
-      (await uploadWhole(
-        { store, key, file: { path, size, digest: upload.digest }, policies: engine.policies },
-        options
-      ));
+    const whole = { store, key, file: { path, size, digest }, policies: engine.policies };
+    const info = found ?? (await uploadWhole(whole, options));
     options.onProgress?.({ bytesDone: size, fetchedBytes: 0 });
     return info;
   }
-  const handle = await open(path, 'r');
+  const source = await openFile(path, upload);
   try {
-    return await engine.transferFrom(readFromFile(handle), { source, store, key, trust }, options);
+    return await engine.transferFile({ source, store, key, trust }, options);
   } finally {
-    await handle.close();
+    await source.close();
   }
 }
 
@@ -55,15 +48,4 @@ async function withdrawOther(
 ): Promise<void> {
   const named = await published?.hexOf(key, options);
   if (named !== undefined && named !== digest.hex) await published?.withdraw(options);
-}
-
-/** Small files are asked for whole; parts are read from the open file, so that nobody asks where the bytes are. */
-function sourceOf({ path, name, size, digest }: FileUpload): RangeSource {
-  return {
-    path: name,
-    size,
-    digest,
-    locate: () => Promise.reject(new PrefetchError('Internal', `${name} lies on this machine`)),
-    readWhole: ({ signal }) => readFile(path, { signal }),
-  };
 }

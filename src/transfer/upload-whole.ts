@@ -6,7 +6,8 @@ import { MiB } from '../core/units.js';
 import { putStream } from '../http/put-bytes.js';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
 import { createContentHash } from './content-hash.js';
-import { patienceOf, type Policies } from './policies.js';
+import type { Policies } from './policies.js';
+import { patienceOf } from '../http/request-policy.js';
 import { etagOf } from './send-part.js';
 import { withStoreRetries } from './store-failure.js';
 

@@ -7,7 +7,8 @@ import type { Patience } from '../http/stall-watch.js';
 import { streamRange } from '../http/stream-range.js';
 import type { HttpTarget, ObjectStore } from '../storage/object-store.js';
 import { createContentHash } from './content-hash.js';
-import { defaultPolicies, patienceOf } from './policies.js';
+import { defaultPolicies } from './policies.js';
+import { patienceOf } from '../http/request-policy.js';
 import { asStoreFailure, withStoreRetries } from './store-failure.js';
 
 /** What is read back, and how it is to be hashed. */

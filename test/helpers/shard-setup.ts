@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { parseHeader } from '../../src/safetensors/index.js';
 import { checkFrames } from '../../src/shard/native/check-frames.js';
 import { checkSource } from '../../src/shard/native/check-source.js';
-import { openRangeReader, type RangeReader } from '../../src/shard/native/source-files.js';
+import type { ByteSource } from '../../src/core/byte-source.js';
+import { openObjects } from '../../src/transfer/open-objects.js';
 import { writePart, type WrittenFile } from '../../src/shard/native/write-part.js';
 import { planShards, shardFileName, type ShardingRequest, type ShardPlan } from '../../src/shard/plan-shards.js';
 import type { SourceFile } from '../../src/shard/layout/source-tensors.js';
@@ -21,8 +22,8 @@ export interface ShardSetup {
   readonly engine: TransferEngine;
   readonly files: readonly (SourceFile & { readonly key: string })[];
   plan(change: ShardChange): ShardPlan;
-  sources(): RangeReader;
-  shards(plan: ShardPlan): RangeReader;
+  sources(): readonly ByteSource[];
+  shards(plan: ShardPlan): readonly ByteSource[];
   /** Writes all parts under `shards/`. */
   write(plan: ShardPlan): Promise<WrittenFile[]>;
   /** Checks headers and scalars, and gives the digest of each weights file. */
@@ -63,8 +64,8 @@ export async function setUpShards(
         filePattern: DEFAULT_PATTERN,
         ...change,
       }),
-    sources: () => openRangeReader(engine.context, store, files),
-    shards: (plan) => openRangeReader(engine.context, store, shardObjects(plan)),
+    sources: () => openObjects(engine.context, store, files).sources,
+    shards: (plan) => openObjects(engine.context, store, shardObjects(plan)).sources,
     write: async (plan) => {
       const writing = { context: engine.context, plan, sources: setup.sources(), store, dirKey: OUT, resume: false };
       const written: WrittenFile[] = [];
@@ -87,6 +88,22 @@ export async function setUpShards(
     close: () => store.close(),
   };
   return setup;
+}
+
+/** The same sources, and how many bytes were read of them. */
+export function counted(sources: readonly ByteSource[]): {
+  readonly sources: readonly ByteSource[];
+  readonly bytesRead: () => number;
+} {
+  let bytes = 0;
+  const count = (source: ByteSource): ByteSource => ({
+    ...source,
+    read: async (range, into, options) => {
+      await source.read(range, into, options);
+      bytes += range.end - range.start;
+    },
+  });
+  return { sources: sources.map(count), bytesRead: () => bytes };
 }
 
 export function shardObjects(plan: ShardPlan): { key: string; size: number }[] {

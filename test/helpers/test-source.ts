@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { LocatedSource } from '../../src/core/byte-source.js';
 import type { Digest } from '../../src/core/digest.js';
-import type { RangeSource } from '../../src/hub/range-source.js';
+import { readLocated } from '../../src/http/read-located.js';
+import { readPolicy, type Policies } from '../../src/transfer/policies.js';
 import { rangeOf, serveRange, startServer } from './local-server.js';
+import { quickPolicies } from './quick-policies.js';
 
 /** A file on a server of its own, and what was asked for. */
-export interface TestSource extends RangeSource {
+export interface TestSource extends LocatedSource {
   /** Starts of the ranges that were asked for, in order. */
   readonly starts: number[];
   /** How often a location was asked for. */
@@ -15,6 +18,7 @@ export interface TestSource extends RangeSource {
 }
 
 export interface TestSourceOptions {
+  readonly policies?: Policies;
   readonly path?: string;
   readonly digest?: Digest;
   /** Answers itself where it returns true; `count` is that of requests so far, this one included. */
@@ -23,7 +27,7 @@ export interface TestSourceOptions {
 
 /** Serves bytes as a CDN does; locations differ in a query that looks signed. */
 export async function serveSource(bytes: Uint8Array, options: TestSourceOptions = {}): Promise<TestSource> {
-  const { path = 'weights.bin', digest = sha256Of(bytes), intercept = () => false } = options;
+  const { path = 'weights.bin', digest = sha256Of(bytes), intercept = () => false, policies = quickPolicies } = options;
   const starts: number[] = [];
   let located = 0;
   let requests = 0;
@@ -37,6 +41,13 @@ export async function serveSource(bytes: Uint8Array, options: TestSourceOptions 
     expiresAt: Date.now() + 3_600_000,
   });
   let current = location();
+  const locate: LocatedSource['locate'] = ({ stale }) => {
+    if (located === 0 || stale?.url === current.url) {
+      located++;
+      current = location();
+    }
+    return Promise.resolve(current);
+  };
   return {
     path,
     size: bytes.length,
@@ -44,13 +55,8 @@ export async function serveSource(bytes: Uint8Array, options: TestSourceOptions 
     starts,
     located: () => located,
     sockets: () => server.sockets.size,
-    locate: ({ stale }) => {
-      if (located === 0 || stale?.url === current.url) {
-        located++;
-        current = location();
-      }
-      return Promise.resolve(current);
-    },
+    locate,
+    read: readLocated({ size: bytes.length, locate }, readPolicy(policies)),
     readWhole: async ({ signal }) => {
       const response = await fetch(current.url, { signal });
       return new Uint8Array(await response.arrayBuffer());

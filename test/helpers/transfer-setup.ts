@@ -5,19 +5,13 @@ import {
   type TransferEngine,
   type TransferRequest,
 } from '../../src/transfer/engine.js';
-import { defaultPolicies, type Policies } from '../../src/transfer/policies.js';
 import { closeIdleSockets } from '../../src/http/agents.js';
 import { startMemoryStore, type MemoryStore } from './memory-store.js';
+import { quickPolicies } from './quick-policies.js';
 import { serveSource, type TestSource, type TestSourceOptions } from './test-source.js';
 import type { StoreCapabilities } from '../../src/storage/object-store.js';
 
-/** Waits that a test can sit out. */
-export const quickPolicies: Policies = {
-  get: { tries: 5, baseMs: 1, capMs: 10, longestWaitMs: 50 },
-  put: { tries: 3, baseMs: 1, capMs: 10, longestWaitMs: 50 },
-  stallMs: 10_000,
-  leastRate: defaultPolicies.leastRate,
-};
+export { quickPolicies };
 
 export const partSize = 100_000;
 

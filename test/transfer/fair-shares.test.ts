@@ -59,7 +59,9 @@ test.each([
 test('a range that drips is cut and goes on where it ended', async () => {
   const bytes = bytesOf(2 * partSize);
   const ranges: number[] = [];
+  const policies = { ...quickPolicies, leastRate: { bytes: 100, windowMs: 200 } };
   const request = await setup.request(bytes, {
+    policies,
     intercept: (incoming, response, count) => {
       const { start, end } = rangeOf(incoming, bytes.length);
       ranges.push(start);
@@ -74,7 +76,6 @@ test('a range that drips is cut and goes on where it ended', async () => {
       return true;
     },
   });
-  const policies = { ...quickPolicies, leastRate: { bytes: 100, windowMs: 200 } };
   const result = await setup.engine({ lanes: 1, policies }).transferFile(request, live());
   expect(request.store.objects.get(request.key)?.equals(bytes)).toBe(true);
   expect(ranges).toHaveLength(3);

@@ -44,6 +44,7 @@ describe('the source', () => {
   test.each(passing)('%s that passes costs a try and nothing else', async (_, fault) => {
     const bytes = bytesOf(size);
     const request = await setup.request(bytes, {
+      policies: impatient,
       intercept: (incoming, response, count) => {
         if (count !== 2) return false;
         fault(incoming, response, bytes);
@@ -68,6 +69,7 @@ describe('the source', () => {
     const bytes = bytesOf(size);
     let faulty = 0;
     const request = await setup.request(bytes, {
+      policies: impatient,
       intercept: (incoming, response) => {
         if (rangeOf(incoming, size).start !== partSize) return false;
         faulty++;

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { isPrefetchError } from '../../src/core/errors.js';
 import { MiB } from '../../src/core/units.js';
 import { openStore, type ObjectStore } from '../../src/storage/index.js';
-import { openObject } from '../../src/transfer/read-object.js';
+import { openObject } from '../../src/transfer/object-source.js';
 import { hashObject } from '../../src/transfer/verify-object.js';
 import { startS3FaultProxy, type S3FaultProxy, type SeenRequest } from '../helpers/s3-fault-proxy.js';
 import { describeWithS3, startVersitygw, type S3Server } from '../helpers/s3-servers.js';

@@ -20,7 +20,10 @@ interface Interrupted {
 async function interrupted(): Promise<Interrupted> {
   const bytes = bytesOf(size);
   const request = await setup.request(bytes);
+  const patient = { tries: 1000, baseMs: 1, capMs: 10, longestWaitMs: 1000 };
+  const policies = { get: patient, put: patient, stallMs: 5000 };
   const broken = await setup.source(bytes, {
+    policies,
     intercept: (incoming, response) => {
       const { start } = rangeOf(incoming, size);
       if (start !== 2 * partSize && start !== 5 * partSize) return false;
@@ -30,8 +33,7 @@ async function interrupted(): Promise<Interrupted> {
       return true;
     },
   });
-  const patient = { tries: 1000, baseMs: 1, capMs: 10, longestWaitMs: 1000 };
-  const engine = setup.engine({ lanes: 6, policies: { get: patient, put: patient, stallMs: 5000 } });
+  const engine = setup.engine({ lanes: 6, policies });
   expect(await failure(engine.transferFile({ ...request, source: broken }, live()))).toMatchObject({
     retryAfterMs: 100_000,
   });

@@ -36,7 +36,7 @@ export async function checkShards(
   if (isCheckOf(await readShardRecord(store, step, records.check(file), { signal }), found)) return result;
   if (await isPublished(context, { signal })) return result;
   const written = await requireWritten(context, found, { signal });
-  const sources = await openWeights(needs, context, { signal });
+  const weights = await openWeights(needs, context, { signal });
   const shards = openShards(needs, context);
   let bytesDone = 0;
   const onChecked = (count: number): void => {
@@ -44,9 +44,9 @@ export async function checkShards(
     onProgress({ bytesDone, current: path });
   };
   try {
-    if (file === 0) await checkFrames(plan, shards, { signal });
+    if (file === 0) await checkFrames(plan, shards.sources, { signal });
     const known = digest?.algorithm === 'sha256' ? digest.hex : undefined;
-    const check = { context: needs.engine.context, plan, file, sha256: known, sources, shards };
+    const check = { context: needs.engine.context, plan, file, sha256: known, sources: weights.sources, shards: shards.sources };
     const sha256 = await checkSource(check, { signal, onChecked });
     const of = written.map(({ id }) => id);
     await writeShardRecord(store, step, records.check(file), { files: [], checked: [{ path, sha256 }], of });
@@ -54,7 +54,7 @@ export async function checkShards(
     if (isPrefetchError(error, 'ShardMismatch')) await removePlans(store, step.dirKey, {});
     throw error;
   } finally {
-    await sources.close();
+    await weights.close();
     await shards.close();
   }
   return result;

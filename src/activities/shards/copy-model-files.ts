@@ -1,15 +1,15 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
-import { digestKey, type Digest } from '../../core/digest.js';
+import type { Digest } from '../../core/digest.js';
 import { PrefetchError } from '../../core/errors.js';
 import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-plan.js';
-import type { RangeSource } from '../../hub/range-source.js';
 import { CONFIG_PATH, sideFiles } from '../../shard/checkpoint/model-files.js';
 import { untieEmbeddings } from '../../shard/checkpoint/untie-embeddings.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import { hashBytes } from '../../transfer/content-hash.js';
 import { copyByDisk } from '../../shard/copy-by-disk.js';
 import { copyWithin } from '../../transfer/copy-within.js';
-import { openObject } from '../../transfer/read-object.js';
+import { openObject } from '../../transfer/object-source.js';
+import { readPolicy } from '../../transfer/policies.js';
 import { hashObject } from '../../transfer/verify-object.js';
 import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
@@ -121,21 +121,10 @@ async function transfer(
     const copy = { source, from, store, to, digest, size, engine, scratchFolder, planId: step.planId };
     return copyByDisk(copy, { signal });
   }
-  const reader = openObject(source, { key: from, size }, { ...engine.policies.get, stallMs: engine.policies.stallMs });
-  const asSource: RangeSource = {
-    path: from,
-    size,
-    digest,
-    locate: () => Promise.reject(new PrefetchError('Internal', `${digestKey(digest)} has no location`)),
-    readWhole: async (options) => {
-      const bytes = new Uint8Array(size);
-      await reader.read({ start: 0, end: size }, bytes, { ...options, onBytes: () => undefined });
-      return bytes;
-    },
-  };
+  const original = openObject(source, { key: from, size }, readPolicy(engine.policies));
   try {
-    return await engine.transferFrom(reader.read, { source: asSource, store, key: to, trust: 'replace' }, { signal });
+    return await engine.transferFile({ source: { ...original, digest }, store, key: to, trust: 'replace' }, { signal });
   } finally {
-    await reader.close();
+    await original.close();
   }
 }

@@ -1,10 +1,10 @@
 import type { ShardProgress, ShardStep } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
-import { openRangeReader, type RangeReader } from '../../shard/native/source-files.js';
 import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
 import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
+import { openObjects, type OpenedObjects } from '../../transfer/open-objects.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { inspectDir } from '../inspect-dir.js';
 import { readManifest } from '../published-dir.js';
@@ -73,12 +73,12 @@ export async function openWeights(
   { engine }: Pick<StepNeeds, 'engine'>,
   { document, source }: StepContext,
   { signal }: { readonly signal: AbortSignal }
-): Promise<RangeReader> {
+): Promise<OpenedObjects> {
   const { dirKey, weights } = document.source;
   await forEachAtOnce(weights, { limit: REQUESTS_AT_ONCE, signal }, async (file, inner) => {
     refuseChanged(await source.head(`${dirKey}${file.path}`, inner), file, `${source.root}${dirKey}`);
   });
-  return openRangeReader(
+  return openObjects(
     engine.context,
     source,
     weights.map(({ path, size }) => ({ key: `${dirKey}${path}`, size }))
@@ -96,7 +96,7 @@ export function refuseChanged(
 }
 
 /** The files of all ranks: part after part, and rank after rank in each. */
-export function openShards({ engine }: Pick<StepNeeds, 'engine'>, context: StepContext): RangeReader {
+export function openShards({ engine }: Pick<StepNeeds, 'engine'>, context: StepContext): OpenedObjects {
   const layout = requireLayout(context);
   const objects = layout.parts.flatMap(({ part, size }) =>
     Array.from({ length: layout.ranks }, (_, rank) => ({
@@ -104,5 +104,5 @@ export function openShards({ engine }: Pick<StepNeeds, 'engine'>, context: StepC
       size,
     }))
   );
-  return openRangeReader(engine.context, context.store, objects);
+  return openObjects(engine.context, context.store, objects);
 }

@@ -1,7 +1,7 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import type { ShardRecord } from '../../core/schemas/shard-plan.js';
 import { writePart, type WrittenFile } from '../../shard/native/write-part.js';
-import type { RangeReader } from '../../shard/native/source-files.js';
+import type { ByteSource } from '../../core/byte-source.js';
 import type { PlannedPart, ShardPlan } from '../../shard/plan-shards.js';
 import { writePartByDisk } from '../../shard/native/write-part-by-disk.js';
 import type { ObjectStore } from '../../storage/object-store.js';
@@ -41,11 +41,11 @@ export async function shardPart(
   // Two attempts of one step in one process, of which the server gave one up, must not write into the same uploads.
   const release = await needs.engine.context.keyLock.acquire(`${store.root}${step.dirKey}${name}`, { signal });
   try {
-    const sources = await openWeights(needs, context, { signal });
+    const weights = await openWeights(needs, context, { signal });
     try {
-      await writeOneWay(needs, { context, plan, part, sources }, { finished, signal, onProgress });
+      await writeOneWay(needs, { context, plan, part, sources: weights.sources }, { finished, signal, onProgress });
     } finally {
-      await sources.close();
+      await weights.close();
     }
   } finally {
     release();
@@ -57,7 +57,7 @@ interface Writing {
   readonly context: StepContext;
   readonly plan: ShardPlan;
   readonly part: PlannedPart;
-  readonly sources: RangeReader;
+  readonly sources: readonly ByteSource[];
 }
 
 interface WritingOptions extends StepOptions {

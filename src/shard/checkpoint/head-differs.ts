@@ -1,9 +1,11 @@
+import type { ByteSource } from '../../core/byte-source.js';
+import { requireAt } from '../../core/require-at.js';
 import { MiB } from '../../core/units.js';
 import type { ObjectStore } from '../../storage/object-store.js';
+import { openObjects } from '../../transfer/open-objects.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { readModelShape } from '../layout/model-shape.js';
 import { collectSources, type SourceTensor } from '../layout/source-tensors.js';
-import { openRangeReader, type RangeReader } from '../native/source-files.js';
 import type { Checkpoint } from './read-checkpoint.js';
 
 const HEAD = 'lm_head.weight';
@@ -30,23 +32,29 @@ export async function headDiffers(
   const embedding = sources.get(EMBEDDING);
   if (head === undefined || embedding === undefined) return false;
   const objects = weights.map(({ path, size }) => ({ key: `${place.dirKey}${path}`, size }));
-  const reader = openRangeReader(place.context, place.store, objects);
+  const opened = openObjects(place.context, place.store, objects);
   try {
-    return !(await areEqual(reader, head, embedding, signal));
+    return !(await areEqual(opened.sources, head, embedding, signal));
   } finally {
-    await reader.close();
+    await opened.close();
   }
 }
 
-async function areEqual(reader: RangeReader, a: SourceTensor, b: SourceTensor, signal: AbortSignal): Promise<boolean> {
+async function areEqual(
+  sources: readonly ByteSource[],
+  a: SourceTensor,
+  b: SourceTensor,
+  signal: AbortSignal
+): Promise<boolean> {
+  const [ofA, ofB] = [requireAt(sources, a.file), requireAt(sources, b.file)];
   const bytes = a.end - a.begin;
   if (a.dtype !== b.dtype || bytes !== b.end - b.begin) return false;
   const [left, right] = [Buffer.allocUnsafe(BLOCK_BYTES), Buffer.allocUnsafe(BLOCK_BYTES)];
   for (let from = 0; from < bytes; from += BLOCK_BYTES) {
     const to = Math.min(bytes, from + BLOCK_BYTES);
     await Promise.all([
-      reader.read(a.file, { begin: a.position + from, end: a.position + to }, left, { signal }),
-      reader.read(b.file, { begin: b.position + from, end: b.position + to }, right, { signal }),
+      ofA.read({ start: a.position + from, end: a.position + to }, left, { signal }),
+      ofB.read({ start: b.position + from, end: b.position + to }, right, { signal }),
     ]);
     if (Buffer.compare(left.subarray(0, to - from), right.subarray(0, to - from)) !== 0) return false;
   }

@@ -1,9 +1,11 @@
+import type { ByteSource } from '../../core/byte-source.js';
 import { isPrefetchError, PrefetchError, rewrap } from '../../core/errors.js';
+import { requireAt } from '../../core/require-at.js';
 import { MiB } from '../../core/units.js';
 import { headerByteLength, parseHeader, type SafetensorsHeader } from '../../safetensors/index.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
+import { openObjects } from '../../transfer/open-objects.js';
 import { unsupported } from '../layout/unsupported.js';
-import { openRangeReader, type RangeReader } from '../native/source-files.js';
 import type { Checkpoint, CheckpointFile, CheckpointPlace } from './read-checkpoint.js';
 
 /** A real header has kilobytes to a few megabytes; the format's limit of 100 MB would cost gigabytes to parse. */
@@ -22,40 +24,38 @@ export async function readHeaders(
   { signal }: { readonly signal: AbortSignal }
 ): Promise<Checkpoint['weights']> {
   const objects = files.map(({ path, size }) => ({ key: `${dirKey}${path}`, size }));
-  const reader = openRangeReader(context, store, objects);
+  const opened = openObjects(context, store, objects);
   const limits = limitHeaders();
   try {
     return await mapAtOnce(files.entries(), { limit: FILES_AT_ONCE, signal }, async ([number, file], inner) => {
-      const header = await readHeader({ reader, number, limits }, file, inner);
+      const header = await readHeader({ source: requireAt(opened.sources, number), limits }, file, inner);
       limits.addTensors(file, header.tensors.length);
       return { ...file, header };
     });
   } finally {
-    await reader.close();
+    await opened.close();
   }
 }
 
 interface HeaderReading {
-  readonly reader: RangeReader;
-  /** Of the file in the reader. */
-  readonly number: number;
+  readonly source: ByteSource;
   readonly limits: HeaderLimits;
 }
 
 async function readHeader(
-  { reader, number, limits }: HeaderReading,
+  { source, limits }: HeaderReading,
   file: CheckpointFile,
   options: { readonly signal: AbortSignal }
 ): Promise<SafetensorsHeader> {
   const { path, size } = file;
   const first = new Uint8Array(Math.min(FIRST_READ, size));
-  await reader.read(number, { begin: 0, end: first.length }, first, options);
+  await source.read({ start: 0, end: first.length }, first, options);
   try {
     const length = headerByteLength(first, size);
     limits.addBytes(file, length);
     if (length <= first.length) return parseHeader(first, size);
     const whole = new Uint8Array(length);
-    await reader.read(number, { begin: 0, end: length }, whole, options);
+    await source.read({ start: 0, end: length }, whole, options);
     return parseHeader(whole, size);
   } catch (error) {
     if (!isPrefetchError(error, 'InvalidSafetensors')) throw error;

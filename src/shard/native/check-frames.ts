@@ -1,19 +1,20 @@
+import type { ByteSource } from '../../core/byte-source.js';
 import { PrefetchError } from '../../core/errors.js';
+import { requireAt } from '../../core/require-at.js';
 import { shardFileName, type PlannedPart, type ShardPlan } from '../plan-shards.js';
 import { pieceBytes } from './window-reads.js';
-import type { RangeReader } from './source-files.js';
 
 /** Compares what comes from no source, byte for byte: the header of every rank's file, and its scalars of value one. */
 export async function checkFrames(
   plan: ShardPlan,
-  shards: RangeReader,
+  shards: readonly ByteSource[],
   { signal }: { readonly signal: AbortSignal }
 ): Promise<void> {
   for (const [index, part] of plan.parts.entries()) {
     const expected = frameOf(part);
     const bytes = new Uint8Array(expected.length);
     for (let rank = 0; rank < plan.ranks; rank++) {
-      await shards.read(index * plan.ranks + rank, { begin: 0, end: bytes.length }, bytes, { signal });
+      await requireAt(shards, index * plan.ranks + rank).read({ start: 0, end: bytes.length }, bytes, { signal });
       if (Buffer.compare(bytes, expected) === 0) continue;
       const file = shardFileName(plan, rank, part.part);
       throw new PrefetchError('ShardMismatch', `The header or the scalars of ${file} are not what was planned`, {

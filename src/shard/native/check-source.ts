@@ -1,4 +1,6 @@
+import type { ByteSource } from '../../core/byte-source.js';
 import { PrefetchError } from '../../core/errors.js';
+import { requireAt } from '../../core/require-at.js';
 import { runGroup } from '../../tasks/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { storedDtype } from '../layout/target-dtype.js';
@@ -6,7 +8,6 @@ import type { SourceTensor } from '../layout/source-tensors.js';
 import { shardFileName, type ShardPlan } from '../plan-shards.js';
 import { castInPlace } from './cast.js';
 import { hashBlocks } from './hash-blocks.js';
-import type { RangeReader } from './source-files.js';
 import type { RankShare, SourceBlock } from './source-blocks.js';
 
 /** A weights file that the ranks have to give back. */
@@ -17,9 +18,9 @@ export interface SourceCheck {
   readonly file: number;
   /** What the Hub says the file comes to, where that is known. */
   readonly sha256: string | undefined;
-  readonly sources: RangeReader;
+  readonly sources: readonly ByteSource[];
   /** The files of all ranks: part after part, and rank after rank in each. */
-  readonly shards: RangeReader;
+  readonly shards: readonly ByteSource[];
 }
 
 export interface CheckOptions {
@@ -65,7 +66,7 @@ function digestOfShards(check: SourceCheck, options: CheckOptions): Promise<stri
     layOut: ([assembled, shares]) => ({ assembled, shares }),
     work: async ({ block, number, lane, ordered, signal }) => {
       const bytes = lane.assembled.subarray(0, block.length);
-      if (block.tensor === undefined) await check.sources.read(check.file, block, bytes, { signal });
+      if (block.tensor === undefined) await readOriginal(check, block, bytes, signal);
       else await assemble(check, block, { ...lane, signal });
       await ordered.add(number, bytes);
     },
@@ -73,7 +74,7 @@ function digestOfShards(check: SourceCheck, options: CheckOptions): Promise<stri
 }
 
 async function compareWithSource(check: SourceCheck, options: CheckOptions): Promise<string> {
-  const { plan, file, sources, sha256 } = check;
+  const { plan, sha256 } = check;
   const got = await hashBlocks(check, options, {
     // The source itself may be twice as wide as what became of it.
     blocksPerSlab: 2,
@@ -85,7 +86,7 @@ async function compareWithSource(check: SourceCheck, options: CheckOptions): Pro
     work: async ({ block, number, lane, ordered, signal }) => {
       const { tensor } = block;
       const original = lane.original.subarray(0, block.end - block.begin);
-      await sources.read(file, block, original, { signal });
+      await readOriginal(check, block, original, signal);
       await ordered.add(number, original);
       if (tensor === undefined) return;
       await assemble(check, block, { ...lane, signal });
@@ -162,13 +163,22 @@ async function assembleColumns(
   });
 }
 
+function readOriginal(
+  { sources, file }: SourceCheck,
+  { begin, end }: SourceBlock,
+  into: Uint8Array,
+  signal: AbortSignal
+): Promise<void> {
+  return requireAt(sources, file).read({ start: begin, end }, into, { signal });
+}
+
 function readShare(
   { plan, shards }: SourceCheck,
   { part, rank, begin, end }: RankShare,
   into: Uint8Array,
   signal: AbortSignal
 ): Promise<void> {
-  return shards.read(part * plan.ranks + rank, { begin, end }, into, { signal });
+  return requireAt(shards, part * plan.ranks + rank).read({ start: begin, end }, into, { signal });
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {

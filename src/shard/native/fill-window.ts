@@ -1,16 +1,17 @@
+import type { ByteSource } from '../../core/byte-source.js';
+import { requireAt } from '../../core/require-at.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ShardPlan } from '../plan-shards.js';
 import { storedDtype } from '../layout/target-dtype.js';
 import { castInPlace } from './cast.js';
 import { scatter } from './scatter.js';
 import type { Scratch } from './scratch.js';
-import type { RangeReader } from './source-files.js';
 import { planWindow, type SourceRead, type Window } from './window-reads.js';
 
 /** What filling the windows of one part shares. */
 export interface Filling {
   readonly plan: ShardPlan;
-  readonly sources: RangeReader;
+  readonly sources: readonly ByteSource[];
   readonly scratch: Scratch;
   /** Rows that a window's end cut, until the next window takes them. */
   readonly cutRows: Map<string, Promise<Buffer>>;
@@ -35,17 +36,16 @@ interface ReadOptions {
 }
 
 async function doRead(filling: Filling, read: SourceRead, options: ReadOptions): Promise<void> {
-  const { plan, sources } = filling;
-  const place = placeOf(read, plan, options.slabs);
+  const place = placeOf(read, filling.plan, options.slabs);
   if (place !== undefined) {
-    await sources.read(read.file, read, place.bytes, options);
+    await readSource(filling, read, place.bytes, options);
     for (const slot of place.others) options.slabs[slot]?.set(place.bytes, place.to);
   } else if (read.cutRow !== undefined) {
     scatter(await cutRow(filling, read, { ...options, cutRow: read.cutRow }), read.moves, options.slabs);
   } else {
     await filling.scratch.use(options, async (scratch) => {
       const bytes = scratch.subarray(0, read.end - read.begin);
-      await sources.read(read.file, read, bytes, options);
+      await readSource(filling, read, bytes, options);
       scatter(cast(filling, read, bytes), read.moves, options.slabs);
     });
   }
@@ -84,8 +84,17 @@ async function cutRow(
 
 async function readRow(filling: Filling, read: SourceRead, signal: AbortSignal): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(read.end - read.begin);
-  await filling.sources.read(read.file, read, bytes, { signal });
+  await readSource(filling, read, bytes, { signal });
   return cast(filling, read, bytes);
+}
+
+function readSource(
+  { sources }: Filling,
+  { file, begin, end }: SourceRead,
+  into: Uint8Array,
+  { signal }: { readonly signal: AbortSignal }
+): Promise<void> {
+  return requireAt(sources, file).read({ start: begin, end }, into, { signal });
 }
 
 function cast({ plan }: Filling, { dtype }: SourceRead, bytes: Uint8Array): Buffer {

@@ -1,3 +1,5 @@
+import type { ByteSource } from '../../core/byte-source.js';
+import { requireAt } from '../../core/require-at.js';
 import type { ObjectStore, PartDescription } from '../../storage/object-store.js';
 import { forEachAtOnce, mapAtOnce } from '../../tasks/for-each-at-once.js';
 import { runGroup, type TaskGroup } from '../../tasks/task-group.js';
@@ -11,14 +13,13 @@ import { fillWindow, type Filling } from './fill-window.js';
 import { limitSlabs, type LimitedSlabs } from './limit-slabs.js';
 import { divideMemory, type PartMemory } from './part-memory.js';
 import { createScratch } from './scratch.js';
-import type { RangeReader } from './source-files.js';
 import type { Window } from './window-reads.js';
 
 /** Where the parts of a plan are written, and what is read for them. */
 export interface PartWriting {
   readonly context: TransferContext;
   readonly plan: ShardPlan;
-  readonly sources: RangeReader;
+  readonly sources: readonly ByteSource[];
   readonly store: ObjectStore;
   /** Key prefix of the sharded Dir. */
   readonly dirKey: string;
@@ -218,7 +219,7 @@ async function fillWindows(work: WindowWork): Promise<void> {
     }
     try {
       await fillWindow(filling, asWindow(part, uploads, window), {
-        slabs: window.wanted.map((_, index) => slabs[index]?.bytes ?? new Uint8Array(0)),
+        slabs: window.wanted.map((_, index) => requireAt(slabs, index).bytes),
         signal,
       });
     } catch (error) {
@@ -227,9 +228,10 @@ async function fillWindows(work: WindowWork): Promise<void> {
     }
     const { partNumber, position, size, wanted } = window;
     for (const [index, slab] of slabs.entries()) {
-      const sink = sinks[wanted[index] ?? -1];
-      if (sink === undefined) slab.release();
-      else sink.take({ partNumber, position, size }, slab);
+      const upload = wanted[index];
+      // The last window of ranks that hold other parts already may lack fewer of them.
+      if (upload === undefined) slab.release();
+      else requireAt(sinks, upload).take({ partNumber, position, size }, slab);
     }
   }
 }
@@ -239,6 +241,6 @@ function asWindow(part: PlannedPart, uploads: readonly RankUpload[], window: Mis
     part,
     begin: window.position,
     end: window.position + window.size,
-    ranks: window.wanted.map((index) => uploads[index]?.rank ?? 0),
+    ranks: window.wanted.map((index) => requireAt(uploads, index).rank),
   };
 }

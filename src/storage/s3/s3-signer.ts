@@ -1,6 +1,6 @@
 import { SignatureV4 } from '@smithy/signature-v4';
 
-import type { HttpTarget } from '../../http/types.js';
+import type { HttpTarget } from '../../core/byte-source.js';
 import { encodeKey } from '../store-url.js';
 import { contextOf, noteCredentials, type S3Connection } from './s3-connection.js';
 import { s3Error } from './s3-errors.js';

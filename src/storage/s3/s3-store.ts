@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import { PrefetchError } from '../../core/errors.js';
 import { GiB } from '../../core/units.js';
-import type { HttpTarget } from '../../http/types.js';
+import type { HttpTarget } from '../../core/byte-source.js';
 import type {
   ObjectDescription,
   ObjectStore,

@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-s3';
 
 import { PrefetchError, isPrefetchError, rewrap } from '../../core/errors.js';
-import type { HttpTarget } from '../../http/types.js';
+import type { HttpTarget } from '../../core/byte-source.js';
 import type { PartDescription, Receipt, RequestOptions, Upload } from '../object-store.js';
 import type { S3Connection } from './s3-connection.js';
 import { decodeCrc32, encodeCrc32 } from './s3-crc32.js';

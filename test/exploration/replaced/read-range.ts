@@ -1,5 +1,5 @@
 import { PrefetchError } from '../../../src/core/errors.js';
-import type { ByteRange } from '../../../src/http/types.js';
+import type { ByteRange } from '../../../src/core/byte-source.js';
 import type { Content } from '../content.js';
 import { portOf } from '../process.js';
 

@@ -1,9 +1,9 @@
+import type { ByteSource } from '../../../src/core/byte-source.js';
 import { layoutFile, parseHeader, type Dtype, type TensorSpec } from '../../../src/safetensors/index.js';
 import { storedDtype } from '../../../src/shard/layout/target-dtype.js';
 import type { SourceFile, SourceTensor } from '../../../src/shard/layout/source-tensors.js';
 import type { Piece } from '../../../src/shard/layout/state-dict.js';
 import { castInPlace } from '../../../src/shard/native/cast.js';
-import type { RangeReader } from '../../../src/shard/native/source-files.js';
 import { planShards, type PlannedPart, type ShardingRequest, type ShardPlan } from '../../../src/shard/plan-shards.js';
 import { random } from '../../helpers/random.js';
 import { DEFAULT_PATTERN } from '../../helpers/shard-setup.js';
@@ -108,23 +108,22 @@ function castTensor(plan: ShardPlan, weights: readonly Buffer[], source: SourceT
 }
 
 /** Reads weights from memory and remembers the ranges; some answers come late, after those to later questions. */
-export function readerOf(weights: readonly Buffer[]): RangeReader & { readonly ranges: Range[] } {
+export function readerOf(weights: readonly Buffer[]): readonly ByteSource[] & { readonly ranges: Range[] } {
   const ranges: Range[] = [];
-  const reader = {
-    ranges,
-    bytesRead: 0,
-    read: async (file: number, { begin, end }: Omit<Range, 'file'>, into: Uint8Array) => {
-      if (begin === end) return;
-      ranges.push({ file, begin, end });
+  const sources = weights.map((bytes, file): ByteSource => ({
+    path: `model-${file}.safetensors`,
+    size: bytes.length,
+    read: async ({ start, end }, into) => {
+      if (start === end) return;
+      ranges.push({ file, begin: start, end });
       if (ranges.length % 3 === 0) await new Promise(setImmediate);
-      const found = weights[file]?.subarray(begin, end);
-      if (found?.length !== end - begin) throw new Error(`No bytes ${begin} to ${end} in file ${file}`);
+      const found = bytes.subarray(start, end);
+      if (found.length !== end - start) throw new Error(`No bytes ${start} to ${end} in file ${file}`);
       into.set(found);
-      reader.bytesRead += found.length;
     },
-    close: () => Promise.resolve(),
-  };
-  return reader;
+    readWhole: () => Promise.resolve(bytes),
+  }));
+  return Object.assign(sources, { ranges });
 }
 
 export interface Range {

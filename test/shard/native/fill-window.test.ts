@@ -133,7 +133,8 @@ describe('a row that is cut', () => {
 
   test('is asked for again after its read failed', async () => {
     const { part, border } = borderInRow(plan);
-    const broken = { ...readerOf([]), read: () => Promise.reject(new Error('lost')) };
+    const lost = () => Promise.reject(new Error('lost'));
+    const broken = readerOf(checkpoint.weights).map((source) => ({ ...source, read: lost }));
     const filling = { plan, scratch: createScratch(1, 64), cutRows: new Map<string, Promise<Buffer>>() };
     const window = { part, begin: border - 8, end: border, ranks: [0, 1] };
     const slabs = [Buffer.alloc(8), Buffer.alloc(8)];

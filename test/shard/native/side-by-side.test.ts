@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { MiB } from '../../../src/core/units.js';
 import { checkSource } from '../../../src/shard/native/check-source.js';
 import { divideMemory } from '../../../src/shard/native/part-memory.js';
-import type { RangeReader } from '../../../src/shard/native/source-files.js';
+import type { ByteSource } from '../../../src/core/byte-source.js';
 import { createEngine } from '../../../src/transfer/engine.js';
 import { live, setUpShards } from '../../helpers/shard-setup.js';
 import { failure, quickPolicies } from '../../helpers/transfer-setup.js';
@@ -71,19 +71,19 @@ test('two weights files are checked at once, within the memory', async () => {
   const plan = setup.plan({ ranks: 2 });
   await setup.write(plan);
   const { context, memory } = createEngine({ partSizeBytes: 1, lanes: 4, memoryBytes: MiB, policies: quickPolicies });
-  const check = (file: number, sources: RangeReader) =>
+  const check = (file: number, sources: readonly ByteSource[]) =>
     checkSource(
       { context, plan, file, sha256: undefined, sources, shards: setup.shards(plan) },
       { signal: live, onChecked: () => undefined }
     );
   const second: Promise<string>[] = [];
-  const waits: RangeReader = {
-    ...setup.sources(),
+  const waits = setup.sources().map((source): ByteSource => ({
+    ...source,
     read: async (...read) => {
       await Promise.all(second);
-      return setup.sources().read(...read);
+      await source.read(...read);
     },
-  };
+  }));
   const first = check(0, waits);
   second.push(check(1, setup.sources()));
   await Promise.all([first, ...second]);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { closeIdleSockets } from '../../../src/http/agents.js';
 import { writePart } from '../../../src/shard/native/write-part.js';
 import type { ShardPlan } from '../../../src/shard/plan-shards.js';
-import { OUT, setUpShards, type ShardChange, type ShardSetup } from '../../helpers/shard-setup.js';
+import { counted, OUT, setUpShards, type ShardChange, type ShardSetup } from '../../helpers/shard-setup.js';
 import { failure, live } from '../../helpers/transfer-setup.js';
 import { expectedFile } from './bytes-in-memory.js';
 
@@ -15,7 +15,7 @@ async function writeAtOnce(
   const setup = await setUpShards(name, memory);
   try {
     const plan = setup.plan(change);
-    const sources = setup.sources();
+    const { sources, bytesRead } = counted(setup.sources());
     const writing = { context: setup.engine.context, plan, sources, store: setup.store, dirKey: OUT, resume: false };
     const options = { ...live(), onStored: () => undefined };
     const files = await Promise.all(plan.parts.map((part) => writePart(writing, part, options)));
@@ -28,7 +28,7 @@ async function writeAtOnce(
       });
     });
     expect(setup.engine.memory.inUseBytes).toBe(0);
-    return { plan, peakBytes: setup.engine.memory.peakBytes, bytesRead: sources.bytesRead };
+    return { plan, peakBytes: setup.engine.memory.peakBytes, bytesRead: bytesRead() };
   } finally {
     closeIdleSockets();
     await setup.close();
@@ -85,7 +85,7 @@ describe('memory', () => {
       const plan = setup.plan({ ranks: 2 });
       const { context } = setup.engine;
       const release = await context.memory.reserve(90_000, live());
-      const sources = setup.sources();
+      const { sources, bytesRead } = counted(setup.sources());
       const writing = { context, plan, sources, store: setup.store, dirKey: OUT, resume: true };
       const [part] = plan.parts;
       if (part === undefined) throw new Error('There is no part.');
@@ -94,7 +94,7 @@ describe('memory', () => {
       const second = writePart(writing, part, { ...live(), onStored: () => undefined });
       abort.abort(new Error('enough'));
       expect(await first).toMatchObject({ message: 'enough' });
-      expect(sources.bytesRead).toBe(0);
+      expect(bytesRead()).toBe(0);
       release();
       expect(await second).toHaveLength(2);
     } finally {

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { closeIdleSockets } from '../../../src/http/agents.js';
-import type { RangeReader } from '../../../src/shard/native/source-files.js';
+import type { ByteSource } from '../../../src/core/byte-source.js';
 import { writePart, type PartOptions, type WrittenFile } from '../../../src/shard/native/write-part.js';
 import type { ShardPlan } from '../../../src/shard/plan-shards.js';
 import { createEngine, type TransferEngine } from '../../../src/transfer/engine.js';
-import { OUT, setUpShards, type ShardSetup } from '../../helpers/shard-setup.js';
+import { counted, OUT, setUpShards, type ShardSetup } from '../../helpers/shard-setup.js';
 import { sha256Of } from '../../helpers/test-source.js';
 import { failure, live, quickPolicies } from '../../helpers/transfer-setup.js';
 import { expectedFile } from './bytes-in-memory.js';
@@ -33,7 +33,7 @@ async function write(
   change: Partial<PartOptions> & {
     readonly resume?: boolean;
     readonly engine?: TransferEngine;
-    readonly sources?: RangeReader;
+    readonly sources?: readonly ByteSource[];
   } = {}
 ): Promise<WrittenFile[]> {
   const { resume = true, engine = setup.engine, sources = setup.sources(), ...options } = change;
@@ -93,14 +93,14 @@ describe('a part', () => {
     for (const split of [1, 3]) {
       const setup = await setUp({ split });
       const plan = setup.plan(change);
-      const sources = setup.sources();
+      const { sources, bytesRead } = counted(setup.sources());
       let stored = 0;
       const onStored = (bytes: number) => {
         stored += bytes;
       };
       const files = await write(setup, plan, { sources, onStored });
       await expectWritten(setup, plan, files);
-      expect(sources.bytesRead).toBe(sourceBytes(plan));
+      expect(bytesRead()).toBe(sourceBytes(plan));
       expect(stored).toBe(files.reduce((sum, { size }) => sum + size, 0));
       expect(setup.store.uploads.size).toBe(0);
     }
@@ -130,9 +130,9 @@ describe('a part', () => {
     };
     await failure(write(setup, plan));
     delete setup.store.faults.completing;
-    const sources = setup.sources();
+    const { sources, bytesRead } = counted(setup.sources());
     await expectWritten(setup, plan, await write(setup, plan, { sources }));
-    expect(sources.bytesRead).toBe(0);
+    expect(bytesRead()).toBe(0);
   });
 
   test('of which some ranks were visible already is written for these ranks again', async () => {

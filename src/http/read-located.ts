@@ -1,35 +1,22 @@
-import type { FileHandle } from 'node:fs/promises';
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
-import { getRange } from '../http/get-range.js';
-import { isLocationRefused } from '../http/range-answer.js';
-import type { ByteRange, HttpTarget } from '../http/types.js';
-import type { RangeSource } from '../hub/range-source.js';
-import type { GiveWay } from '../tasks/permits.js';
+import type { ByteSource, HttpTarget, LocatedSource } from '../core/byte-source.js';
+import { isPrefetchError } from '../core/errors.js';
 import { withRetries } from '../tasks/retries.js';
-import { patienceOf, waitBy, type RequestPolicy } from './policies.js';
+import { getRange } from './get-range.js';
+import { isLocationRefused } from './range-answer.js';
+import { patienceOf, waitBy, type RequestPolicy } from './request-policy.js';
 
-/** Fills memory with one range of a file, exactly, or fails. */
-export type ReadPart = (
-  range: ByteRange,
-  into: Uint8Array,
-  options: {
-    readonly signal: AbortSignal;
-    readonly onBytes: (count: number) => void;
-    /** Runs the waits between tries, so that a lane is not held by somebody who only waits. */
-    readonly giveWay?: GiveWay;
-  }
-) => Promise<void>;
+type Located = Pick<LocatedSource, 'size' | 'locate'>;
 
 // A CDN that refuses one fresh location after the other does so for another reason than their age.
 const relocations = 3;
 
-/** Reads from the Hub's CDN, with retries and fresh locations. What came before a connection broke off is kept. */
-export function readFromSource(source: RangeSource, policy: RequestPolicy): ReadPart {
+/** Reads ranges where a source says that they are, with retries and fresh locations. What came before a connection broke off is kept. */
+export function readLocated(source: Located, policy: RequestPolicy): ByteSource['read'] {
   return (range, into, { signal, onBytes, giveWay }) => {
     let filled = 0;
     const onMore = (count: number): void => {
       filled += count;
-      onBytes(count);
+      onBytes?.(count);
     };
     const readRest = async (target: HttpTarget): Promise<void> => {
       const rest = { range: { start: range.start + filled, end: range.end }, into: into.subarray(filled) };
@@ -63,17 +50,4 @@ function brokeOff(error: unknown): boolean {
   return ['SourceStalled', 'TruncatedSource', 'SourceUnavailable'].some(
     (code) => isPrefetchError(error) && error.code === code
   );
-}
-
-/** Reads from a file on this machine. */
-export function readFromFile(handle: FileHandle): ReadPart {
-  return async ({ start, end }, into, { signal }) => {
-    let filled = 0;
-    while (filled < end - start) {
-      signal.throwIfAborted();
-      const { bytesRead } = await handle.read(into, filled, end - start - filled, start + filled);
-      if (bytesRead === 0) throw new PrefetchError('Internal', `A local copy ends at ${start + filled} bytes`);
-      filled += bytesRead;
-    }
-  };
 }

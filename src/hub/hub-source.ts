@@ -1,38 +1,38 @@
-import type { Digest } from '../core/digest.js';
+import type { ByteLocation, LocatedSource } from '../core/byte-source.js';
+import { readLocated } from '../http/read-located.js';
+import type { RequestPolicy } from '../http/request-policy.js';
 import { unlessAborted } from '../tasks/unless-aborted.js';
-import type { FileLocation, FileReference, Hub, HubFile } from './hub.js';
+import type { FileReference, Hub, HubFile } from './hub.js';
 
-/** A file to fetch: how big it is, what its bytes must come to, and where ranges of it can be read. */
-export interface RangeSource {
-  /** For messages: the path in the repo. */
-  readonly path: string;
-  readonly size: number;
-  readonly digest: Digest;
-  /** A location that is good now; `stale` is one that the CDN refused, so that a new one is asked for, once. */
-  locate(options: { readonly signal: AbortSignal; readonly stale?: FileLocation }): Promise<FileLocation>;
-  /** The whole file in one request, for small ones. */
-  readWhole(options: { readonly signal: AbortSignal }): Promise<Uint8Array>;
+/** How a file of the Hub is read. */
+export interface HubSourceOptions {
+  readonly token?: string | undefined;
+  readonly policy: RequestPolicy;
 }
 
 /** A file of the Hub. All its ranges share one location, which is asked for again when it ends or the CDN refuses it. */
-export function openSource(hub: Hub, file: HubFile & FileReference, token?: string): RangeSource {
+export function openSource(
+  hub: Hub,
+  file: HubFile & FileReference,
+  { token, policy }: HubSourceOptions
+): LocatedSource {
+  const { path, size, digest } = file;
   const credentials = token === undefined ? {} : { token };
   const ask = shareFlight((signal) => hub.locate(file, { ...credentials, signal }));
-  let location: FileLocation | undefined;
+  let location: ByteLocation | undefined;
+  const locate: LocatedSource['locate'] = async ({ signal, stale }) => {
+    signal.throwIfAborted();
+    // Of several ranges refused at once, the first asks anew; the others get what it got.
+    const refused = stale !== undefined && location?.url === stale.url;
+    if (location === undefined || refused || location.expiresAt <= Date.now()) {
+      location = undefined;
+      location = await ask(signal);
+    }
+    return location;
+  };
   return {
-    path: file.path,
-    size: file.size,
-    digest: file.digest,
-    async locate({ signal, stale }) {
-      signal.throwIfAborted();
-      // Of several ranges refused at once, the first asks anew; the others get what it got.
-      const refused = stale !== undefined && location?.url === stale.url;
-      if (location === undefined || refused || location.expiresAt <= Date.now()) {
-        location = undefined;
-        location = await ask(signal);
-      }
-      return location;
-    },
+    ...{ path, size, digest, locate },
+    read: readLocated({ size, locate }, policy),
     readWhole: ({ signal }) => hub.read(file, { ...credentials, signal }),
   };
 }

@@ -1,24 +1,22 @@
 import { open, type FileHandle } from 'node:fs/promises';
+import type { ByteRange, ByteSource } from '../core/byte-source.js';
 import { PrefetchError } from '../core/errors.js';
 import { getRange } from '../http/get-range.js';
+import { patienceOf, type RequestPolicy } from '../http/request-policy.js';
 import type { ObjectStore } from '../storage/object-store.js';
-import type { ReadPart } from './read-part.js';
-import { patienceOf, type RequestPolicy } from './policies.js';
 import { asStoreFailure, withStoreRetries } from './store-failure.js';
 
-/** Ranges of one object of a store. */
-export interface ObjectReader {
-  /** Fills memory with one range, exactly, or fails with a store's code. */
-  readonly read: ReadPart;
+/** A source that holds something of this process until it is closed. */
+export interface OpenedSource extends ByteSource {
   close(): Promise<void>;
 }
 
-/** Opens an object for ranged reads; nothing is asked of the store before the first of them. */
+/** Opens an object of a store; nothing is asked before the first read. What fails has a store's code. */
 export function openObject(
   store: ObjectStore,
   { key, size }: { readonly key: string; readonly size: number },
   policy: RequestPolicy
-): ObjectReader {
+): OpenedSource {
   let opened: Promise<FileHandle> | undefined;
 
   const openOnce = async (path: string): Promise<FileHandle> => {
@@ -30,7 +28,7 @@ export function openObject(
     }
   };
 
-  const read: ReadPart = (range, into, { signal, onBytes, giveWay }) =>
+  const read: ByteSource['read'] = (range, into, { signal, onBytes = () => undefined, giveWay }) =>
     withStoreRetries({ store, key }, policy, { signal, giveWay }, async () => {
       // Asked for at each try, for signatures end.
       const target = await store.readTarget(key, { signal });
@@ -48,7 +46,14 @@ export function openObject(
     });
 
   return {
+    path: key,
+    size,
     read,
+    readWhole: async (options) => {
+      const bytes = new Uint8Array(size);
+      if (size > 0) await read({ start: 0, end: size }, bytes, options);
+      return bytes;
+    },
     close: async () => {
       // A file that could not be opened told its reader so.
       await opened?.then(
@@ -61,7 +66,7 @@ export function openObject(
 
 async function readFile(
   handle: FileHandle,
-  { range, key }: { readonly range: { readonly start: number; readonly end: number }; readonly key: string },
+  { range, key }: { readonly range: ByteRange; readonly key: string },
   into: Uint8Array,
   signal: AbortSignal
 ): Promise<void> {

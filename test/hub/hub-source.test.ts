@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { FileLocation, FileReference, Hub, HubFile } from '../../src/hub/hub.js';
-import { openSource } from '../../src/hub/range-source.js';
+import type { ByteLocation } from '../../src/core/byte-source.js';
+import type { FileReference, Hub, HubFile } from '../../src/hub/hub.js';
+import { openSource } from '../../src/hub/hub-source.js';
+import { readPolicy } from '../../src/transfer/policies.js';
 import { until } from '../helpers/local-server.js';
+import { quickPolicies } from '../helpers/quick-policies.js';
 
 const file: HubFile & FileReference = {
   repo: 'owner/model',
@@ -11,11 +14,12 @@ const file: HubFile & FileReference = {
   digest: { algorithm: 'sha256', hex: 'd'.repeat(64) },
 };
 const signal = new AbortController().signal;
+const policy = readPolicy(quickPolicies);
 
 interface Asked {
   readonly token: string | undefined;
   readonly signal: AbortSignal;
-  readonly answer: (location: FileLocation) => void;
+  readonly answer: (location: ByteLocation) => void;
   readonly fail: (error: Error) => void;
 }
 
@@ -44,7 +48,7 @@ function manualHub(): { hub: Hub; asked: Asked[] } {
   return { hub, asked };
 }
 
-function location(number: number, expiresAt = Date.now() + 60_000): FileLocation {
+function location(number: number, expiresAt = Date.now() + 60_000): ByteLocation {
   return { url: `http://cdn.example/${number}`, headers: {}, expiresAt };
 }
 
@@ -54,14 +58,14 @@ afterEach(() => {
 
 describe('openSource', () => {
   test('says what the file is and reads it whole with the token', async () => {
-    const source = openSource(manualHub().hub, file, 't');
+    const source = openSource(manualHub().hub, file, { token: 't', policy });
     expect(source).toMatchObject({ path: file.path, size: 10, digest: file.digest });
     await expect(source.readWhole({ signal })).resolves.toEqual(Buffer.from('a/b.bin t'));
   });
 
   test('asks once for all ranges', async () => {
     const { hub, asked } = manualHub();
-    const source = openSource(hub, file, 't');
+    const source = openSource(hub, file, { token: 't', policy });
     const ranges = [source.locate({ signal }), source.locate({ signal })];
     asked[0]?.answer(location(1));
     await expect(Promise.all(ranges)).resolves.toEqual([location(1), location(1)].map(anyExpiry));
@@ -72,7 +76,7 @@ describe('openSource', () => {
   test('asks again when the location has expired', async () => {
     vi.useFakeTimers({ toFake: ['Date'] });
     const { hub, asked } = manualHub();
-    const source = openSource(hub, file);
+    const source = openSource(hub, file, { policy });
     const first = source.locate({ signal });
     asked[0]?.answer(location(1));
     await first;
@@ -84,7 +88,7 @@ describe('openSource', () => {
 
   test('asks once for all ranges that were refused with the same location', async () => {
     const { hub, asked } = manualHub();
-    const source = openSource(hub, file);
+    const source = openSource(hub, file, { policy });
     const first = source.locate({ signal });
     asked[0]?.answer(location(1));
     const stale = await first;
@@ -97,7 +101,7 @@ describe('openSource', () => {
 
   test('lets one range give up without the others', async () => {
     const { hub, asked } = manualHub();
-    const source = openSource(hub, file);
+    const source = openSource(hub, file, { policy });
     const impatient = new AbortController();
     const gone = source.locate({ signal: impatient.signal });
     const patient = source.locate({ signal });
@@ -110,7 +114,7 @@ describe('openSource', () => {
 
   test('gives the request up when the last range has gone, and starts anew for the next', async () => {
     const { hub, asked } = manualHub();
-    const source = openSource(hub, file);
+    const source = openSource(hub, file, { policy });
     const impatient = new AbortController();
     const gone = source.locate({ signal: impatient.signal });
     impatient.abort(new Error('enough'));
@@ -123,7 +127,7 @@ describe('openSource', () => {
 
   test('fails all ranges that wait, and asks again for the next', async () => {
     const { hub, asked } = manualHub();
-    const source = openSource(hub, file);
+    const source = openSource(hub, file, { policy });
     const both = [source.locate({ signal }), source.locate({ signal })];
     asked[0]?.fail(new Error('no luck'));
     for (const range of both) await expect(range).rejects.toThrow('no luck');
@@ -134,13 +138,13 @@ describe('openSource', () => {
 
   test('asks nothing for a caller who has gone already', async () => {
     const { hub, asked } = manualHub();
-    await expect(openSource(hub, file).locate({ signal: AbortSignal.abort(new Error('gone')) })).rejects.toThrow(
+    await expect(openSource(hub, file, { policy }).locate({ signal: AbortSignal.abort(new Error('gone')) })).rejects.toThrow(
       'gone'
     );
     expect(asked).toEqual([]);
   });
 });
 
-function anyExpiry({ url, headers }: FileLocation) {
+function anyExpiry({ url, headers }: ByteLocation) {
   return { url, headers, expiresAt: expect.any(Number) as number };
 }
