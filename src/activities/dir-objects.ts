@@ -39,14 +39,11 @@ export async function listDirNow(
   options: RequestOptions
 ): Promise<Map<string, ObjectInfo>> {
   const objects = await listDir(store, dirKey, options);
-  await forEachAtOnce(
-    changedFiles(objects, recorded),
-    { limit: HEADS_AT_ONCE, ...options },
-    async ({ path }, inner) => {
-      const info = await store.head(`${dirKey}${path}`, inner);
-      if (info === undefined) objects.delete(path);
-      else objects.set(path, info);
-    }
-  );
+  const doubtful = changedFiles(objects, recorded);
+  await forEachAtOnce(doubtful, { limit: HEADS_AT_ONCE, ...options }, async ({ path }, inner) => {
+    const info = await store.head(`${dirKey}${path}`, inner);
+    if (info === undefined) objects.delete(path);
+    else objects.set(path, info);
+  });
   return objects;
 }

@@ -1,13 +1,13 @@
 import { runGroup } from './task-group.js';
 
 /** How many items are worked on at once, and what ends them all. */
-export interface AtOnceOptions {
+interface AtOnceOptions {
   readonly limit: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Works on one item; the signal is that of all of them. */
-export type ItemWork<T, R = void> = (item: T, options: { readonly signal: AbortSignal }) => Promise<R>;
+type ItemWork<T, R = void> = (item: T, options: { readonly signal: AbortSignal }) => Promise<R>;
 
 /**
  * Works on items, some at once, each taken when its turn comes. The first failure aborts the others, waits for them and is
@@ -20,10 +20,11 @@ export async function forEachAtOnce<T>(
 ): Promise<void> {
   const queue = oneByOne(items);
   await runGroup(outer, ({ signal, run }) => {
+    const options = { signal };
     const lane = async (): Promise<void> => {
       for (const item of queue) {
         if (signal.aborted) return;
-        await work(item, { signal });
+        await work(item, options);
       }
     };
     for (let lanes = 0; lanes < limit; lanes++) run(lane);

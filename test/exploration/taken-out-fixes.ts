@@ -114,8 +114,8 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     patches: [
       {
         file: 'src/activities/dir-objects.ts',
-        find: 'await forEachAtOnce(changedFiles(objects, recorded), {',
-        replace: 'await forEachAtOnce(recorded.slice(recorded.length), {',
+        find: 'const doubtful = changedFiles(objects, recorded);',
+        replace: 'const doubtful = recorded.slice(recorded.length);',
       },
     ],
     scenario: 'lists that are late',
