@@ -9,7 +9,7 @@ const rooms = [
   { room: 'http', may: ['core', 'tasks'], outside: ['node:'] },
   { room: 'hub', may: ['core', 'tasks', 'http'], outside: ['node:', '@huggingface/hub'] },
   { room: 'storage', may: ['core', 'tasks', 'http'], outside: ['node:', '@aws-sdk/', '@smithy/', 'vitest'] },
-  { room: 'transfer', may: ['core', 'tasks', 'http', 'hub', 'storage'], outside: ['node:'] },
+  { room: 'transfer', may: ['core', 'tasks', 'http', 'storage'], outside: ['node:'] },
   { room: 'shard', may: ['core', 'tasks', 'safetensors', 'http', 'hub', 'storage', 'transfer'], outside: ['node:'] },
   { room: 'starter', may: ['core', 'tasks'], outside: ['@temporalio/client', '@temporalio/common'] },
   {

@@ -51,6 +51,7 @@ test.each([
   ['src/transfer/probe.ts', "import { S3Client } from '@aws-sdk/client-s3';"],
   ['src/transfer/probe.ts', "import { Context } from '@temporalio/activity';"],
   ['src/transfer/probe.ts', "import { x } from '../activities/index.js';"],
+  ['src/transfer/probe.ts', "import type { Hub } from '../hub/hub.js';"],
   ['src/shard/probe.ts', "import { x } from '../activities/index.js';"],
   ['src/shard/native/probe.ts', "import { Context } from '@temporalio/activity';"],
   ['src/shard/layout/probe.ts', "import { x } from '../../config/environment.js';"],

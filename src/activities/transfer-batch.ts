@@ -56,8 +56,7 @@ export async function transferBatch(
     };
     const from = file.copyFrom;
     const copy = from === undefined ? undefined : { store, from: from.key, etag: from.etag, to: key, source };
-    const copied =
-      copy === undefined ? undefined : await copyWithin(engine.context, copy, { signal, onProgress });
+    const copied = copy === undefined ? undefined : await copyWithin(engine.context, copy, { signal, onProgress });
     if (copied !== undefined) return copied;
     const model = `${store.root}${spec.dirKey}`;
     return dependencies.moveFile({ source, store, key, model, trust: trustOf(spec, file) }, { signal, onProgress });

@@ -19,7 +19,8 @@ export async function forEachAtOnce<T>(
   work: ItemWork<T>
 ): Promise<void> {
   const queue = oneByOne(items);
-  await runGroup(outer, ({ signal, run }) => {
+  await runGroup(outer, (group) => {
+    const { signal } = group;
     const options = { signal };
     const lane = async (): Promise<void> => {
       for (const item of queue) {
@@ -27,7 +28,7 @@ export async function forEachAtOnce<T>(
         await work(item, options);
       }
     };
-    for (let lanes = 0; lanes < limit; lanes++) run(lane);
+    for (let lanes = 0; lanes < limit; lanes++) group.run(lane);
   });
 }
 

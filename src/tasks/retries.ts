@@ -12,7 +12,7 @@ export interface RetryOptions {
 
 /** Tries again after failures that may pass. An abort between two tries is thrown with its own reason. */
 export async function withRetries<T>(options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
-  const { signal, waitMs, giveWay = (wait) => wait() } = options;
+  const { signal, waitMs, giveWay = (wait: () => Promise<void>) => wait() } = options;
   for (let failures = 1; ; failures++) {
     signal?.throwIfAborted();
     try {

@@ -103,9 +103,14 @@ async function moveThrough(
   { store, from, to, source }: CopyWithinRequest,
   options: TransferOptions
 ): Promise<{ readonly etag: string }> {
-  const original = openObject(store, { key: from, size: source.size }, readPolicy(context.policies));
+  const { path, size, digest } = source;
+  const original = openObject(store, { key: from, size }, readPolicy(context.policies));
   try {
-    return await transferFile(context, { source: { ...original, ...source }, store, key: to, trust: 'replace' }, options);
+    return await transferFile(
+      context,
+      { source: { ...original, path, digest }, store, key: to, trust: 'replace' },
+      options
+    );
   } finally {
     await original.close();
   }

@@ -138,9 +138,9 @@ describe('openSource', () => {
 
   test('asks nothing for a caller who has gone already', async () => {
     const { hub, asked } = manualHub();
-    await expect(openSource(hub, file, { policy }).locate({ signal: AbortSignal.abort(new Error('gone')) })).rejects.toThrow(
-      'gone'
-    );
+    await expect(
+      openSource(hub, file, { policy }).locate({ signal: AbortSignal.abort(new Error('gone')) })
+    ).rejects.toThrow('gone');
     expect(asked).toEqual([]);
   });
 });

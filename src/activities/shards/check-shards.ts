@@ -46,7 +46,14 @@ export async function checkShards(
   try {
     if (file === 0) await checkFrames(plan, shards.sources, { signal });
     const known = digest?.algorithm === 'sha256' ? digest.hex : undefined;
-    const check = { context: needs.engine.context, plan, file, sha256: known, sources: weights.sources, shards: shards.sources };
+    const check = {
+      context: needs.engine.context,
+      plan,
+      file,
+      sha256: known,
+      sources: weights.sources,
+      shards: shards.sources,
+    };
     const sha256 = await checkSource(check, { signal, onChecked });
     const of = written.map(({ id }) => id);
     await writeShardRecord(store, step, records.check(file), { files: [], checked: [{ path, sha256 }], of });

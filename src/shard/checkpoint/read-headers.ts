@@ -1,5 +1,5 @@
 import type { ByteSource } from '../../core/byte-source.js';
-import { isPrefetchError, PrefetchError, rewrap } from '../../core/errors.js';
+import { isPrefetchError, rewrap, type PrefetchError } from '../../core/errors.js';
 import { requireAt } from '../../core/require-at.js';
 import { MiB } from '../../core/units.js';
 import { headerByteLength, parseHeader, type SafetensorsHeader } from '../../safetensors/index.js';
