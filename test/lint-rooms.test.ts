@@ -28,7 +28,7 @@ async function brokenArrows(file: string, code: string): Promise<string[]> {
 
 test.each([
   ['src/core/probe.ts', "import { x } from '../storage/object-store.js';"],
-  ['src/core/probe.ts', "import { x } from '../core/byte-source.js';"],
+  ['src/core/probe.ts', "import { x } from '../http/agents.js';"],
   ['src/core/schemas/probe.ts', "import { x } from '../../hub/hub.js';"],
   ['src/core/probe.ts', "import { readFile } from 'node:fs/promises';"],
   ['src/core/probe.ts', "import { log } from '@temporalio/workflow';"],
