@@ -19,7 +19,8 @@ export interface PartMemory {
 /** More would not be faster; what a worker has beyond is for its other work. */
 const MOST_BYTES = 160 * MiB;
 const MOST_WINDOWS = 4;
-const MOST_SCRATCH = 4;
+/** Whatever the lanes are: part sizes must not depend on them, for a worker with other lanes goes on with the parts. */
+const SCRATCH_COUNT = 4;
 /** Enough for a fast request, small beside the memory of a window. */
 const MOST_READ = 4 * MiB;
 const READ_SHARE = 1 / 16;
@@ -31,30 +32,24 @@ const LEAST_PART = 256 * KiB;
  * is read while the other is written. The same budget and store always give the same parts, as resuming needs.
  */
 export function divideMemory(
-  {
-    budgetBytes,
-    lanes,
-    wantedPart,
-  }: { readonly budgetBytes: number; readonly lanes: number; readonly wantedPart: number },
+  { budgetBytes, wantedPart }: { readonly budgetBytes: number; readonly wantedPart: number },
   file: { readonly size: number; readonly ranks: number },
   limits: Pick<StoreCapabilities, 'minPartSize' | 'maxPartSize' | 'maxParts'>
 ): PartMemory {
   const budget = Math.min(budgetBytes, MOST_BYTES);
   const readBytes = wholeElements(Math.min(MOST_READ, budget * READ_SHARE));
-  const scratchCount = Math.min(lanes, MOST_SCRATCH);
-  const forWindows = budget - scratchCount * readBytes;
+  const forWindows = budget - SCRATCH_COUNT * readBytes;
   const fair = Math.max(LEAST_PART, forWindows / 2 / file.ranks);
   const partSize = choosePartSize(file.size, wholeElements(Math.min(wantedPart, fair)), limits);
   const held = Math.min(partSize, file.size);
   const ranksAtOnce = Math.min(file.ranks, Math.floor(forWindows / held));
-  if (ranksAtOnce === 0) throw tooLittle({ held, forWindows, scratchCount });
+  if (ranksAtOnce === 0) throw tooLittle({ held, forWindows });
   const windowsAtOnce = Math.min(MOST_WINDOWS, Math.floor(forWindows / (held * ranksAtOnce)));
-  return { partSize, ranksAtOnce, windowsAtOnce, readBytes, scratchCount };
+  return { partSize, ranksAtOnce, windowsAtOnce, readBytes, scratchCount: SCRATCH_COUNT };
 }
 
-function tooLittle(parts: Record<'held' | 'forWindows' | 'scratchCount', number>): PrefetchError {
-  const { held, forWindows, scratchCount } = parts;
-  const enough = Math.ceil(held / (1 - scratchCount * READ_SHARE));
+function tooLittle({ held, forWindows }: Record<'held' | 'forWindows', number>): PrefetchError {
+  const enough = Math.ceil(held / (1 - SCRATCH_COUNT * READ_SHARE));
   return new PrefetchError(
     'InvalidInput',
     `The store takes upload parts of ${held} bytes at least for a file of this size, and the memory for them is ` +

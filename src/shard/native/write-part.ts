@@ -53,7 +53,7 @@ export async function writePart(writing: PartWriting, part: PlannedPart, options
   const { signal } = options;
   const capabilities = await store.capabilities({ signal });
   const memory = divideMemory(
-    { budgetBytes: context.memory.budgetBytes, lanes: context.lanes, wantedPart: context.partSizeBytes },
+    { budgetBytes: context.memory.budgetBytes, wantedPart: context.partSizeBytes },
     { size: part.size, ranks: plan.ranks },
     capabilities
   );

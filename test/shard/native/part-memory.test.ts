@@ -6,7 +6,7 @@ import { refusal } from '../../helpers/refusal.js';
 
 const s3 = { minPartSize: 5 * MiB, maxPartSize: 5 * GiB, maxParts: 10_000 };
 const anyPart = { minPartSize: 1, maxPartSize: Number.MAX_SAFE_INTEGER, maxParts: Number.MAX_SAFE_INTEGER };
-const usual = { budgetBytes: 256 * MiB, lanes: 4, wantedPart: 8 * MiB };
+const usual = { budgetBytes: 256 * MiB, wantedPart: 8 * MiB };
 
 describe('memory', () => {
   test('holds two windows of all ranks at least where it can', () => {
@@ -40,7 +40,7 @@ describe('memory', () => {
   });
 
   test('of the smallest worker takes any number of ranks', () => {
-    const smallest = { budgetBytes: 32 * MiB, lanes: 4, wantedPart: 8 * MiB };
+    const smallest = { budgetBytes: 32 * MiB, wantedPart: 8 * MiB };
     for (const ranks of [1, 2, 8, 64, 1024]) {
       expect(divideMemory(smallest, { size: 5 * GiB, ranks }, s3).ranksAtOnce).toBeGreaterThan(0);
     }
@@ -50,7 +50,7 @@ describe('memory', () => {
     const numbers = random(7);
     for (let round = 0; round < 500; round++) {
       const budgetBytes = 32 * MiB + numbers.int(2 ** 31 - 1);
-      const machine = { budgetBytes, lanes: 1 + numbers.int(32), wantedPart: 5 * MiB + numbers.int(64 * MiB) };
+      const machine = { budgetBytes, wantedPart: 5 * MiB + numbers.int(64 * MiB) };
       const file = { size: 16 + numbers.int(2 ** 31), ranks: 1 + numbers.int(64) };
       const memory = divideMemory(machine, file, numbers.pick([s3, anyPart]));
       const { partSize, ranksAtOnce, windowsAtOnce, readBytes, scratchCount } = memory;
@@ -63,12 +63,8 @@ describe('memory', () => {
     }
   });
 
-  test('of one lane has one buffer for reads', () => {
-    expect(divideMemory({ ...usual, lanes: 1 }, { size: GiB, ranks: 2 }, s3).scratchCount).toBe(1);
-  });
-
   test('is not cut into parts too small for a request, where the store leaves the choice', () => {
-    const tiny = { budgetBytes: MiB, lanes: 4, wantedPart: 8 * MiB };
+    const tiny = { budgetBytes: MiB, wantedPart: 8 * MiB };
     expect(divideMemory(tiny, { size: GiB, ranks: 64 }, anyPart)).toMatchObject({
       partSize: 256 * KiB,
       ranksAtOnce: 3,
@@ -78,18 +74,12 @@ describe('memory', () => {
 
 describe('too little memory', () => {
   test('is refused with an amount that is enough', () => {
-    for (const [budgetBytes, lanes] of [
-      [MiB, 4],
-      [5 * MiB, 4],
-      [5 * MiB, 1],
-      [6.5 * MiB, 4],
-    ] as const) {
-      const machine = { ...usual, lanes };
+    for (const budgetBytes of [MiB, 5 * MiB, 6.5 * MiB]) {
       const file = { size: 5 * GiB, ranks: 4 };
-      const { code, message } = refusal(() => divideMemory({ ...machine, budgetBytes }, file, s3));
+      const { code, message } = refusal(() => divideMemory({ ...usual, budgetBytes }, file, s3));
       expect(code).toBe('InvalidInput');
       const [, enough] = /MODEL_PREFETCH_MEMORY to (\d+) or more/.exec(message) ?? [];
-      expect(divideMemory({ ...machine, budgetBytes: Number(enough) }, file, s3).ranksAtOnce).toBe(1);
+      expect(divideMemory({ ...usual, budgetBytes: Number(enough) }, file, s3).ranksAtOnce).toBe(1);
     }
   });
 

@@ -7,7 +7,9 @@ import { createEngine, type TransferEngine } from '../../../src/transfer/engine.
 import { counted, OUT, setUpShards, type ShardSetup } from '../../helpers/shard-setup.js';
 import { sha256Of } from '../../helpers/test-source.js';
 import { failure, live, quickPolicies } from '../../helpers/transfer-setup.js';
-import { expectedFile } from './bytes-in-memory.js';
+import { llama } from '../layout/configs.js';
+import { expectedFile, planOf, randomCheckpoint, readerOf } from './bytes-in-memory.js';
+import { MiB } from '../../../src/core/units.js';
 
 const sizes = { partSizeBytes: 16_384, memoryBytes: 400_000 };
 const open: ShardSetup[] = [];
@@ -120,6 +122,40 @@ describe('a part', () => {
       expect(stored).toHaveLength(partsOf(plan) - held);
       await expectWritten(setup, plan, files);
     }
+  });
+
+  test('is gone on with by a worker that has other lanes', async () => {
+    // Large enough that the memory decides how large its upload parts are.
+    const little = { num_key_value_heads: 2, hidden_size: 32, intermediate_size: 48 };
+    const checkpoint = randomCheckpoint({ ...llama, ...little, vocab_size: 65_536 });
+    const plan = planOf(checkpoint, { ranks: 2 });
+    const setup = await setUp();
+    const writeWith = async (lanes: number, signal: AbortSignal) => {
+      const engine = createEngine({ partSizeBytes: MiB, memoryBytes: 3 * MiB, lanes, policies: quickPolicies });
+      const { context } = engine;
+      const sources = readerOf(checkpoint.weights);
+      const writing = { context, plan, sources, store: setup.store, dirKey: OUT, resume: true };
+      const [part] = plan.parts;
+      if (part === undefined) throw new Error('There is no part.');
+      return writePart(writing, part, { signal, onStored: () => undefined });
+    };
+    const abort = new AbortController();
+    let sent = 0;
+    setup.store.faults.intercept = (_request, _response, name) => {
+      if (!name.startsWith('PUT part') || ++sent < 6) return false;
+      abort.abort(new Error('cut'));
+      return true;
+    };
+    expect(await failure(writeWith(4, abort.signal))).toMatchObject({ message: 'cut' });
+    delete setup.store.faults.intercept;
+    const uploads = [...setup.store.uploads.values()].map(({ parts }) => parts.size);
+    const before = puts(setup);
+    expect(await writeWith(1, live().signal)).toHaveLength(2);
+    expect(uploads.every((held) => held > 0)).toBe(true);
+    const [{ size } = { size: 0 }] = plan.parts;
+    const parts = 2 * Math.ceil(size / ((3 * MiB * 3) / 4 / 4));
+    expect(puts(setup) - before).toBe(parts - uploads.reduce((sum, held) => sum + held, 0));
+    expect(setup.store.uploads.size).toBe(0);
   });
 
   test('of which all bytes are in the store is made visible, and nothing is read for it', async () => {
