@@ -37,7 +37,9 @@ export function countRefetched(
   // A file with a wrong byte is fetched again on purpose.
   const flips = plan.hubFaults.filter(({ kind }) => kind === 'flip').length;
   const largest = Math.max(...plan.model.large.map(({ size }) => size));
-  const allowed = losses * inFlight(plan) + (hub.hits() + storeHits) * largestPart(plan) + flips * largest;
+  // Where a store cannot tell whether something has a key, what was begun of a file is of no use to the next process.
+  const perLoss = plan.store === 'unconditional' ? neededBytes : inFlight(plan);
+  const allowed = losses * perLoss + (hub.hits() + storeHits) * largestPart(plan) + flips * largest;
   const detail =
     `${mib(refetchedBytes)} MiB of ${mib(neededBytes)} were fetched twice, where ${mib(allowed)} are explained by ` +
     `${String(losses)} losses and ${String(hub.hits() + storeHits)} faults`;
