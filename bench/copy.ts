@@ -10,10 +10,11 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { MiB } from '../src/core/units.js';
 import { openHub } from '../src/hub/open-hub.js';
-import { openSource } from '../src/hub/range-source.js';
+import { openSource } from '../src/hub/hub-source.js';
 import { openStore, type ObjectStore } from '../src/storage/index.js';
 import { copyWithin } from '../src/transfer/copy-within.js';
 import { createEngine } from '../src/transfer/engine.js';
+import { readPolicy } from '../src/transfer/policies.js';
 import { startHub, startS3 } from './transfer/programs.js';
 
 const { values } = parseArgs({
@@ -95,7 +96,7 @@ async function bring(store: ObjectStore, dir: string): Promise<Original[]> {
   for await (const file of client.listFiles(repo, commit)) {
     const { path, size, digest } = file;
     if (digest.algorithm !== 'sha256') throw new Error(`${path} has no SHA-256`);
-    const source = openSource(client, { ...file, repo, commit });
+    const source = openSource(client, { ...file, repo, commit }, { policy: readPolicy(engine.policies) });
     const moved = engine.transferFile({ source, store, key: dir + path, trust: 'replace' }, { signal });
     const { hex } = digest;
     moves.push(moved.then(({ etag }) => ({ path, size, etag, digest: { algorithm: 'sha256', hex } })));
