@@ -19,9 +19,9 @@ const WEIGHT_BYTES = 40 * MiB;
 /** Enough to be on the way for as long as a process takes to start. */
 const LONG_BYTES = 160 * MiB;
 const PART_BYTES = 5 * MiB;
-const LANES = 2;
-/** Parts in flight, and what lay in the buffers of their connections. */
-const IN_FLIGHT_BYTES = LANES * PART_BYTES + 2 * MiB;
+const LANES = 1;
+/** Parts that are fetched, as many that wait to be stored, and what lay in the buffers of connections. */
+const IN_FLIGHT_BYTES = 2 * LANES * PART_BYTES + 2 * MiB;
 /** Their enum is in a package that is no dependency of ours. */
 const PAUSED: number = 4;
 
@@ -126,7 +126,7 @@ test(
 
 /** A run of which a part is there, and whose CDN is slow. */
 async function halfWay(repo: string, client = platform.client): Promise<PrefetchHandle> {
-  pauseMs = 25;
+  pauseMs = 12;
   const handle = await client.start({ repo });
   while (cdnBytes(repo) < 0.4 * WEIGHT_BYTES) await delay(20);
   return handle;
@@ -155,7 +155,7 @@ async function inPending({ workflowId }: PrefetchHandle, holds: (pending: Pendin
   }
 }
 
-/** About 2.5 MiB/s for each connection: slower than a verb takes to be heard of, which is a heartbeat. */
+/** About 5 MiB/s: slower than a verb takes to be heard of, which is a heartbeat. */
 async function* paced(chunks: BodyChunks): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
     for (let start = 0; start < chunk.length; start += 64 * 1024) {

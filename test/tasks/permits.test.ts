@@ -2,18 +2,18 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { createPermits, holdOne, permitsOf, type Permits, type Release } from '../../src/tasks/permits.js';
 
-const live = { signal: new AbortController().signal };
+const live = () => ({ signal: new AbortController().signal });
 
 describe('permits', () => {
   test('are given in the order of asking, a large request not passed by small ones', async () => {
     const permits = createPermits(10);
-    const first = await permits.acquire(8, live);
+    const first = await permits.acquire(8, live());
     const order: string[] = [];
-    const large = permits.acquire(5, live).then((release) => {
+    const large = permits.acquire(5, live()).then((release) => {
       order.push('large');
       return release;
     });
-    const small = permits.acquire(1, live).then((release) => {
+    const small = permits.acquire(1, live()).then((release) => {
       order.push('small');
       return release;
     });
@@ -31,10 +31,10 @@ describe('permits', () => {
 
   test('one that gives up lets those behind it go', async () => {
     const permits = createPermits(10);
-    await permits.acquire(8, live);
+    await permits.acquire(8, live());
     const abort = new AbortController();
     const large = permits.acquire(5, abort);
-    const small = permits.acquire(2, live);
+    const small = permits.acquire(2, live());
     const reason = new Error('no');
     abort.abort(reason);
     await expect(large).rejects.toBe(reason);
@@ -44,7 +44,7 @@ describe('permits', () => {
 
   test('one that gives up holds nothing, and gets nothing that is released later', async () => {
     const permits = createPermits(2);
-    const [first, second] = await permits.acquireTogether(2, 1, live);
+    const [first, second] = await permits.acquireTogether(2, 1, live());
     const abort = new AbortController();
     const waiting = [permits.acquire(1, abort), permits.acquireTogether(2, 1, abort)];
     const reason = { kind: 'no error at all' };
@@ -70,9 +70,9 @@ describe('permits', () => {
 
   test('are had together or not at all', async () => {
     const permits = createPermits(3);
-    const release = await permits.acquire(1, live);
+    const release = await permits.acquire(1, live());
     let had = 0;
-    const together = permits.acquireTogether(3, 1, live).then((releases) => {
+    const together = permits.acquireTogether(3, 1, live()).then((releases) => {
       had = releases.length;
       return releases;
     });
@@ -91,7 +91,7 @@ describe('permits whose number changes', () => {
     const releases: Release[] = [];
     const order: number[] = [];
     for (const amount of amounts) {
-      void permits.acquire(amount, live).then((release) => {
+      void permits.acquire(amount, live()).then((release) => {
         order.push(amount);
         releases.push(release);
       });
@@ -146,7 +146,7 @@ describe('permits whose number changes', () => {
   test('forget one who gives up while there are too few', async () => {
     const permits = createPermits(2);
     const abort = new AbortController();
-    const release = await permits.acquire(2, live);
+    const release = await permits.acquire(2, live());
     const leaving = permits.acquire(2, abort);
     permits.resize(1);
     abort.abort(new Error('gone'));
@@ -179,7 +179,7 @@ describe('the shares of permits', () => {
     const held: { name: string; release: Release }[] = [];
     const ask = (model: string, file = model, amount = 1): void => {
       void permitsOf(permits, { model, file })
-        .acquire(amount, live)
+        .acquire(amount, live())
         .then((release) => {
           order.push(file);
           held.push({ name: file, release });
@@ -237,13 +237,13 @@ describe('the shares of permits', () => {
   test('are given way while their holder only waits', async () => {
     const permits = createPermits(1);
     let resume: () => void = () => undefined;
-    const waiting = holdOne(permits, live, async (giveWay) => {
+    const waiting = holdOne(permits, live(), async (giveWay) => {
       await giveWay(() => new Promise((resolve) => (resume = resolve)));
       return permits.inUse;
     });
     await new Promise(setImmediate);
     expect(permits.inUse).toBe(0);
-    const other = await permits.acquire(1, live);
+    const other = await permits.acquire(1, live());
     resume();
     await new Promise(setImmediate);
     other();
