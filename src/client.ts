@@ -31,8 +31,8 @@ export interface LiveProgress extends PrefetchProgress {
 export interface PrefetchHandle {
   readonly workflowId: string;
   /**
-   * Waits for the Dir, also while the server is away; throws a `PrefetchError` with the code and the details that the run failed with.
-   * Giving up never cancels the run. `onOutage` hears of each try that the server did not answer.
+   * Waits for the Dir, also while the server is away; throws a `PrefetchError` with the code and the details that the run
+   * failed with. Giving up never cancels the run. `onOutage` hears of each try that the server did not answer.
    */
   result(options?: Pick<AwaitOptions, 'signal' | 'onOutage'>): Promise<Dir>;
   progress(): Promise<LiveProgress>;

@@ -15,32 +15,33 @@ import { tmpFolder } from './helpers/tmp.js';
 /** Longer than any test, so that whoever sits it out fails by its time-out. */
 const GRACE_MS = 600_000;
 const WEIGHT_BYTES = 80_000_001;
-/** Of a CDN that holds its answers back, for each 64 KiB: a part takes a second or two. */
-const PAUSE_MS = 10;
+/** What the CDN waits for each 64 KiB: so that a part takes a second or two, and so that the model outlasts the test. */
+const SLOW_MS = 10;
+const ENDLESS_MS = 400;
 
 const server = useTemporalServer();
 let hub: DevHub;
-let isSlow = false;
+let pauseMs: number | undefined;
 
 beforeAll(async () => {
   hub = await startDevHub({
     repos: ['org/parts', 'org/waiter'].map((id) => smallRepo(id, { weightBytes: WEIGHT_BYTES })),
-    intercept: ({ origin }) => (isSlow && origin === 'cdn' ? { body: paced } : undefined),
+    intercept: ({ origin }) => (pauseMs !== undefined && origin === 'cdn' ? { body: paced } : undefined),
   });
 });
 
 afterAll(() => hub.close());
 
-describe('workers that are told to shut down, with all the time in the world', { timeout: 60_000 }, () => {
+describe('workers that are told to shut down, with all the time in the world', { timeout: 120_000 }, () => {
   test('give a batch to the next ones when the parts in flight have landed, and nothing is fetched twice', async () => {
     const settings = await settingsOf('parts');
-    isSlow = true;
+    pauseMs = SLOW_MS;
     const first = await startWorkers(settings);
     const handle = await clientOf(settings).start({ repo: 'org/parts' });
     await until(() => weightBytesOf('org/parts') > 0, 'the first bytes', 30_000);
     await first.stop();
     expect(weightBytesOf('org/parts')).toBeLessThan(WEIGHT_BYTES);
-    isSlow = false;
+    pauseMs = undefined;
     const second = await startWorkers(settings);
     expect(await handle.result()).toMatchObject({ repo: 'org/parts' });
     expect(weightBytesOf('org/parts')).toBe(WEIGHT_BYTES);
@@ -49,7 +50,7 @@ describe('workers that are told to shut down, with all the time in the world', {
 
   test('give a waiter to the next ones at once', async () => {
     const settings = await settingsOf('waiter');
-    isSlow = true;
+    pauseMs = ENDLESS_MS;
     const waits = await startWorkers(settings, ['wait']);
     const works = await startWorkers(settings, ['main', 'transfer']);
     const { taskQueue } = settings;
@@ -66,7 +67,7 @@ describe('workers that are told to shut down, with all the time in the world', {
       });
       await until(() => weightBytesOf('org/waiter') > 0, 'the first bytes', 30_000);
       await waits.stop();
-      isSlow = false;
+      pauseMs = undefined;
       const next = await startWorkers(settings, ['wait']);
       expect(await handle.result()).toMatchObject({ repo: 'org/waiter' });
       await next.stop();
@@ -108,7 +109,7 @@ function clientOf({ taskQueue }: Settings): PrefetchClient {
 async function* paced(chunks: BodyChunks): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
     for (let start = 0; start < chunk.length; start += 64 * 1024) {
-      if (isSlow) await delay(PAUSE_MS);
+      if (pauseMs !== undefined) await delay(pauseMs);
       yield chunk.subarray(start, start + 64 * 1024);
     }
   }

@@ -10,7 +10,10 @@ type Located = Pick<LocatedSource, 'size' | 'locate'>;
 // A CDN that refuses one fresh location after the other does so for another reason than their age.
 const relocations = 3;
 
-/** Reads ranges where a source says that they are, with retries and fresh locations. What came before a connection broke off is kept. */
+/**
+ * Reads ranges where a source says that they are, with retries and fresh locations. What came before a connection broke
+ * off is kept.
+ */
 export function readLocated(source: Located, policy: RequestPolicy): ByteSource['read'] {
   return (range, into, { signal, onBytes, giveWay }) => {
     let filled = 0;

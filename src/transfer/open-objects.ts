@@ -27,16 +27,20 @@ export function openObjects(
 
 /** The same source, each read of which takes a lane. */
 function overLanes(source: ByteSource, lanes: TransferContext['getLanes']): ByteSource {
+  const inLane = async <T>(options: { readonly signal: AbortSignal }, read: () => Promise<T>): Promise<T> => {
+    const release = await lanes.acquire(1, options);
+    try {
+      return await read();
+    } finally {
+      release();
+    }
+  };
   return {
     ...source,
     read: async (range, into, options) => {
       if (range.start === range.end) return;
-      const release = await lanes.acquire(1, options);
-      try {
-        await source.read(range, into.subarray(0, range.end - range.start), options);
-      } finally {
-        release();
-      }
+      await inLane(options, () => source.read(range, into.subarray(0, range.end - range.start), options));
     },
+    readWhole: (options) => inLane(options, () => source.readWhole(options)),
   };
 }
