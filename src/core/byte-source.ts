@@ -1,4 +1,5 @@
 import type { Digest } from './digest.js';
+import type { HttpAnswer } from './http-answer.js';
 
 /** Half-open range of bytes: `start` is in it, `end` is not. */
 export interface ByteRange {
@@ -53,6 +54,8 @@ export interface KnownSource extends ByteSource {
 export interface LocatedSource extends KnownSource {
   /** A location that is good now; `stale` is one that was refused, so that a new one is asked for, once. */
   locate(options: LocateOptions): Promise<ByteLocation>;
+  /** What it means that a location gave no bytes, where the source knows more than the status tells. */
+  judge?(answer: HttpAnswer): Promise<Error>;
 }
 
 /** How a location is asked for. */

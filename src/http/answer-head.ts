@@ -1,9 +1,13 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import { KiB } from '../core/units.js';
+import type { HttpAnswer } from '../core/http-answer.js';
+
+/** How much of the body of an answer is kept to be judged. */
+export const answerTextBytes = 64 * KiB;
 
 /** Status and headers of an answer, and where its body begins. */
 export interface AnswerHead {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: HttpAnswer['headers'];
   /** Bytes of the head, the empty line included. */
   readonly length: number;
   /** Whether the connection may serve another request. */

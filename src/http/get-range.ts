@@ -1,3 +1,4 @@
+import type { JudgeRefusal } from './range-answer.js';
 import { getRangeRaw } from './raw-range.js';
 import { streamRange } from './stream-range.js';
 import type { Patience } from './stall-watch.js';
@@ -13,6 +14,8 @@ export interface GetRangeRequest extends Patience {
   readonly into: Uint8Array;
   readonly signal: AbortSignal;
   readonly onBytes?: (count: number) => void;
+  /** Asked what a refusal means, with the beginning of its body; without it the status alone tells. */
+  readonly judge?: JudgeRefusal | undefined;
 }
 
 /** Reads one range of a file into a buffer, exactly, or fails. */

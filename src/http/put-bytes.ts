@@ -1,9 +1,12 @@
-import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { PrefetchError } from '../core/errors.js';
 import { KiB } from '../core/units.js';
 import { originOf, startRequest } from './agents.js';
+import { answerTextBytes } from './answer-head.js';
+import { plainHeaders } from './plain-headers.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
 import type { HttpTarget } from '../core/byte-source.js';
+import type { HttpAnswer } from '../core/http-answer.js';
 
 // Over TLS one big write is encrypted as a whole into memory; slices with drain are not.
 const sliceBytes = 256 * KiB;
@@ -11,17 +14,6 @@ const sliceBytes = 256 * KiB;
 const firstSliceBytes = 64 * KiB;
 const slowSliceBytes = 16 * KiB;
 const slowSliceMs = 1000;
-const answerTextBytes = 64 * KiB;
-
-/** What a store answered to a PUT; any status is an answer. */
-export interface PutAnswer {
-  /** Scheme and host, for messages. */
-  readonly origin: string;
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  /** The first 64 KiB of the body. */
-  readonly text: string;
-}
 
 /** A PUT of bytes in memory. */
 export interface PutBytesRequest extends Partial<Patience> {
@@ -30,8 +22,8 @@ export interface PutBytesRequest extends Partial<Patience> {
   readonly signal?: AbortSignal;
 }
 
-/** Sends bytes with an exact length; fails as `StoreUnavailable` where there is no answer. */
-export function putBytes(request: PutBytesRequest): Promise<PutAnswer> {
+/** Sends bytes with an exact length; any status is an answer, and none at all fails as `StoreUnavailable`. */
+export function putBytes(request: PutBytesRequest): Promise<HttpAnswer> {
   const { body, ...rest } = request;
   return putStream({ ...rest, size: body.length, body: [body] });
 }
@@ -42,7 +34,7 @@ export async function putStream(
     readonly size: number;
     readonly body: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   }
-): Promise<PutAnswer> {
+): Promise<HttpAnswer> {
   const { target, size, body, signal, stallMs = 60_000, leastRate } = request;
   signal?.throwIfAborted();
   const origin = originOf(target);
@@ -55,7 +47,7 @@ export async function putStream(
       finish(signal?.reason);
     };
     const state = { done: false };
-    function finish(failure: unknown, answer?: PutAnswer): void {
+    function finish(failure: unknown, answer?: HttpAnswer): void {
       state.done = true;
       stall.stop();
       signal?.removeEventListener('abort', onAbort);
@@ -137,7 +129,7 @@ function taken(outgoing: ClientRequest, slice: Uint8Array): Promise<void> {
   });
 }
 
-async function readAnswer(response: IncomingMessage, stall: StallWatch): Promise<Omit<PutAnswer, 'origin'>> {
+async function readAnswer(response: IncomingMessage, stall: StallWatch): Promise<Omit<HttpAnswer, 'origin'>> {
   const chunks: Buffer[] = [];
   let kept = 0;
   for await (const chunk of response) {
@@ -147,5 +139,5 @@ async function readAnswer(response: IncomingMessage, stall: StallWatch): Promise
     kept += chunk.length;
   }
   const text = Buffer.concat(chunks).subarray(0, answerTextBytes).toString('utf8');
-  return { status: response.statusCode ?? 0, headers: response.headers, text };
+  return { status: response.statusCode ?? 0, headers: plainHeaders(response.headers), text };
 }

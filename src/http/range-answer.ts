@@ -1,18 +1,14 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
-import { KiB } from '../core/units.js';
 import { foreignText } from '../core/foreign-text.js';
 import { retryAfterMs } from './retry-after.js';
 import type { ByteRange } from '../core/byte-source.js';
+import type { HttpAnswer } from '../core/http-answer.js';
 
 /** The head of an answer to a ranged GET. */
-export interface RangeAnswer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-}
+export type RangeAnswer = Pick<HttpAnswer, 'status' | 'headers'>;
 
-/** How much of the body of a refusal is looked at. */
-export const refusalBytes = 64 * KiB;
+/** Says what a refusal means, for those who know better than a source of which only the status counts. */
+export type JudgeRefusal = (answer: HttpAnswer) => Promise<Error>;
 
 /** What was asked for, and of whom. */
 export interface RangeQuestion {
@@ -35,22 +31,23 @@ export function checkRangeAnswer(answer: RangeAnswer, question: RangeQuestion): 
   }
 }
 
-/** Whether the body of an answer may tell why it is a refusal: S3 names its reason there. */
-export function tellsReason({ status, headers }: RangeAnswer): boolean {
-  return status >= 400 && headers['content-type']?.includes('xml') === true;
-}
-
-/** The reason of a refusal in the words of S3, such as `AccessDenied`, out of the beginning of its body. */
-export function reasonIn(text: string): string | undefined {
-  return /<Code>([A-Za-z0-9_.-]{1,100})<\/Code>/.exec(text)?.[1];
+/** Whether an answer is no bytes of a file, but something that is to be judged. */
+export function isRefusal({ status }: RangeAnswer): boolean {
+  return status !== 200 && status !== 206;
 }
 
 /** Whether a location was refused as expired or not allowed, so that a new one may work. */
 export function isLocationRefused(error: unknown): boolean {
+  if (isPrefetchError(error, 'StoreAccessDenied')) return true;
   return isPrefetchError(error, 'SourceUnavailable') && [401, 403, 410].includes(Number(error.details['status']));
 }
 
-function checkPartial(headers: IncomingHttpHeaders, { origin, range, totalSize }: RangeQuestion): void {
+/** Whether trying a read again may help, with the location that it has. */
+export function mayComeAgain(error: PrefetchError): boolean {
+  return !error.permanent && !isLocationRefused(error);
+}
+
+function checkPartial(headers: HttpAnswer['headers'], { origin, range, totalSize }: RangeQuestion): void {
   const expected = `bytes ${range.start}-${range.end - 1}/${totalSize}`;
   const got = headers['content-range'] ?? 'no Content-Range';
   if (got !== expected) {
@@ -59,7 +56,7 @@ function checkPartial(headers: IncomingHttpHeaders, { origin, range, totalSize }
   checkLength(headers, range.end - range.start, origin);
 }
 
-function checkWhole(headers: IncomingHttpHeaders, { origin, range, totalSize }: RangeQuestion): void {
+function checkWhole(headers: HttpAnswer['headers'], { origin, range, totalSize }: RangeQuestion): void {
   if (range.start !== 0 || range.end !== totalSize) {
     throw new PrefetchError(
       'StreamingUnsupported',
@@ -72,26 +69,20 @@ function checkWhole(headers: IncomingHttpHeaders, { origin, range, totalSize }: 
   checkLength(headers, totalSize, origin);
 }
 
-function checkLength(headers: IncomingHttpHeaders, expected: number, origin: string): void {
+function checkLength(headers: HttpAnswer['headers'], expected: number, origin: string): void {
   const length = headers['content-length'];
   if (length === undefined || length === String(expected)) return;
   throw new PrefetchError('HubProtocol', `${origin} announced ${foreignText(length, 40)} bytes, expected ${expected}.`);
 }
 
-/** The failure that a refusal stands for; `body` is what has come of its body. */
-export function refusalError(
+/** The failure that a refusal of a source stands for: its status tells all. */
+function refusalError(
   { status, headers }: RangeAnswer,
-  { origin, range }: Omit<RangeQuestion, 'totalSize'>,
-  body = ''
+  { origin, range }: Omit<RangeQuestion, 'totalSize'>
 ): PrefetchError {
-  const reason = reasonIn(body);
   const wait = retryAfterMs(headers);
-  const options = {
-    details: { status, ...(reason === undefined ? {} : { storeCode: reason }) },
-    ...(wait === undefined ? {} : { retryAfterMs: wait }),
-  };
-  const said = reason === undefined ? String(status) : `${status} ${reason}`;
-  const text = `${origin} answered ${said} to bytes ${range.start}-${range.end - 1}.`;
+  const options = { details: { status }, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
+  const text = `${origin} answered ${status} to bytes ${range.start}-${range.end - 1}.`;
   if (status === 429) return new PrefetchError('RateLimited', text, options);
   // The file behind the location is shorter than the listing says.
   if (status === 416) return new PrefetchError('TruncatedSource', text, options);

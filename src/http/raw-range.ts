@@ -2,19 +2,21 @@ import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { PrefetchError } from '../core/errors.js';
 import { MiB } from '../core/units.js';
 import { originOf } from './agents.js';
-import { parseAnswerHead, type AnswerHead } from './answer-head.js';
+import { answerTextBytes, parseAnswerHead, type AnswerHead } from './answer-head.js';
 import type { GetRangeRequest } from './get-range.js';
-import { checkRangeAnswer, reasonIn, refusalBytes, refusalError, tellsReason } from './range-answer.js';
+import { checkRangeAnswer, isRefusal } from './range-answer.js';
 import { takeConnection, type RawConnection } from './raw-connection.js';
 import { watchStall } from './stall-watch.js';
 import type { ByteRange } from '../core/byte-source.js';
+import type { HttpAnswer } from '../core/http-answer.js';
 
 const mostHeadBytes = 64 * 1024;
 // One read of the whole rest would keep the other lanes waiting on a fast network.
 const readBytes = MiB;
+const lastChunk = Buffer.from('0\r\n\r\n');
 
-/** How a raw exchange may end otherwise than well or by a failure. */
-type Outcome = 'done' | 'closed-before-answer' | 'needs-a-parser';
+/** How a raw exchange may end otherwise than by a failure; a refusal that is to be judged is an answer. */
+type Outcome = 'done' | 'closed-before-answer' | 'needs-a-parser' | HttpAnswer;
 
 /**
  * Reads one range from the socket straight into memory: no parser, no stream and no copy on the way. False where the
@@ -24,6 +26,7 @@ export async function getRangeRaw(request: GetRangeRequest): Promise<boolean> {
   const outcome = await exchange(request, { fresh: false });
   // The other side closed an idle connection at the moment we used it: not a failure of the source.
   const last = outcome === 'closed-before-answer' ? await exchange(request, { fresh: true }) : outcome;
+  if (typeof last === 'object') throw await request.judge?.(last);
   return last !== 'needs-a-parser';
 }
 
@@ -52,7 +55,12 @@ function exchange(request: GetRangeRequest, how: { readonly fresh: boolean }): P
       fail(signal.reason);
     };
     const stall = watchStall(request, (what) => {
-      fail(body.refusal() ?? new PrefetchError('SourceStalled', `${origin} sent ${what}.`));
+      const refusal = body.refusal();
+      if (refusal === undefined) fail(new PrefetchError('SourceStalled', `${origin} sent ${what}.`));
+      else {
+        connection.destroy();
+        end(refusal);
+      }
     });
     const body = readAnswer(request, origin);
     const connection: RawConnection = takeConnection(
@@ -67,14 +75,14 @@ function exchange(request: GetRangeRequest, how: { readonly fresh: boolean }): P
             if (state === 'more') return;
             if (state === 'reusable') connection.release();
             else connection.destroy();
-            end(state === 'needs-a-parser' ? state : 'done');
+            end(state === 'refused' ? body.refusal() : state === 'needs-a-parser' ? state : 'done');
           } catch (error) {
             fail(error);
           }
         },
         onClose(error) {
           if (!answered && connection.reused) end('closed-before-answer');
-          else end(undefined, body.refusal() ?? closedEarly({ origin, error, received: body.received(), range }));
+          else end(body.refusal(), closedEarly({ origin, error, received: body.received(), range }));
         },
       },
       how
@@ -86,23 +94,25 @@ function exchange(request: GetRangeRequest, how: { readonly fresh: boolean }): P
 
 /** Takes bytes as they come: the head into memory of its own, the body into place. */
 function readAnswer(request: GetRangeRequest, origin: string) {
-  const { range, totalSize, into, onBytes } = request;
+  const { range, totalSize, into, onBytes, judge } = request;
   const length = range.end - range.start;
   let pending = Buffer.alloc(0);
   let head: AnswerHead | undefined;
   let refused: AnswerHead | undefined;
   let filled = 0;
 
-  /** What has come of the body of a refusal, without the frames of chunks. */
-  const told = (): string => pending.toString('latin1', 0, refusalBytes).replaceAll(/\r\n[\da-f]+\r\n/gi, '');
-  const refusal = (): PrefetchError | undefined => refused && refusalError(refused, { origin, range }, told());
+  /** A refusal with what has come of its body, without the frames of chunks. */
+  function refusal(): HttpAnswer | undefined {
+    if (refused === undefined) return undefined;
+    const { status, headers } = refused;
+    const text = pending.toString('utf8', 0, answerTextBytes);
+    const plain = headers['transfer-encoding'] === undefined ? text : text.replaceAll(/(?:^|\r\n)[\da-f]+\r\n/gi, '');
+    return { origin, status, headers, text: plain };
+  }
 
-  function takeHead(bytes: Uint8Array): Uint8Array | 'needs-a-parser' | undefined {
+  function takeHead(bytes: Uint8Array): Uint8Array | 'needs-a-parser' | 'refused' | undefined {
     pending = Buffer.concat([pending, bytes]);
-    if (refused !== undefined) {
-      takeRefusal(refused);
-      return undefined;
-    }
+    if (refused !== undefined) return isWhole(refused) ? 'refused' : undefined;
     for (;;) {
       const parsed = parseAnswerHead(pending);
       if (parsed === 'malformed' || pending.length > 2 * mostHeadBytes) {
@@ -112,10 +122,9 @@ function readAnswer(request: GetRangeRequest, origin: string) {
       pending = pending.subarray(parsed.length);
       // Answers of 1xx only announce the real one.
       if (parsed.status < 200) continue;
-      if (tellsReason(parsed)) {
+      if (judge !== undefined && isRefusal(parsed)) {
         refused = parsed;
-        takeRefusal(parsed);
-        return undefined;
+        return isWhole(parsed) ? 'refused' : undefined;
       }
       checkRangeAnswer(parsed, { origin, range, totalSize });
       if (parsed.headers['transfer-encoding'] !== undefined || parsed.headers['content-length'] === undefined) {
@@ -126,11 +135,10 @@ function readAnswer(request: GetRangeRequest, origin: string) {
     }
   }
 
-  /** Its body is read as far as it may say why. */
-  function takeRefusal(answer: AnswerHead): void {
-    const length = Math.min(refusalBytes, Number(answer.headers['content-length'] ?? refusalBytes));
-    const whole = pending.length >= length || pending.toString('latin1').endsWith('0\r\n\r\n');
-    if (whole || reasonIn(told()) !== undefined) throw refusalError(answer, { origin, range }, told());
+  /** Whether as much of the body of a refusal is here as is kept of it. */
+  function isWhole({ status, headers }: AnswerHead): boolean {
+    const most = Math.min(answerTextBytes, Number(headers['content-length'] ?? answerTextBytes));
+    return status === 204 || status === 304 || pending.length >= most || pending.subarray(-5).equals(lastChunk);
   }
 
   return {
@@ -138,11 +146,11 @@ function readAnswer(request: GetRangeRequest, origin: string) {
     received: () => (head === undefined ? undefined : filled),
     nextBuffer: () =>
       head === undefined || filled >= length ? undefined : into.subarray(filled, Math.min(filled + readBytes, length)),
-    take(bytes: Uint8Array): 'more' | 'reusable' | 'used-up' | 'needs-a-parser' {
+    take(bytes: Uint8Array): 'more' | 'reusable' | 'used-up' | 'needs-a-parser' | 'refused' {
       let count = bytes.length;
       if (head === undefined) {
         const first = takeHead(bytes);
-        if (first === 'needs-a-parser') return first;
+        if (first === 'needs-a-parser' || first === 'refused') return first;
         if (first === undefined) return 'more';
         if (first.length > length) throw tooMuch(origin, length);
         into.set(first);

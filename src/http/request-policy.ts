@@ -1,4 +1,4 @@
-import { isPrefetchError } from '../core/errors.js';
+import { isPrefetchError, type PrefetchError } from '../core/errors.js';
 import type { RetryOptions } from '../tasks/retries.js';
 import type { Patience } from './stall-watch.js';
 
@@ -23,10 +23,10 @@ export function patienceOf({ stallMs, leastRate }: Patience): Patience {
 /** How long to wait after a failure; undefined where the next try would fail too, or there were tries enough. */
 export function waitBy(
   policy: RetryPolicy,
-  isFinal: (error: unknown) => boolean = () => false
+  mayPass: (error: PrefetchError) => boolean = (error) => !error.permanent
 ): RetryOptions['waitMs'] {
   return (error, failures) => {
-    if (!isPrefetchError(error) || error.permanent || isFinal(error) || failures >= policy.tries) return undefined;
+    if (!isPrefetchError(error) || !mayPass(error) || failures >= policy.tries) return undefined;
     if (error.retryAfterMs !== undefined) {
       return error.retryAfterMs <= policy.longestWaitMs ? error.retryAfterMs : undefined;
     }

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { PrefetchError } from '../core/errors.js';
 import { originOf, startRequest } from './agents.js';
-import { checkRangeAnswer, refusalBytes, refusalError, tellsReason } from './range-answer.js';
+import { answerTextBytes } from './answer-head.js';
+import { plainHeaders } from './plain-headers.js';
+import { checkRangeAnswer, isRefusal, type JudgeRefusal } from './range-answer.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
 import type { ByteRange, HttpTarget } from '../core/byte-source.js';
 
@@ -14,11 +16,13 @@ export interface StreamRangeRequest extends Patience {
   readonly signal: AbortSignal;
   /** Takes the next bytes; a promise holds the connection back until it is done. */
   readonly onChunk: (chunk: Uint8Array) => void | Promise<void>;
+  /** Asked what a refusal means, with the beginning of its body; without it the status alone tells. */
+  readonly judge?: JudgeRefusal | undefined;
 }
 
 /** Reads exactly one range, or fails: never fewer bytes, never more, never other ones. */
 export function streamRange(request: StreamRangeRequest): Promise<void> {
-  const { target, range, totalSize, signal } = request;
+  const { target, range, totalSize, signal, judge } = request;
   signal.throwIfAborted();
   const origin = originOf(target);
   return new Promise((resolve, reject) => {
@@ -62,13 +66,12 @@ export function streamRange(request: StreamRangeRequest): Promise<void> {
     });
     outgoing.on('response', (response) => {
       const pass = { response, length: range.end - range.start, origin, stall, state, finish };
-      const answer = { status: response.statusCode ?? 0, headers: response.headers };
-      const asFailure = (body: string): PrefetchError => refusalError(answer, { origin, range }, body);
+      const answer = { status: response.statusCode ?? 0, headers: plainHeaders(response.headers) };
       try {
-        if (tellsReason(answer)) {
-          void refusalText(response, stall).then((body) => {
-            finish(asFailure(body));
-          });
+        if (judge !== undefined && isRefusal(answer)) {
+          refusalText(response, stall)
+            .then((text) => judge({ origin, ...answer, text }))
+            .then(finish, finish);
           return;
         }
         checkRangeAnswer(answer, { origin, range, totalSize });
@@ -91,12 +94,12 @@ async function refusalText(response: IncomingMessage, stall: StallWatch): Promis
       stall.progress(chunk.length);
       chunks.push(chunk);
       kept += chunk.length;
-      if (kept >= refusalBytes) break;
+      if (kept >= answerTextBytes) break;
     }
   } catch {
     // The status is known, and is what counts.
   }
-  return Buffer.concat(chunks).toString('latin1', 0, refusalBytes);
+  return Buffer.concat(chunks).toString('utf8', 0, answerTextBytes);
 }
 
 interface BodyState {

@@ -1,7 +1,7 @@
 import { PrefetchError } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import { noteSecret } from '../core/secrets.js';
-import { exchange, header, type HttpAnswer } from './exchange.js';
+import { exchange, header, type HubAnswer } from './exchange.js';
 import { failureError, protocolError, refusalError, sourceError, type Subject } from './hub-errors.js';
 import { redirectTarget } from './redirect.js';
 
@@ -29,7 +29,7 @@ export interface HubReply {
   /** Where the answer came from, or where a redirect to another origin leads. */
   readonly url: URL;
   /** The last answer of the Hub itself or, where a redirect was followed, that of the other origin. */
-  readonly answer: HttpAnswer;
+  readonly answer: HubAnswer;
   /** True when `url` is not on the Hub. */
   readonly elsewhere: boolean;
   /** `X-Repo-Commit` of the first answer of the Hub that has one. */
@@ -64,7 +64,7 @@ export function authorization(token: string | undefined): Record<string, string>
   return { authorization: `Bearer ${token}` };
 }
 
-async function ask(client: HubClient, call: HubCall, url: URL): Promise<HttpAnswer> {
+async function ask(client: HubClient, call: HubCall, url: URL): Promise<HubAnswer> {
   const { subject } = call;
   const atHub = url.origin === new URL(client.endpoint).origin;
   if (atHub) checkToken(subject);
@@ -101,7 +101,7 @@ function checkToken({ token, endpoint }: Subject): void {
   );
 }
 
-function checkEncoding(subject: Subject, answer: HttpAnswer): void {
+function checkEncoding(subject: Subject, answer: HubAnswer): void {
   const encoding = header(answer, 'content-encoding') ?? 'identity';
   if (encoding === 'identity') return;
   throw protocolError(

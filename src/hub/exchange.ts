@@ -13,7 +13,7 @@ export interface ExchangeRequest extends HttpTarget {
   readonly signal: AbortSignal | undefined;
 }
 
-export interface HttpAnswer {
+export interface HubAnswer {
   readonly kind: 'answer';
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -34,7 +34,7 @@ const PATIENCE = 2;
 const MAX_STALE_SOCKETS = 8;
 
 /** One request and its whole answer, redirects untouched. Throws the reason of `signal` and nothing else. */
-export async function exchange(request: ExchangeRequest): Promise<HttpAnswer | HttpFailure> {
+export async function exchange(request: ExchangeRequest): Promise<HubAnswer | HttpFailure> {
   const { signal } = request;
   // Many small files are read under one signal, and each listens to it.
   if (signal !== undefined) setMaxListeners(0, signal);
@@ -49,12 +49,12 @@ export async function exchange(request: ExchangeRequest): Promise<HttpAnswer | H
 }
 
 /** The first value of a header, by its name in lower case. */
-export function header(answer: HttpAnswer, name: string): string | undefined {
+export function header(answer: HubAnswer, name: string): string | undefined {
   const value = answer.headers[name];
   return Array.isArray(value) ? value[0] : value;
 }
 
-type Outcome = HttpAnswer | HttpFailure | { readonly kind: 'staleSocket' };
+type Outcome = HubAnswer | HttpFailure | { readonly kind: 'staleSocket' };
 
 function exchangeOnce(request: ExchangeRequest): Promise<Outcome> {
   return new Promise((resolve) => {
@@ -107,7 +107,7 @@ function collectBody(
     const status = message.statusCode ?? 0;
     const good = status >= 200 && status < 300;
     const limit = good ? request.maxBytes : MAX_REFUSAL_BYTES;
-    const answer = (): HttpAnswer => ({ kind: 'answer', status, headers: message.headers, body: joined(chunks) });
+    const answer = (): HubAnswer => ({ kind: 'answer', status, headers: message.headers, body: joined(chunks) });
     const tooLong = (): Outcome =>
       good ? { kind: 'tooLong', reason: `more than ${String(limit)} bytes`, received } : answer();
 

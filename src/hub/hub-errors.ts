@@ -1,6 +1,6 @@
 import { PrefetchError, type ErrorCode, type ErrorDetails } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
-import { header, type HttpAnswer, type HttpFailure } from './exchange.js';
+import { header, type HubAnswer, type HttpFailure } from './exchange.js';
 import { hubRetryAfterMs } from './retry-after.js';
 
 /** What was asked for, so that a message can name it. */
@@ -39,7 +39,7 @@ const DEFAULT_RATE_LIMIT_MS = 60_000;
 const NAMED = ['RepoNotFound', 'GatedRepo', 'RevisionNotFound', 'EntryNotFound'] as const;
 
 /** The error for an answer of the Hub that is no success. */
-export function refusalError(subject: Subject, answer: HttpAnswer): PrefetchError {
+export function refusalError(subject: Subject, answer: HubAnswer): PrefetchError {
   const refusal = readRefusal(answer);
   const code = refusalCode(subject, refusal);
   const retryAfterMs = hubRetryAfterMs(answer.headers) ?? (code === 'RateLimited' ? DEFAULT_RATE_LIMIT_MS : undefined);
@@ -81,7 +81,7 @@ export function failureError(subject: Subject, failure: HttpFailure): PrefetchEr
 }
 
 /** The error for a CDN, where the Hub sent us, that did not give the bytes. `origin` is all that may be said of its URL. */
-export function sourceError(subject: Subject, origin: string, outcome: HttpAnswer | HttpFailure): PrefetchError {
+export function sourceError(subject: Subject, origin: string, outcome: HubAnswer | HttpFailure): PrefetchError {
   if (outcome.kind !== 'answer' && (outcome.received > 0 || outcome.kind === 'tooLong')) {
     return bodyError(subject, origin, outcome);
   }
@@ -102,7 +102,7 @@ function bodyError(subject: Subject, origin: string, failure: HttpFailure): Pref
   );
 }
 
-function readRefusal(answer: HttpAnswer): Refusal {
+function readRefusal(answer: HubAnswer): Refusal {
   const message = header(answer, 'x-error-message') ?? messageInBody(answer.body);
   return {
     status: answer.status,

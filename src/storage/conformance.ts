@@ -1,3 +1,4 @@
+import { checkAnswers } from './conformance/answers.js';
 import { checkListing } from './conformance/listing.js';
 import { checkObjects } from './conformance/objects.js';
 import { checkUploads } from './conformance/uploads.js';
@@ -45,5 +46,6 @@ export function describeObjectStore(
     checkObjects(check);
     checkListing(check);
     checkUploads(check);
+    checkAnswers(check);
   });
 }

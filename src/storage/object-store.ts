@@ -1,10 +1,14 @@
 import type { ByteRange, HttpTarget } from '../core/byte-source.js';
+import type { HttpAnswer } from '../core/http-answer.js';
 
 /**
  * The port that every backend implements. It is a contract between backends and this package, the minimum that
  * the engine needs: one method per operation, options last, nothing optional. What a backend cannot do is a value of
  * `capabilities()`, never a missing method. Keys are relative to the root, have no leading slash, and are any
  * Unicode text without control characters. All failures are `PrefetchError`s with a store code.
+ *
+ * The engine moves bytes and nothing else: it sends them to a target, or reads them there, and hands the answer to the
+ * store, which alone knows what its status, headers and body mean.
  */
 export interface ObjectStore {
   /** Percent-encoded URL of the root, ending in "/": `s3://bucket/models/`, `file:///data/models/`. */
@@ -23,7 +27,11 @@ export interface ObjectStore {
   head(key: string, options?: RequestOptions): Promise<ObjectInfo | undefined>;
   /** A small object whole, or undefined when there is none. */
   get(key: string, options?: RequestOptions): Promise<Uint8Array | undefined>;
-  /** Writes a small object: readers see the old bytes or the new ones, never a part. */
+  /**
+   * Writes a small object: readers see the old bytes or the new ones, never a part. `ifAbsent` only where nothing has the
+   * key yet (`ObjectExists` otherwise), `ifMatch` only over the object with this etag (`StoreConflict` otherwise). Each is
+   * asked for only where the store can: `putIfAbsent`, `putIfMatch`.
+   */
   put(key: string, body: Uint8Array, options?: PutOptions): Promise<ObjectInfo>;
   /** All objects under a prefix, in key order. */
   list(prefix: string, options?: RequestOptions): AsyncIterable<ObjectInfo>;
@@ -31,6 +39,8 @@ export interface ObjectStore {
   listFolders(prefix: string, options?: RequestOptions): AsyncIterable<string>;
   /** Removes an object; one that is not there is no error. */
   delete(key: string, options?: RequestOptions): Promise<void>;
+  /** Removes many objects with as few requests as the store needs; those that are not there are no error. */
+  deleteMany(keys: readonly string[], options?: RequestOptions): Promise<void>;
   /**
    * Copies inside the store. `ifMatch` is the etag that the source must still have (`StoreConflict` otherwise). With
    * `ifAbsent` only where nothing has the key yet: `ObjectExists` otherwise; asked for only where `conditionalComplete`.
@@ -41,6 +51,8 @@ export interface ObjectStore {
   createUpload(key: string, options: CreateUploadOptions): Promise<Upload>;
   /** Unfinished uploads of exactly this key that may be taken up again, newest first. */
   findUploads(key: string, options?: RequestOptions): Promise<Upload[]>;
+  /** Unfinished uploads of all keys under a prefix, in no order; all of them only where `listsUploads`. */
+  listUploads(prefix: string, options?: RequestOptions): AsyncIterable<ListedUpload>;
   /**
    * Makes an upload that was found ours alone, where a writer that nobody heard of for a while could still change its
    * bytes, even when they are an object already; the result is the upload to go on with, and the other one may stay.
@@ -52,11 +64,15 @@ export interface ObjectStore {
   listParts(upload: Upload, options?: RequestOptions): Promise<Receipt[]>;
   /** Where the engine puts the bytes of a part. Sending a part again replaces it. */
   partTarget(upload: Upload, part: PartDescription, options?: RequestOptions): Promise<PartTarget>;
-  /** Tells the store that the bytes of a part arrived, and gives its receipt. `etag` is the one of the HTTP answer. */
+  /**
+   * Judges what the target of a part answered: gives the receipt, or fails as the answer says. There is no answer where the
+   * target is a file: its bytes are written then. `StoreAccessDenied` for what a fresh signature may heal too: the engine
+   * asks for another target and tries again before that is the end, here and below.
+   */
   confirmPart(
     upload: Upload,
     part: PartDescription,
-    etag: string | undefined,
+    answer: HttpAnswer | undefined,
     options?: RequestOptions
   ): Promise<Receipt>;
   /**
@@ -69,16 +85,25 @@ export interface ObjectStore {
   abortUpload(upload: Upload, options?: RequestOptions): Promise<void>;
 
   /**
-   * Where the engine writes a whole object with one request (answered with 200 and an `ETag`), for stores without
-   * multipart. `StreamingUnsupported` where multipart is always there (the local store), or the object is too big for it.
+   * Where the engine writes a whole object with one request, for stores without multipart. `StreamingUnsupported` where
+   * multipart is always there (the local store), or the object is too big for it.
    */
   objectTarget(key: string, object: ObjectDescription, options?: RequestOptions): Promise<HttpTarget>;
+  /** Judges what the target of a whole object answered: gives the object, or fails as the answer says. */
+  confirmObject(
+    key: string,
+    object: ObjectDescription,
+    answer: HttpAnswer,
+    options?: RequestOptions
+  ): Promise<ObjectInfo>;
 
   /** Where the engine reads the bytes of an object, for checks and for sharding. */
   readTarget(key: string, options?: RequestOptions): Promise<ReadTarget>;
-
-  /** Asks for credentials anew, where targets were refused because those they are signed with have ended. */
-  renewCredentials?(): Promise<void>;
+  /**
+   * What went wrong with a read: `failure` is the answer of the target where it is no bytes, or the error that the read
+   * ended with. The result is to be thrown; what is no matter of the store comes back as it is.
+   */
+  readFailure(failure: HttpAnswer | Error, key: string, options?: RequestOptions): Promise<Error>;
 
   /** Frees sockets. The store is not used afterwards. */
   close(): Promise<void>;
@@ -91,10 +116,24 @@ export interface RequestOptions {
 export interface StoreCapabilities {
   /** Parts in any order, listed and sent again: what streaming and resuming need. */
   readonly multipart: boolean;
-  /** `ifAbsent` on completeUpload is honoured. */
+  /** `ifAbsent` on completeUpload and copy is honoured. */
   readonly conditionalComplete: boolean;
+  /** `ifAbsent` on put is honoured. */
+  readonly putIfAbsent: boolean;
+  /** `ifMatch` on put is honoured. */
+  readonly putIfMatch: boolean;
   /** The store checks the CRC32 of each part. */
   readonly partChecksums: boolean;
+  /** All parts of an upload but the last must have one size. */
+  readonly equalParts: boolean;
+  /**
+   * Uploads have ids that the store gives: several of one key lie side by side, and each is completed or aborted for itself.
+   * False where a key has but one set of unfinished parts: completing it ends whatever else was sent to the key, and what is
+   * aborted may be listed until the store forgets it.
+   */
+  readonly uploadIds: boolean;
+  /** `listUploads` knows the uploads of a whole prefix; elsewhere `findUploads` of a key is all there is. */
+  readonly listsUploads: boolean;
   readonly minPartSize: number;
   readonly maxPartSize: number;
   readonly maxParts: number;
@@ -117,6 +156,8 @@ export interface CopyOptions extends RequestOptions {
 
 export interface PutOptions extends RequestOptions {
   readonly contentType?: string;
+  readonly ifAbsent?: boolean;
+  readonly ifMatch?: string;
 }
 
 export interface CreateUploadOptions extends RequestOptions {
@@ -130,6 +171,12 @@ export interface CreateUploadOptions extends RequestOptions {
 export interface Upload {
   readonly key: string;
   readonly id: string;
+}
+
+/** An unfinished upload, as the store lists it. */
+export interface ListedUpload extends Upload {
+  /** When it was begun, in milliseconds since the epoch. */
+  readonly startedMs: number;
 }
 
 export interface PartDescription {
@@ -146,6 +193,7 @@ export interface PartDescription {
 export interface Receipt {
   readonly partNumber: number;
   readonly size: number;
+  /** How the store names the part when it is completed. */
   readonly etag: string;
   readonly crc32?: number;
 }
@@ -175,4 +223,4 @@ export type PartTarget =
 
 export type ReadTarget = ({ readonly kind: 'http' } & HttpTarget) | { readonly kind: 'file'; readonly path: string };
 
-export type { ByteRange, HttpTarget };
+export type { ByteRange, HttpAnswer, HttpTarget };

@@ -1,7 +1,7 @@
 import { mkdir, open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import type { LocatedSource } from '../core/byte-source.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
-import { isLocationRefused } from '../http/range-answer.js';
+import { isLocationRefused, mayComeAgain } from '../http/range-answer.js';
 import { streamRange } from '../http/stream-range.js';
 import { withRetries } from '../tasks/retries.js';
 import { digestMismatch } from './mismatch.js';
@@ -11,7 +11,7 @@ import { hashFile } from './verify-object.js';
 
 /** A file to be had on this machine. */
 export interface Download {
-  readonly source: Pick<LocatedSource, 'path' | 'size' | 'digest' | 'locate'>;
+  readonly source: Pick<LocatedSource, 'path' | 'size' | 'digest' | 'locate' | 'judge'>;
   readonly path: string;
   /** Named when its disk is full. */
   readonly folder: string;
@@ -59,7 +59,7 @@ async function fill(download: Download, { signal, onBytes }: FillOptions): Promi
     const file = { handle, position: await sizeWithin(handle, source.size) };
     const before = file.position;
     await refuseFullDisk(download, source.size - before);
-    await withRetries({ signal, waitMs: waitBy(policies.get, isLocationRefused) }, () =>
+    await withRetries({ signal, waitMs: waitBy(policies.get, mayComeAgain) }, () =>
       appendRest(download, file, { signal, onBytes })
     );
     return before;
@@ -91,6 +91,7 @@ async function appendRest(download: Download, file: GrowingFile, options: FillOp
         signal,
         ...patienceOf(policies),
         onChunk,
+        judge: source.judge,
       });
     } catch (error) {
       if (isPrefetchError(error, 'StreamingUnsupported') && file.position > 0) {

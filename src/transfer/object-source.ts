@@ -4,7 +4,8 @@ import { PrefetchError } from '../core/errors.js';
 import { getRange } from '../http/get-range.js';
 import { patienceOf, type RequestPolicy } from '../http/request-policy.js';
 import type { ObjectStore } from '../storage/object-store.js';
-import { asStoreFailure, withStoreRetries } from './store-failure.js';
+import { asStoreRead } from './store-read.js';
+import { withFreshTargets } from './store-retries.js';
 
 /** A source that holds something of this process until it is closed. */
 export interface OpenedSource extends ByteSource {
@@ -24,26 +25,26 @@ export function openObject(
       return await (opened ??= open(path, 'r'));
     } catch (error) {
       opened = undefined;
-      return asFileFailure(key)(error);
+      throw error;
     }
   };
 
   const read: ByteSource['read'] = (range, into, { signal, onBytes = () => undefined, giveWay }) =>
-    withStoreRetries({ store, key }, policy, { signal, giveWay }, async () => {
-      // Asked for at each try, for signatures end.
-      const target = await store.readTarget(key, { signal });
-      if (target.kind === 'file') {
-        await readFile(await openOnce(target.path), { range, key }, into, signal);
-        onBytes(range.end - range.start);
-        return;
+    withFreshTargets(
+      policy,
+      { signal, giveWay },
+      {
+        ask: () => store.readTarget(key, { signal }),
+        use: (target) =>
+          asStoreRead({ store, key, signal }, async (judge) => {
+            if (target.kind === 'file') {
+              await readFile(await openOnce(target.path), { range, key }, into, signal);
+              onBytes(range.end - range.start);
+            } else
+              await getRange({ target, range, totalSize: size, into, signal, ...patienceOf(policy), onBytes, judge });
+          }),
       }
-      try {
-        await getRange({ target, range, totalSize: size, into, signal, ...patienceOf(policy), onBytes });
-      } catch (error) {
-        signal.throwIfAborted();
-        throw asStoreFailure(error, key);
-      }
-    });
+    );
 
   return {
     path: key,
@@ -73,22 +74,10 @@ async function readFile(
   const length = range.end - range.start;
   for (let filled = 0; filled < length;) {
     signal.throwIfAborted();
-    const { bytesRead } = await handle
-      .read(into, filled, length - filled, range.start + filled)
-      .catch(asFileFailure(key));
+    const { bytesRead } = await handle.read(into, filled, length - filled, range.start + filled);
     if (bytesRead === 0) {
       throw new PrefetchError('ObjectChanged', `${key} ends at ${range.start + filled} bytes, expected ${range.end}`);
     }
     filled += bytesRead;
   }
-}
-
-function asFileFailure(key: string): (error: unknown) => never {
-  return (error) => {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
-    throw new PrefetchError(
-      code === 'ENOENT' ? 'ObjectNotFound' : 'StoreUnavailable',
-      `${key} cannot be read (${code})`
-    );
-  };
 }

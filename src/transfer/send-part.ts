@@ -1,13 +1,10 @@
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
-import { putBytes, type PutAnswer } from '../http/put-bytes.js';
-import { reasonIn } from '../http/range-answer.js';
-import { retryAfterMs } from '../http/retry-after.js';
-import type { Patience } from '../http/stall-watch.js';
-import type { HttpTarget, ObjectStore, PartDescription, Receipt, Upload } from '../storage/object-store.js';
+import { putBytes } from '../http/put-bytes.js';
+import type { HttpAnswer, ObjectStore, PartDescription, PartTarget, Receipt, Upload } from '../storage/object-store.js';
 import type { GiveWay } from '../tasks/permits.js';
 import { openPartFiles } from './part-files.js';
 import { patienceOf, type RequestPolicy } from '../http/request-policy.js';
-import { withStoreRetries } from './store-failure.js';
+import { withFreshTargets } from './store-retries.js';
 
 /** Brings parts of one upload into the store. */
 export interface PartSender {
@@ -30,55 +27,26 @@ export function createPartSender(store: ObjectStore, upload: Upload, policy: Req
     throw writeFailure(error, `${upload.key} in ${store.root}`);
   };
 
-  async function sendOnce(part: PartDescription, bytes: Uint8Array, signal: AbortSignal): Promise<Receipt> {
-    const target = await store.partTarget(upload, part, { signal });
-    if (target.kind === 'http') {
-      const etag = await putPart(target, bytes, { ...patienceOf(policy), signal, key: upload.key });
-      return store.confirmPart(upload, part, etag, { signal });
-    }
+  /** The answer of the store, where there is one: it alone knows what it means. */
+  async function sendTo(target: PartTarget, bytes: Uint8Array, signal: AbortSignal): Promise<HttpAnswer | undefined> {
+    if (target.kind === 'http') return putBytes({ target, body: bytes, signal, ...patienceOf(policy) });
     await files.write(target.path, bytes, target.position).catch(asFailure);
-    return store.confirmPart(upload, part, undefined, { signal });
+    return undefined;
   }
 
   return {
-    send: (part, bytes, options) =>
-      withStoreRetries({ store, key: upload.key }, policy, options, () => sendOnce(part, bytes, options.signal)),
+    send: (part, bytes, { signal, giveWay }) =>
+      withFreshTargets(
+        policy,
+        { signal, giveWay },
+        {
+          ask: () => store.partTarget(upload, part, { signal }),
+          use: async (target) => store.confirmPart(upload, part, await sendTo(target, bytes, signal), { signal }),
+        }
+      ),
     settle: () => files.settle().catch(asFailure),
     close: () => files.close(),
   };
-}
-
-interface PutOptions extends Patience {
-  readonly signal: AbortSignal;
-  readonly key: string;
-}
-
-/** One PUT; its ETag, or the failure that the answer stands for. */
-async function putPart(target: HttpTarget, body: Uint8Array, options: PutOptions): Promise<string> {
-  const { key, ...rest } = options;
-  return etagOf(await putBytes({ target, body, ...rest }), key);
-}
-
-/** The ETag of a good answer to a PUT; anything else is a failure. */
-export function etagOf(answer: PutAnswer, key: string): string {
-  const { origin, status, headers, text } = answer;
-  if (status === 200 && headers.etag !== undefined) return headers.etag;
-  const code = reasonIn(text);
-  const waitMs = retryAfterMs(headers);
-  const options = {
-    details: { status, ...(code === undefined ? {} : { storeCode: code }) },
-    ...(waitMs === undefined ? {} : { retryAfterMs: waitMs }),
-  };
-  const problem = status === 200 ? 'a 200 without ETag' : [status, code].filter((word) => word !== undefined).join(' ');
-  const message = `${origin} answered ${problem} to bytes of ${key}`;
-  if (code === 'NoSuchUpload') return fail('UploadNotFound');
-  if (code === 'NoSuchBucket') return fail('BucketNotFound');
-  // Also the answer to a signature that ended on the way: the next try gets a fresh one.
-  return fail('StoreUnavailable');
-
-  function fail(as: 'UploadNotFound' | 'BucketNotFound' | 'StoreUnavailable'): never {
-    throw new PrefetchError(as, message, options);
-  }
 }
 
 function writeFailure(error: unknown, object: string): unknown {

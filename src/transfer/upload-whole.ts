@@ -8,8 +8,7 @@ import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
 import { createContentHash } from './content-hash.js';
 import type { Policies } from './policies.js';
 import { patienceOf } from '../http/request-policy.js';
-import { etagOf } from './send-part.js';
-import { withStoreRetries } from './store-failure.js';
+import { withFreshTargets } from './store-retries.js';
 
 /** A checked file on this machine, bound for one key. */
 export interface WholeUpload {
@@ -30,16 +29,23 @@ export async function uploadWhole(
 ): Promise<ObjectInfo> {
   const { path, size, digest } = file;
   const description = { size, crc32: await crc32OfFile(path, signal) };
-  await withStoreRetries({ store, key }, policies.put, { signal }, async () => {
-    const target = await store.objectTarget(key, description, { signal });
-    const stream = createReadStream(path, { highWaterMark: MiB });
-    try {
-      const body = checked(bytesOf(stream), { digest, size, key });
-      etagOf(await putStream({ target, size, body, signal, ...patienceOf(policies) }), key);
-    } finally {
-      stream.destroy();
+  await withFreshTargets(
+    policies.put,
+    { signal },
+    {
+      ask: async () => ({ kind: 'http' as const, ...(await store.objectTarget(key, description, { signal })) }),
+      use: async (target) => {
+        const stream = createReadStream(path, { highWaterMark: MiB });
+        try {
+          const body = checked(bytesOf(stream), { digest, size, key });
+          const answer = await putStream({ target, size, body, signal, ...patienceOf(policies) });
+          await store.confirmObject(key, description, answer, { signal });
+        } finally {
+          stream.destroy();
+        }
+      },
     }
-  });
+  );
   const info = await store.head(key, { signal });
   if (info?.size === size) return info;
   throw new PrefetchError('StoreUnavailable', `${key} has ${info?.size ?? 0} bytes in the store after writing ${size}`);

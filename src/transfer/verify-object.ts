@@ -1,15 +1,15 @@
 import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Digest } from '../core/digest.js';
-import { PrefetchError } from '../core/errors.js';
 import { MiB } from '../core/units.js';
 import type { Patience } from '../http/stall-watch.js';
 import { streamRange } from '../http/stream-range.js';
-import type { HttpTarget, ObjectStore } from '../storage/object-store.js';
+import type { ObjectStore } from '../storage/object-store.js';
 import { createContentHash } from './content-hash.js';
 import { defaultPolicies } from './policies.js';
 import { patienceOf } from '../http/request-policy.js';
-import { asStoreFailure, withStoreRetries } from './store-failure.js';
+import { asStoreRead } from './store-read.js';
+import { withFreshTargets } from './store-retries.js';
 
 /** What is read back, and how it is to be hashed. */
 export interface ObjectToHash {
@@ -33,13 +33,21 @@ export async function hashObject(
   };
   if (size === 0) return hash.digest('hex');
   const policy = { ...defaultPolicies.get, ...patienceOf({ ...defaultPolicies, ...patience }) };
-  await withStoreRetries({ store, key }, policy, { signal }, async () => {
-    const target = await store.readTarget(key, { signal });
-    // A new try goes on where the last one ended: what is hashed is hashed.
-    const from = { position: hashed, size };
-    if (target.kind === 'http') await readHttp(target, { ...from, key }, { signal, take, ...patienceOf(policy) });
-    else await readFile(target.path, { signal, from: hashed, take });
-  });
+  await withFreshTargets(
+    policy,
+    { signal },
+    {
+      ask: () => store.readTarget(key, { signal }),
+      use: (target) =>
+        asStoreRead({ store, key, signal }, async (judge) => {
+          // A new try goes on where the last one ended: what is hashed is hashed.
+          const range = { start: hashed, end: size };
+          if (target.kind === 'file') await readFile(target.path, { signal, from: hashed, take });
+          else
+            await streamRange({ target, range, totalSize: size, onChunk: take, signal, ...patienceOf(policy), judge });
+        }),
+    }
+  );
   return hash.digest('hex');
 }
 
@@ -62,31 +70,9 @@ interface Reading {
   readonly take: (chunk: Uint8Array) => void;
 }
 
-async function readHttp(
-  target: HttpTarget,
-  { position, size, key }: { readonly position: number; readonly size: number; readonly key: string },
-  { take, ...options }: Reading & Patience
-): Promise<void> {
-  const range = { start: position, end: size };
-  try {
-    await streamRange({ target, range, totalSize: size, onChunk: take, ...options });
-  } catch (error) {
-    throw asStoreFailure(error, key);
-  }
-}
-
 async function readFile(path: string, { signal, from, take }: Reading & { readonly from: number }): Promise<void> {
-  try {
-    const stream = createReadStream(path, { start: from, highWaterMark: MiB, signal });
-    for await (const chunk of stream) {
-      if (chunk instanceof Uint8Array) take(chunk);
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
-    throw new PrefetchError(
-      code === 'ENOENT' ? 'ObjectNotFound' : 'StoreUnavailable',
-      `${path} cannot be read (${code})`
-    );
+  const stream = createReadStream(path, { start: from, highWaterMark: MiB, signal });
+  for await (const chunk of stream) {
+    if (chunk instanceof Uint8Array) take(chunk);
   }
 }

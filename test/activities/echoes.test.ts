@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { toFailure } from '../../src/activities/failures.js';
 import { describeFailure } from '../../src/cli/failure-text.js';
+import type { HttpAnswer } from '../../src/core/http-answer.js';
 import { noteSecret } from '../../src/core/secrets.js';
 import { closeIdleSockets } from '../../src/http/agents.js';
 import { getRange } from '../../src/http/get-range.js';
@@ -9,10 +10,9 @@ import { putBytes } from '../../src/http/put-bytes.js';
 import { streamRange } from '../../src/http/stream-range.js';
 import type { Hub } from '../../src/hub/hub.js';
 import { openHub } from '../../src/hub/open-hub.js';
+import { confirmPart, readFailure } from '../../src/storage/s3/s3-answers.js';
 import { sendComplete } from '../../src/storage/s3/s3-complete.js';
 import { copyObject } from '../../src/storage/s3/s3-copy.js';
-import { contextOf } from '../../src/storage/s3/s3-connection.js';
-import { failureError, failureOf } from '../../src/storage/s3/s3-errors.js';
 import {
   deleteObject,
   getObject,
@@ -23,7 +23,6 @@ import {
 import { putObject } from '../../src/storage/s3/s3-put.js';
 import { openSession, type S3Session } from '../../src/storage/s3/s3-session.js';
 import { abortUpload, createUpload, findUploads, listParts, signPart } from '../../src/storage/s3/s3-uploads.js';
-import { etagOf } from '../../src/transfer/send-part.js';
 import { startServer, type LocalServer } from '../helpers/local-server.js';
 import { echoesOf, shownForms } from '../helpers/echoed-forms.js';
 
@@ -168,16 +167,18 @@ const target = () => ({ url: `${server.origin}/f?${SIGNED}`, headers: { authoriz
 const cdnCalls: Record<string, Call> = {
   getRange: () => getRange({ ...range, target: target(), into: new Uint8Array(9) }),
   streamRange: () => streamRange({ ...range, target: target(), onChunk: () => undefined }),
-  putPart: async () => etagOf(await putBytes({ target: target(), body: new Uint8Array(3), signal }), 'k').length,
 };
 
 const upload = { fullKey: 'k', id: 'u', checksum: false };
+const judge = (answer: HttpAnswer) => readFailure(session.connection, answer, 'k');
 const storeCalls: Record<string, Call> = {
+  readInto: () => getRange({ ...range, target: target(), into: new Uint8Array(9), judge }),
+  readOn: () => streamRange({ ...range, target: target(), onChunk: () => undefined, judge }),
   put: () => putObject(session, { fullKey: 'k', body: new Uint8Array(3), checksum: false }, { signal }),
   part: async () => {
     const signed = await signPart(session.sign, upload, { partNumber: 1, size: 3 });
     const sent = await putBytes({ target: signed, body: new Uint8Array(3), signal });
-    if (sent.status !== 200) throw failureError(failureOf(sent), contextOf(session.connection, 'write', 'k'));
+    await confirmPart(session.connection, { key: 'k', id: 'u' }, { partNumber: 1, position: 0, size: 3 }, sent);
   },
   create: () => createUpload(session.connection, upload, { signal }).then(() => undefined),
   listParts: () => listParts(session.connection, upload, { signal }),

@@ -1,4 +1,6 @@
-import type { ObjectInfo, ObjectStore, Receipt, Upload } from '../../src/storage/object-store.js';
+import { isPrefetchError, PrefetchError } from '../../src/core/errors.js';
+import { brokenRead } from '../../src/storage/broken-read.js';
+import type { HttpAnswer, ObjectInfo, ObjectStore, Receipt, Upload } from '../../src/storage/object-store.js';
 import type { Conditions } from './calls.js';
 import { contentOf, type Content } from './content.js';
 import type { ProcessPort } from './process.js';
@@ -19,6 +21,7 @@ type Uploads = Pick<
   | 'capabilities'
   | 'createUpload'
   | 'findUploads'
+  | 'listUploads'
   | 'listParts'
   | 'partTarget'
   | 'confirmPart'
@@ -45,7 +48,12 @@ function objectsOf(port: ProcessPort): Omit<ObjectStore, keyof Uploads> {
     },
     copy: (from, to, options) =>
       ask<ObjectInfo>(options, { op: 'copy', from, to, conditions: conditionsOf(options), token: token() }),
+    deleteMany: async (keys, options) => {
+      for (const key of keys) await ask(options, { op: 'delete', key });
+    },
     objectTarget: () => Promise.reject(new Error('Everything goes in parts')),
+    confirmObject: () => Promise.reject(new Error('Everything goes in parts')),
+    readFailure: (failure, key) => Promise.resolve(readFailure(failure, key)),
     readTarget: (key) => Promise.resolve({ kind: 'http', url: `mem://${port.serial}/read/${key}`, headers: {} }),
     close: () => Promise.resolve(),
   };
@@ -54,23 +62,28 @@ function objectsOf(port: ProcessPort): Omit<ObjectStore, keyof Uploads> {
 function uploadsOf(port: ProcessPort, kind: StoreKind): Uploads & TakesOver {
   const { token } = port;
   const ask = asking(port);
-  const limits = { partChecksums: false, minPartSize: 1, maxPartSize: 2 ** 30, maxParts: 1000 };
+  const limits = { minPartSize: 1, maxPartSize: 2 ** 30, maxParts: 1000, equalParts: true, uploadIds: true };
+  const knows = { putIfAbsent: false, putIfMatch: false, partChecksums: false, listsUploads: false };
   const target = (path: string) => ({ kind: 'http' as const, url: `mem://${port.serial}/part/${path}`, headers: {} });
   return {
-    capabilities: () => Promise.resolve({ multipart: true, conditionalComplete: kind.conditional, ...limits }),
+    capabilities: () =>
+      Promise.resolve({ multipart: true, conditionalComplete: kind.conditional, ...knows, ...limits }),
     createUpload: (key, { size, partSize, ...options }) =>
       ask<Upload>(options, { op: 'createUpload', key, size, partSize, token: token() }),
     findUploads: (key, options) => ask<Upload[]>(options, { op: 'findUploads', key }),
+    listUploads: () => each(() => Promise.reject(new Error('Nobody asks for the uploads of many keys'))),
     listParts: (upload, options) => ask<Receipt[]>(options, { op: 'listParts', upload }),
     partTarget: async (upload, part, options) =>
       // S3 is not asked where a part goes, nor told that it arrived.
       target(
         kind.folder ? await ask<string>(options, { op: 'partTarget', upload, part }) : `${upload.id}/${part.partNumber}`
       ),
-    confirmPart: async (upload, part, etag = '', options) =>
-      kind.folder
+    confirmPart: async (upload, part, answer, options) => {
+      if (answer?.status !== 200) throw refusal(answer);
+      return kind.folder
         ? ask<Receipt>(options, { op: 'confirmPart', upload, part, token: token() })
-        : { partNumber: part.partNumber, size: part.size, etag },
+        : { partNumber: part.partNumber, size: part.size, etag: answer.headers['etag'] ?? '' };
+    },
     completeUpload: (upload, parts, { size, ifAbsent = false, ...options }) =>
       ask<ObjectInfo>(options, { op: 'completeUpload', upload, parts, size, ifAbsent }),
     abortUpload: async (upload, options) => {
@@ -83,6 +96,20 @@ function uploadsOf(port: ProcessPort, kind: StoreKind): Uploads & TakesOver {
         }
       : {}),
   };
+}
+
+function refusal(answer: HttpAnswer | undefined): PrefetchError {
+  const isGone = answer?.text.includes('NoSuchUpload') === true;
+  return new PrefetchError(
+    isGone ? 'UploadNotFound' : 'StoreUnavailable',
+    `A part was answered ${answer?.status ?? 0}`
+  );
+}
+
+function readFailure(failure: HttpAnswer | Error, key: string): Error {
+  const isGone = isPrefetchError(failure) && failure.details['status'] === 404;
+  if (isGone) return new PrefetchError('ObjectNotFound', `${key} is gone`);
+  return failure instanceof Error ? brokenRead(failure, key) : new PrefetchError('StoreUnavailable', key);
 }
 
 function asking(port: ProcessPort) {

@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { PrefetchError } from '../../src/core/errors.js';
-import type { ObjectStore, Receipt, StoreCapabilities, Upload } from '../../src/storage/object-store.js';
+import { brokenRead } from '../../src/storage/broken-read.js';
+import type { HttpAnswer, ObjectStore, Receipt, StoreCapabilities, Upload } from '../../src/storage/object-store.js';
 import { serveRange, startServer } from './local-server.js';
 
 interface StoredPart extends Receipt {
@@ -90,7 +91,12 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
       Promise.resolve({
         multipart: true,
         conditionalComplete: true,
+        putIfAbsent: true,
+        putIfMatch: true,
         partChecksums: true,
+        equalParts: false,
+        uploadIds: true,
+        listsUploads: true,
         minPartSize: 1,
         maxPartSize: 2 ** 32,
         maxParts: 10_000,
@@ -99,10 +105,13 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
     checkWritable: () => Promise.resolve(),
     head: (key) => Promise.resolve(info(key)),
     get: (key) => Promise.resolve(objects.get(key)),
-    put: (key, body) => {
+    put: async (key, body, { ifAbsent, ifMatch } = {}) => {
+      await Promise.resolve();
       calls.push(`put ${key}`);
+      if (ifAbsent === true && objects.has(key)) throw new PrefetchError('ObjectExists', key);
+      if (ifMatch !== undefined && info(key)?.etag !== ifMatch) throw new PrefetchError('StoreConflict', key);
       objects.set(key, Buffer.from(body));
-      return Promise.resolve(stored(key));
+      return stored(key);
     },
     async *list(prefix) {
       await Promise.resolve();
@@ -115,6 +124,11 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
     delete: (key) => {
       calls.push(`delete ${key}`);
       objects.delete(key);
+      return Promise.resolve();
+    },
+    deleteMany: (keys) => {
+      calls.push(`delete ${keys.join(', ')}`);
+      for (const key of keys) objects.delete(key);
       return Promise.resolve();
     },
     copy: async (from, to, { ifMatch, ifAbsent } = {}) => {
@@ -138,13 +152,18 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
           .map(([id]) => ({ key, id }))
           .reverse()
       ),
+    async *listUploads(prefix) {
+      await Promise.resolve();
+      for (const [id, { key }] of uploads) if (key.startsWith(prefix)) yield { key, id, startedMs: 0 };
+    },
     listParts: async (upload) => {
       await Promise.resolve();
       return [...uploadOf(upload).parts.values()].sort((a, b) => a.partNumber - b.partNumber);
     },
     partTarget: (upload, { partNumber }) => Promise.resolve(target({ upload: upload.id, part: String(partNumber) })),
-    confirmPart: async (upload, { partNumber, size, crc32: sum }, etag) => {
+    confirmPart: async (upload, { partNumber, size, crc32: sum }, answer) => {
       await Promise.resolve();
+      const etag = etagIn(answer);
       const part = uploadOf(upload).parts.get(partNumber);
       if (part === undefined || part.etag !== etag || part.size !== size || part.crc32 !== sum)
         throw new PrefetchError('Internal', 'part');
@@ -171,6 +190,12 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
       return Promise.resolve();
     },
     objectTarget: (key) => Promise.resolve(target({ key })),
+    confirmObject: async (key, { size }, answer) => {
+      await Promise.resolve();
+      return { key, size, etag: etagIn(answer) };
+    },
+    readFailure: (failure, key) =>
+      Promise.resolve(failure instanceof Error ? brokenRead(failure, key) : refusal(failure, key)),
     readTarget: async (key) => {
       await Promise.resolve();
       stored(key);
@@ -178,6 +203,32 @@ export async function startMemoryStore(change: Partial<StoreCapabilities> = {}):
     },
     close: () => server.close(),
   };
+}
+
+function etagIn(answer: HttpAnswer | undefined): string {
+  const etag = answer?.headers['etag'];
+  if (answer?.status === 200 && etag !== undefined) return etag;
+  throw answer === undefined ? new PrefetchError('Internal', 'no answer') : refusal(answer, 'bytes');
+}
+
+const refusals = {
+  401: 'StoreAccessDenied',
+  403: 'StoreAccessDenied',
+  404: 'ObjectNotFound',
+  416: 'ObjectNotFound',
+} as const;
+
+const codes = { NoSuchUpload: 'UploadNotFound', NoSuchBucket: 'BucketNotFound' } as const;
+
+/** As S3 words it, told from its status and one code. */
+function refusal({ origin, status, text, headers }: HttpAnswer, what: string): PrefetchError {
+  const known = Object.entries(refusals).find(([each]) => Number(each) === status)?.[1] ?? 'StoreUnavailable';
+  const seconds = Number(headers['retry-after']);
+  const named = Object.entries(codes).find(([each]) => text.includes(each))?.[1];
+  return new PrefetchError(named ?? known, `${origin} answered ${status} to ${what}`, {
+    details: { status },
+    ...(Number.isNaN(seconds) ? {} : { retryAfterMs: 1000 * seconds }),
+  });
 }
 
 function etagOf(bytes: Uint8Array): string {

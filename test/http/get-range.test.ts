@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { HttpAnswer } from '../../src/core/http-answer.js';
 import { closeIdleSockets } from '../../src/http/agents.js';
 import { getRange, type GetRangeRequest } from '../../src/http/get-range.js';
 import { isLocationRefused } from '../../src/http/range-answer.js';
@@ -291,14 +292,19 @@ describe('a bad source', () => {
     ],
   ];
 
-  test.each(refusals)('a refusal that says why %s is told with its reason', async (_, handler) => {
+  test.each(refusals)('a refusal that says why %s is judged with its body', async (_, handler) => {
     const server = await serve((request, response) => {
       response.statusCode = 403;
       response.setHeader('Content-Type', 'application/xml');
       handler(request, response);
     });
-    const refused = { code: 'SourceUnavailable', details: { status: 403, storeCode: 'InvalidObjectState' } };
-    expect(await failure(read(server))).toMatchObject(refused);
+    const judged = new Error('what the store says');
+    const answers: HttpAnswer[] = [];
+    const judge = (answer: HttpAnswer): Promise<Error> => {
+      answers.push(structuredClone(answer));
+      return Promise.resolve(judged);
+    };
+    expect(await failure(read(server, { judge }))).toBe(judged);
     const range = { start: 1000, end: 2_500_000 };
     const target = { url: `${server.origin}/file`, headers: {} };
     const { signal } = new AbortController();
@@ -309,8 +315,15 @@ describe('a bad source', () => {
       signal,
       stallMs: 5000,
       onChunk: () => undefined,
+      judge,
     });
-    expect(await failure(streamed)).toMatchObject(refused);
+    expect(await failure(streamed)).toBe(judged);
+    expect(answers).toHaveLength(2);
+    for (const { status, origin, headers, text } of answers) {
+      expect({ status, origin }).toEqual({ status: 403, origin: server.origin });
+      expect(headers['content-type']).toBe('application/xml');
+      expect(text).toMatch(/^<Error><Code>InvalidObjectState<\/Code>/);
+    }
   });
 
   test.each(['', 'x'.repeat(1_000_000), '<Error></Error>'])(

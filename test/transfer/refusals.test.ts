@@ -23,6 +23,8 @@ describeWithS3('a store that refuses', () => {
   let proxy: S3FaultProxy;
   let store: ObjectStore;
   let profileFile: string;
+  let root: string;
+  let open: () => Promise<ObjectStore>;
 
   beforeAll(async () => {
     server = await startVersitygw();
@@ -35,7 +37,9 @@ describeWithS3('a store that refuses', () => {
     await giveOut(server.accessKey);
     const { endpoint } = proxy;
     const s3 = { endpoint, region: 'us-east-1', profile: 'rotating', stallMs: 5000, forcePathStyle: true };
-    store = await openStore(`s3://${server.bucket}/${randomUUID()}`, { s3 });
+    root = `s3://${server.bucket}/${randomUUID()}`;
+    open = () => openStore(root, { s3 });
+    store = await open();
     await store.capabilities();
   });
   afterEach(async () => {
@@ -51,31 +55,34 @@ describeWithS3('a store that refuses', () => {
     await writeFile(profileFile, ['[rotating]', ...keys, ''].join('\n'));
   }
 
-  /** The credentials that are in use end, and the profile has new ones. */
-  async function rotate(): Promise<void> {
+  /** A store whose credentials have ended; the profile has new ones. */
+  async function openWithEnded(): Promise<ObjectStore> {
     await giveOut('ended');
-    await store.renewCredentials?.();
+    const opened = await open();
+    // Signing reads them; nothing is sent.
+    await opened.readTarget('object');
     await giveOut(server.accessKey);
+    return opened;
   }
 
   const isRead = ({ method, path }: SeenRequest) => method === 'GET' && path.endsWith('/object');
   const isPart = ({ method, query }: SeenRequest) => method === 'PUT' && query.has('partNumber');
   const isEnded = ({ accessKey }: SeenRequest) => accessKey === 'ended';
 
-  function readBack(bytes: Uint8Array): Promise<unknown>[] {
+  function readBack(bytes: Uint8Array, of = store): Promise<unknown>[] {
     const object = { key: 'object', size: bytes.length };
     const range = { start: 0, end: bytes.length };
     const into = new Uint8Array(bytes.length);
-    const reader = openObject(store, object, policy);
+    const reader = openObject(of, object, policy);
     return [
-      hashObject(store, { ...object, algorithm: 'sha256' }, live()),
+      hashObject(of, { ...object, algorithm: 'sha256' }, live()),
       reader.read(range, into, { ...live(), onBytes: () => undefined }).then(() => sha256Of(into).hex),
     ];
   }
 
   test.each([
     ['InvalidObjectState', /is archived: restore it/],
-    ['AccessDenied', /may get, put, list and delete objects there/],
+    ['AccessDenied', /may get, put, list and delete objects of this bucket; a policy, a tag/],
   ])('one object with %s, fresh signatures and all, is no matter of waiting', async (code, advice) => {
     const bytes = bytesOf(1000);
     await store.put('object', bytes);
@@ -83,15 +90,35 @@ describeWithS3('a store that refuses', () => {
     proxy.inject({ match: isRead, fault: { kind: 'answer', status: 403, code }, times: always });
     for (const error of await Promise.all(readBack(bytes).map(failure))) {
       expect(error).toMatchObject({ code: 'StoreAccessDenied', permanent: true });
-      expect(error).toMatchObject({ details: { status: 403, storeCode: code, key: 'object', store: store.root } });
-      expect(String(error)).toContain(`${proxy.endpoint} answered 403 ${code}`);
-      expect(String(error)).toContain(`object in ${store.root}`);
+      const { bucket } = server;
+      const key = `${root.slice(`s3://${bucket}/`.length)}/object`;
+      expect(error).toMatchObject({
+        details: { status: 403, reason: code, bucket, key, endpoint: proxy.endpoint },
+      });
+      expect(String(error)).toContain(
+        `Could not read "${key}" in bucket ${bucket} at ${proxy.endpoint} (${code}, HTTP 403)`
+      );
+      expect(String(error)).toContain('Fresh signatures were refused too');
       expect(String(error)).toMatch(advice);
     }
     await expect(store.get('object')).rejects.toThrow(code === 'InvalidObjectState' ? advice : /^StoreAccessDenied: /);
     expect(await hashObject(store, { key: 'other', size: 1000, algorithm: 'sha256' }, live())).toBe(
       sha256Of(bytes).hex
     );
+  });
+
+  test('a part with AccessDenied, fresh signatures and all, is no matter of waiting', async () => {
+    proxy.inject({ match: isPart, fault: { kind: 'answer', status: 403, code: 'AccessDenied' }, times: always });
+    const source = await setup.source(bytesOf(size));
+    const engine = setup.engine({ partSizeBytes: 5 * MiB, memoryBytes: 40 * MiB });
+    const error = await failure(engine.transferFile({ source, store, key: 'object', trust: 'replace' }, live()));
+    const { bucket } = server;
+    expect(error).toMatchObject({ code: 'StoreAccessDenied', permanent: true });
+    expect(error).toMatchObject({ details: { status: 403, reason: 'AccessDenied', bucket, endpoint: proxy.endpoint } });
+    expect(String(error)).toMatch(
+      /Could not write part \d of ".*object" in bucket .* \(AccessDenied, HTTP 403\): check AWS/
+    );
+    expect(proxy.seen.filter(isPart).length).toBeGreaterThanOrEqual(quickPolicies.put.tries);
   });
 
   test('a read that is refused once is read with a fresh signature', async () => {
@@ -109,7 +136,7 @@ describeWithS3('a store that refuses', () => {
       ...store,
       createUpload: async (...upload) => {
         const created = await store.createUpload(...upload);
-        await rotate();
+        Object.assign(endsMidway, await openWithEnded());
         return created;
       },
     };
@@ -117,15 +144,16 @@ describeWithS3('a store that refuses', () => {
     await engine.transferFile({ source, store: endsMidway, key: 'object', trust: 'verify-existing' }, live());
     expect(proxy.seen.some((request) => isPart(request) && isEnded(request))).toBe(true);
     for (const ask of [
-      () => store.head('object'),
-      () => store.get('small'),
-      () => store.put('small', bytesOf(10)),
-      () => store.findUploads('object'),
-      () => Promise.all(readBack(bytes)),
+      (ended: ObjectStore) => ended.head('object'),
+      (ended: ObjectStore) => ended.get('small'),
+      (ended: ObjectStore) => ended.put('small', bytesOf(10)),
+      (ended: ObjectStore) => ended.findUploads('object'),
+      (ended: ObjectStore) => Promise.all(readBack(bytes, ended)),
     ]) {
       const before = proxy.seen.length;
-      await rotate();
-      await ask();
+      const ended = await openWithEnded();
+      await ask(ended);
+      await ended.close();
       const seen = proxy.seen.slice(before);
       expect([seen.at(0)?.accessKey, seen.at(-1)?.accessKey]).toEqual(['ended', server.accessKey]);
     }

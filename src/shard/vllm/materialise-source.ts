@@ -95,9 +95,11 @@ async function fetch(
     folder: dirname(path),
     policies: engine.policies,
   };
-  const { fetchedBytes } = await downloadFile(download, { signal, onFetched: onBytes }).catch((error: unknown) => {
-    throw asDirFailure(error, key);
-  });
+  const { fetchedBytes } = await downloadFile(download, { signal, onFetched: onBytes }).catch(
+    async (error: unknown) => {
+      throw await asDirFailure(error, store, key);
+    }
+  );
   onBytes(fetchedBytes);
   await withFileErrors({ action: 'write', path }, () => rename(partial, path));
 }

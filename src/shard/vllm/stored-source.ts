@@ -1,5 +1,5 @@
 import type { Digest } from '../../core/digest.js';
-import { isPrefetchError, PrefetchError, rewrap, type ErrorCode } from '../../core/errors.js';
+import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { Download } from '../../transfer/download-file.js';
 
@@ -18,25 +18,15 @@ export function openStoredSource(
       if (target.kind === 'file') throw new PrefetchError('Internal', `${key} lies on this machine`);
       return { url: target.url, headers: target.headers, expiresAt: 0 };
     },
+    judge: (answer) => store.readFailure(answer, key),
   };
 }
 
-// The mover speaks of the Hub; here the source is the store.
-const storeCodes: Partial<Record<ErrorCode, ErrorCode>> = {
-  SourceUnavailable: 'StoreUnavailable',
-  SourceStalled: 'StoreUnavailable',
-  TruncatedSource: 'StoreUnavailable',
-  HubProtocol: 'StoreUnavailable',
-  RateLimited: 'StoreUnavailable',
-};
-
 /** The failure of a download, where the bytes come from the store. */
-export function asDirFailure(error: unknown, key: string): unknown {
-  if (!isPrefetchError(error)) return error;
-  if (error.code === 'DigestMismatch') return notIntact(key, 'its bytes do not come to its digest');
-  if (error.details['status'] === 404) return notIntact(key, 'it is gone');
-  const code = storeCodes[error.code];
-  return code === undefined ? error : rewrap(error, { code, text: `${key} cannot be read: ${error.message}` });
+export async function asDirFailure(error: unknown, store: ObjectStore, key: string): Promise<unknown> {
+  if (isPrefetchError(error, 'DigestMismatch')) return notIntact(key, 'its bytes do not come to its digest');
+  if (isPrefetchError(error, 'ObjectNotFound')) return notIntact(key, 'it is gone');
+  return error instanceof Error ? store.readFailure(error, key) : error;
 }
 
 /** The failure of a Dir that is not what its manifest says any more. */

@@ -110,6 +110,39 @@ export function checkObjects(check: ConformanceCheck): void {
     assert.deepEqual(await collect(store.listFolders('')), []);
   });
 
+  check('deletes many at once, and those that are not there are no error', async ({ store }) => {
+    const keys = Array.from({ length: 40 }, (_, number) => `bulk/${number % 3}/ö #${number}`);
+    await Promise.all(keys.map((key) => store.put(key, bytes(key))));
+    await store.put('bulk/kept', bytes('x'));
+    await store.deleteMany([...keys.slice(0, 30), 'bulk/never/there', ...keys.slice(30)]);
+    assert.deepEqual(
+      (await collect(store.list('bulk/'))).map(({ key }) => key),
+      ['bulk/kept']
+    );
+    await store.deleteMany([]);
+    await assertFails(() => store.deleteMany(['bulk/kept', '../outside']), 'UnsafePath');
+  });
+
+  check('puts only where nothing has the key, when asked and able to', async ({ store }) => {
+    if (!(await store.capabilities()).putIfAbsent) return;
+    const info = await store.put('first', bytes('was first'), { ifAbsent: true });
+    assert.deepEqual(await store.head('first'), info);
+    await assertFails(() => store.put('first', bytes('second'), { ifAbsent: true }), 'ObjectExists');
+    assertBytes(await store.get('first'), bytes('was first'));
+  });
+
+  check('puts only over the object that it was told to, when asked and able to', async ({ store }) => {
+    if (!(await store.capabilities()).putIfMatch) return;
+    const first = await store.put('swapped', bytes('the first'));
+    const second = await store.put('swapped', bytes('a second'), { ifMatch: first.etag });
+    await assertFails(() => store.put('swapped', bytes('too late'), { ifMatch: first.etag }), 'StoreConflict');
+    assertBytes(await store.get('swapped'), bytes('a second'));
+    await store.delete('swapped');
+    const gone = ['StoreConflict', 'ObjectNotFound'] as const;
+    await assertFails(() => store.put('swapped', bytes('gone'), { ifMatch: second.etag }), ...gone);
+    assert.equal(await store.head('swapped'), undefined);
+  });
+
   check('copies inside the store', async ({ store }) => {
     const body = pattern(50_000);
     const source = await store.put('from/a b#1', body);

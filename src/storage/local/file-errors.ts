@@ -25,7 +25,7 @@ const codes: Readonly<Record<string, ErrorCode>> = {
 
 const advice: Partial<Record<ErrorCode, string>> = {
   DiskFull: 'free some space or choose another store',
-  StoreAccessDenied: 'the user who runs this needs the right to write there',
+  StoreAccessDenied: 'the user who runs this needs the right to do that',
   StoreConflict: 'a file stands where a folder is needed, or a folder where a file is needed',
   UnsafePath: 'the file system takes no name that long',
 };
@@ -40,7 +40,7 @@ export async function withFileErrors<T>(context: FileContext, action: () => Prom
 }
 
 /** The store's error for a failed file operation; errors that say nothing about files come back as they are. */
-export function fileError(error: unknown, context: FileContext): unknown {
+export function fileError<T>(error: T, context: FileContext): T | PrefetchError {
   const system = systemCode(error);
   if (isPrefetchError(error) || system === undefined) return error;
   const code = codes[system] ?? 'StoreUnavailable';

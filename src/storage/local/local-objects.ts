@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 
 import { PrefetchError } from '../../core/errors.js';
 import { MiB } from '../../core/units.js';
-import type { ObjectInfo, RequestOptions } from '../object-store.js';
+import type { ObjectInfo, PutOptions, RequestOptions } from '../object-store.js';
 import { isSystemError } from './file-errors.js';
 import {
   keyPath,
@@ -34,17 +34,23 @@ export async function readObject(
   return orUndefined(() => readFile(path, signal === undefined ? {} : { signal }));
 }
 
-/** Writes beside the key, syncs and renames. */
-export async function writeObject(folder: LocalFolder, key: string, body: Uint8Array): Promise<ObjectInfo> {
+/** Writes beside the key, syncs and renames; or links, where it may replace nothing. */
+export async function writeObject(
+  folder: LocalFolder,
+  key: string,
+  body: Uint8Array,
+  { ifAbsent = false }: PutOptions = {}
+): Promise<ObjectInfo> {
   keyPath(folder, key);
-  return throughScratch(folder, key, async (path) => {
+  const write = async (path: string): Promise<void> => {
     const handle = await open(path, 'wx');
     try {
       await handle.writeFile(body);
     } finally {
       await handle.close();
     }
-  });
+  };
+  return throughScratch(folder, key, write, ifAbsent ? publishAbsent : publishFile);
 }
 
 /** Removes the file at a key and the folders that this leaves empty. */

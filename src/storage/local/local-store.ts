@@ -1,9 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 
 import { PrefetchError } from '../../core/errors.js';
-import type { ObjectStore, RequestOptions, StoreCapabilities } from '../object-store.js';
+import type { HttpAnswer, ObjectStore, RequestOptions, StoreCapabilities } from '../object-store.js';
 import { formatStoreUrl } from '../store-url.js';
-import { isSystemError, withFileErrors, type FileContext } from './file-errors.js';
+import { fileError, isSystemError, withFileErrors, type FileContext } from './file-errors.js';
 import {
   keyPath,
   localFolder,
@@ -20,9 +20,14 @@ import { takeOver } from './take-over.js';
 
 const DAY_MS = 24 * 60 * 60_000;
 
-const capabilities: Omit<StoreCapabilities, 'conditionalComplete'> = {
+const capabilities: Omit<StoreCapabilities, 'conditionalComplete' | 'putIfAbsent'> = {
   multipart: true,
   partChecksums: false,
+  // No file system replaces a file on a condition.
+  putIfMatch: false,
+  equalParts: true,
+  uploadIds: true,
+  listsUploads: true,
   minPartSize: 1,
   maxPartSize: Number.MAX_SAFE_INTEGER,
   maxParts: Number.MAX_SAFE_INTEGER,
@@ -41,6 +46,7 @@ type Multipart = Pick<
   ObjectStore,
   | 'createUpload'
   | 'findUploads'
+  | 'listUploads'
   | 'takeOver'
   | 'listParts'
   | 'partTarget'
@@ -58,23 +64,28 @@ function objects(folder: LocalFolder): Omit<ObjectStore, 'root' | keyof Multipar
       const context = { action: 'write in', path: folder.path };
       links ??= guarded(options, context, () => takesLinks(folder));
       links.catch(() => (links = undefined));
-      return { ...capabilities, conditionalComplete: await links };
+      return { ...capabilities, conditionalComplete: await links, putIfAbsent: await links };
     },
     checkWritable: (options) =>
       guarded(options, { action: 'write in', path: folder.path }, () => tryWriting(folder, options?.bytes ?? 0)),
     head: (key, options) => guarded(options, at('look at', key), () => headFile(folder, key)),
     get: (key, options = {}) => guarded(options, at('read', key), () => readObject(folder, key, options)),
     put: (key, body, options) =>
-      guarded(options, at('write', key, body.byteLength), () => writeObject(folder, key, body)),
-    list: (prefix, options) => guardedList(folder, listFiles(folder, prefix, options)),
-    listFolders: (prefix, options) => guardedList(folder, listFileFolders(folder, prefix, options)),
+      guarded(options, at('write', key, body.byteLength), () => writeObject(folder, key, body, options)),
+    list: (prefix, options) => guardedList(folder, listFiles(folder, prefix, options), options),
+    listFolders: (prefix, options) => guardedList(folder, listFileFolders(folder, prefix, options), options),
     delete: (key, options) => guarded(options, at('remove', key), () => removeObject(folder, key)),
+    deleteMany: async (keys, options) => {
+      for (const key of keys) await guarded(options, at('remove', key), () => removeObject(folder, key));
+    },
     copy: (from, to, { ifMatch, ifAbsent = false, ...options } = {}) =>
       guarded(options, at('copy to', to), () =>
         copyObject(folder, { from, to, ifAbsent, ...(ifMatch === undefined ? {} : { ifMatch }) }, options)
       ),
     readTarget: (key, options) => guarded(options, at('read', key), () => readTarget(folder, key)),
+    readFailure: (failure, key) => Promise.resolve(readFailure(folder, failure, key)),
     objectTarget: (key) => Promise.reject(noObjectTarget(folder, key)),
+    confirmObject: (key) => Promise.reject(noObjectTarget(folder, key)),
     close: () => Promise.resolve(),
   };
 }
@@ -85,11 +96,12 @@ function multipart(folder: LocalFolder): Multipart {
     createUpload: (key, options) =>
       guarded(options, at(key, options.size), () => uploads.createUpload(folder, key, options)),
     findUploads: (key, options) => guarded(options, at(key), () => uploads.findUploads(folder, key)),
+    listUploads: (prefix, options) => guardedList(folder, uploads.listUploads(folder, prefix), options),
     takeOver: (upload, options = {}) => guarded(options, at(upload.key), () => takeOver(folder, upload, options)),
     listParts: (upload, options) => guarded(options, at(upload.key), () => uploads.listParts(folder, upload)),
     partTarget: (upload, part, options) =>
       guarded(options, at(upload.key), () => uploads.partTarget(folder, upload, part)),
-    confirmPart: (upload, part, _etag, options) =>
+    confirmPart: (upload, part, _answer, options) =>
       guarded(options, at(upload.key), () => uploads.confirmPart(folder, upload, part)),
     completeUpload: (upload, parts, options) =>
       guarded(options, at(upload.key, options.size), () =>
@@ -119,9 +131,14 @@ async function guarded<T>(
   return withFileErrors(typeof context === 'function' ? context() : context, action);
 }
 
-async function* guardedList<T>(folder: LocalFolder, items: AsyncGenerator<T>): AsyncGenerator<T> {
+async function* guardedList<T>(
+  folder: LocalFolder,
+  items: AsyncGenerator<T>,
+  { signal }: RequestOptions = {}
+): AsyncGenerator<T> {
   const context = { action: 'list', path: folder.path };
   for (;;) {
+    signal?.throwIfAborted();
     const next = await withFileErrors(context, () => items.next());
     if (next.done === true) return;
     yield next.value;
@@ -161,6 +178,15 @@ async function readTarget(folder: LocalFolder, key: string): Promise<{ kind: 'fi
     });
   }
   return { kind: 'file', path: keyPath(folder, key) };
+}
+
+/** Bytes of a file are read by the engine itself: there are no answers to judge, only what the system says. */
+function readFailure(folder: LocalFolder, failure: HttpAnswer | Error, key: string): Error {
+  const path = keyPath(folder, key);
+  if (!(failure instanceof Error)) return new PrefetchError('Internal', `No answer can come from ${path}`);
+  const gone = isSystemError(failure, 'ENOENT', 'ENOTDIR');
+  if (gone) return new PrefetchError('ObjectNotFound', `There is no ${path} any more`, { details: { key } });
+  return fileError(failure, { action: 'read', path });
 }
 
 function noObjectTarget(folder: LocalFolder, key: string): PrefetchError {

@@ -6,11 +6,13 @@ import { PrefetchError } from '../../core/errors.js';
 import type {
   CompleteOptions,
   CreateUploadOptions,
+  ListedUpload,
   ObjectInfo,
   PartDescription,
   Receipt,
   Upload,
 } from '../object-store.js';
+import { checkPrefix } from '../store-key.js';
 import { isSystemError } from './file-errors.js';
 import { keyPath, makeHiddenFolder, publishFile, refuseFullDisk, type LocalFolder } from './local-folder.js';
 import { fileInfo } from './local-info.js';
@@ -75,23 +77,26 @@ export function newUploadId(): string {
 /** Uploads of exactly this key, newest first; what is broken is passed over. */
 export async function findUploads(folder: LocalFolder, key: string): Promise<Upload[]> {
   keyPath(folder, key);
+  const found: ListedUpload[] = [];
+  for await (const upload of listUploads(folder, key)) if (upload.key === key) found.push(upload);
+  return found.sort((a, b) => b.startedMs - a.startedMs).map(({ id }) => ({ key, id }));
+}
+
+/** Uploads of all keys under a prefix. What a killed process left of others goes on the way. */
+export async function* listUploads(folder: LocalFolder, prefix: string): AsyncGenerator<ListedUpload> {
+  checkPrefix(prefix);
   const names = await uploadNames(folder);
   for (const name of names) {
     const path = join(folder.uploads, name);
     if (await isLeft(path)) await rm(path, { recursive: true, force: true });
   }
-  const found: { upload: Upload; createdMs: number }[] = [];
   for (const id of names.filter(isUploadId)) {
     const path = join(folder.uploads, id);
     const record = await readUploadRecord(path);
-    if (record?.key !== key) continue;
-    if (!(await isUnfinished(path))) {
-      await removeIfObject(path);
-      continue;
-    }
-    found.push({ upload: { key, id }, createdMs: record.createdMs });
+    if (record?.key.startsWith(prefix) !== true) continue;
+    if (await isUnfinished(path)) yield { key: record.key, id, startedMs: record.createdMs };
+    else await removeIfObject(path);
   }
-  return found.sort((a, b) => b.createdMs - a.createdMs).map(({ upload }) => upload);
 }
 
 /** Bytes on the disk that unfinished uploads hold. */

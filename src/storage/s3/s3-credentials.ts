@@ -18,3 +18,11 @@ export function renewCredentials({ client }: Pick<S3Connection, 'client'>): Prom
 async function askAgain(client: S3Client): Promise<void> {
   await client.config.credentials({ forceRefresh: true }).catch(() => undefined);
 }
+
+/** Credentials that were good once: whoever gives them out has new ones, now or soon. In the words of S3 and of STS. */
+const ended = new Set(['ExpiredToken', 'ExpiredTokenException', 'RequestExpired', 'TokenRefreshRequired']);
+
+/** Whether a store refused a request because the credentials behind it have ended meanwhile. */
+export function areCredentialsEnded(reason: unknown): boolean {
+  return typeof reason === 'string' && ended.has(reason);
+}

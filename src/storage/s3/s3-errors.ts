@@ -1,10 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http';
-
 import { PrefetchError, isPrefetchError, type ErrorCode } from '../../core/errors.js';
-import { reasonIn } from '../../http/range-answer.js';
 import { foreignText } from '../../core/foreign-text.js';
 import { retryAfterMs } from '../../http/retry-after.js';
-import { adviceOnRefusal } from '../refusals.js';
+import type { HttpAnswer } from '../../core/http-answer.js';
+import { areCredentialsEnded } from './s3-credentials.js';
 
 /** What messages say about a failed request; never its headers or its URL, which may be signed. */
 export interface S3Context {
@@ -32,6 +30,8 @@ const byName: Readonly<Record<string, ErrorCode>> = {
   NoSuchUpload: 'UploadNotFound',
   NoSuchKey: 'ObjectNotFound',
   NotFound: 'ObjectNotFound',
+  // The object has become shorter: it is another one.
+  InvalidRange: 'ObjectNotFound',
   AccessDenied: 'StoreAccessDenied',
   AllAccessDisabled: 'StoreAccessDenied',
   InvalidAccessKeyId: 'StoreAccessDenied',
@@ -64,6 +64,7 @@ const byStatus: Readonly<Record<number, ErrorCode>> = {
   404: 'ObjectNotFound',
   409: 'StoreConflict',
   412: 'StoreConflict',
+  416: 'ObjectNotFound',
   501: 'UnsupportedStore',
   507: 'DiskFull',
 };
@@ -73,7 +74,7 @@ const advice: Partial<Record<ErrorCode, string>> = {
     'create the bucket, or check the store URL, AWS_ENDPOINT_URL_S3 and AWS_REGION (a bucket is found in its own region only)',
   StoreAccessDenied:
     'check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN or AWS_PROFILE, the clock, and that they may ' +
-    'get, put, list and delete objects of this bucket',
+    'get, put, list and delete objects of this bucket; a policy, a tag or the owner of an object may keep them from it',
   StoreCredentialsMissing:
     'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role',
   StoreUnavailable: 'it is asked again; check AWS_ENDPOINT_URL_S3 and the network if this goes on',
@@ -95,7 +96,7 @@ export function failureError(failure: S3Failure, context: S3Context): PrefetchEr
   const code = byName[name] ?? (status === undefined ? undefined : byStatus[status]) ?? 'StoreUnavailable';
   const said = status === undefined ? name : `${name}, HTTP ${String(status)}`;
   const what = context.key === undefined ? '' : ` ${JSON.stringify(context.key)} in`;
-  const hint = adviceOnRefusal(name) ?? advice[code];
+  const hint = adviceOn(name) ?? advice[code];
   return new PrefetchError(
     code,
     `Could not ${context.action}${what} bucket ${context.bucket} at ${context.endpoint} (${said})` +
@@ -107,13 +108,23 @@ export function failureError(failure: S3Failure, context: S3Context): PrefetchEr
   );
 }
 
+/** What to do about a refusal, where its reason alone tells. */
+function adviceOn(reason: string): string | undefined {
+  if (areCredentialsEnded(reason)) {
+    return (
+      'the credentials have ended and no newer ones were found: renew them (the profile, the web identity file or the ' +
+      'role of the worker, or AWS_SESSION_TOKEN and a restart); it is tried again meanwhile'
+    );
+  }
+  if (reason === 'InvalidObjectState') {
+    return 'the object is archived: restore it from cold storage first, or delete it so that it is fetched again';
+  }
+  return undefined;
+}
+
 /** What an answer to one of our own requests says. */
-export function failureOf(answer: {
-  readonly status: number;
-  readonly text: string;
-  readonly headers: IncomingHttpHeaders;
-}): S3Failure {
-  const name = reasonIn(answer.text) ?? 'no error code';
+export function failureOf(answer: HttpAnswer): S3Failure {
+  const name = /<Code>([A-Za-z0-9_.-]{1,100})<\/Code>/.exec(answer.text)?.[1] ?? 'no error code';
   const delayMs = retryAfterMs(answer.headers);
   return { name, status: answer.status, ...(delayMs === undefined ? {} : { retryAfterMs: delayMs }) };
 }

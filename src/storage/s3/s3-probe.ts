@@ -5,14 +5,15 @@ import { isPrefetchError, type ErrorCode, type PrefetchError } from '../../core/
 import { putBytes } from '../../http/put-bytes.js';
 import { GiB, MiB } from '../../core/units.js';
 import type { Receipt, StoreCapabilities } from '../object-store.js';
-import { areCredentialsEnded } from '../refusals.js';
 import { sendComplete } from './s3-complete.js';
 import { contextOf, type S3Connection } from './s3-connection.js';
+import { areCredentialsEnded } from './s3-credentials.js';
 import { failureError, failureOf } from './s3-errors.js';
 import { plainEtag, scratchKey } from './s3-keys.js';
 import { deleteObject } from './s3-objects.js';
+import { putOnce } from './s3-put.js';
 import type { Signer } from './s3-signer.js';
-import { abortUpload, createUpload, listParts, signPart } from './s3-uploads.js';
+import { abortUpload, createUpload, listParts, signPart, uploadsUnder } from './s3-uploads.js';
 
 /** What a store can do, and what it is best sent. */
 export interface S3Profile {
@@ -30,8 +31,11 @@ interface Trial {
   readonly checksum: boolean;
 }
 
-/** Limits of S3, which its relatives keep. */
-const limits = { minPartSize: 5 * MiB, maxPartSize: 5 * GiB, maxParts: 10_000 };
+/**
+ * Limits of S3, which its relatives keep; for equal parts those of R2, which nothing but its documents tells, and which cost
+ * no other store anything.
+ */
+const limits = { minPartSize: 5 * MiB, maxPartSize: 5 * GiB, maxParts: 10_000, equalParts: true, uploadIds: true };
 
 const first = new TextEncoder().encode('these bytes are sent first');
 const second = new TextEncoder().encode('and these replace them');
@@ -49,7 +53,8 @@ export async function probeStore(connection: S3Connection, sign: Signer): Promis
       if (found !== undefined) return found;
     }
     const nothing = { multipart: false, conditionalComplete: false, partChecksums: false };
-    return { capabilities: { ...nothing, ...limits }, checksum: false };
+    const others = { putIfAbsent: false, putIfMatch: false, listsUploads: false };
+    return { capabilities: { ...nothing, ...others, ...limits }, checksum: false };
   } finally {
     await cleanUp(() => deleteObject(connection, fullKey, {}));
   }
@@ -63,16 +68,28 @@ async function tryMultipart(probe: Omit<Trial, 'id'>): Promise<S3Profile | undef
     await putPart(trial, 1, second);
     const held = await listParts(trial.connection, trial, {});
     if (held.length !== 2 || held.some(({ size }) => size !== second.byteLength)) return undefined;
+    const listsUploads = await tryListing(trial);
     const partChecksums = trial.checksum && (await refusesWrongChecksum(trial));
     const [part] = held;
     if (part === undefined) return undefined;
     await complete(trial, part, false);
     const conditionalComplete = await tryCondition(probe);
+    const put = {
+      putIfAbsent: await isRefused(trial, { 'if-none-match': '*' }),
+      putIfMatch: await isRefused(trial, { 'if-match': '"00000000000000000000000000000000"' }),
+    };
     return {
-      capabilities: { multipart: true, conditionalComplete, partChecksums, ...limits },
+      capabilities: { multipart: true, conditionalComplete, partChecksums, listsUploads, ...put, ...limits },
       checksum: trial.checksum,
     };
   });
+}
+
+/** Some list the uploads of one key, and of a prefix none at all. */
+async function tryListing({ connection, fullKey, id }: Trial): Promise<boolean> {
+  const prefix = fullKey.slice(0, -1);
+  for await (const { UploadId } of uploadsUnder(connection, prefix, {})) if (UploadId === id) return true;
+  return false;
 }
 
 /** A second upload of the key that is there now: the store must refuse to finish it. */
@@ -86,6 +103,20 @@ async function tryCondition(probe: Omit<Trial, 'id'>): Promise<boolean> {
       return isPrefetchError(error, 'StoreConflict');
     }
   });
+}
+
+/** Whether the store minds a condition that the object which is there now does not meet. */
+async function isRefused(trial: Trial, headers: Readonly<Record<string, string>>): Promise<boolean> {
+  const { fullKey, checksum } = trial;
+  try {
+    await putOnce(trial, { fullKey, body: first, checksum, headers }, undefined);
+    return false;
+  } catch (error) {
+    // Some say that they know no such header.
+    if (isPrefetchError(error) && (error.code === 'StoreConflict' || isRefusal(error)))
+      return error.code === 'StoreConflict';
+    throw error;
+  }
 }
 
 async function withTrial<T>(probe: Omit<Trial, 'id'>, run: (trial: Trial) => Promise<T>): Promise<T> {
@@ -108,7 +139,7 @@ async function putPart(trial: Trial, partNumber: number, body: Uint8Array): Prom
   if (answer.status !== 200) {
     throw failureError(failureOf(answer), contextOf(trial.connection, 'write a part of', trial.fullKey));
   }
-  return { partNumber, size: body.byteLength, etag: plainEtag(answer.headers.etag), crc32: crc32(body) };
+  return { partNumber, size: body.byteLength, etag: plainEtag(answer.headers['etag']), crc32: crc32(body) };
 }
 
 async function refusesWrongChecksum(trial: Trial): Promise<boolean> {

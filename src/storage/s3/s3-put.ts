@@ -5,9 +5,8 @@ import { isPrefetchError } from '../../core/errors.js';
 import { putBytes } from '../../http/put-bytes.js';
 import { withRetries } from '../../tasks/retries.js';
 import type { PutOptions } from '../object-store.js';
-import { areCredentialsEnded } from '../refusals.js';
 import { contextOf, type S3Connection } from './s3-connection.js';
-import { renewCredentials } from './s3-credentials.js';
+import { areCredentialsEnded, renewCredentials } from './s3-credentials.js';
 import { encodeCrc32 } from './s3-crc32.js';
 import { failureError, failureOf } from './s3-errors.js';
 import { plainEtag } from './s3-keys.js';
@@ -30,7 +29,7 @@ export async function putObject(
   put: S3Put,
   options: PutOptions = {}
 ): Promise<string> {
-  const headers = headersOf(put, options.contentType);
+  const headers = headersOf(put, options);
   return withRetries({ signal: options.signal, waitMs }, async () => {
     try {
       return await putOnce(place, { ...put, headers }, options.signal);
@@ -43,7 +42,8 @@ export async function putObject(
   });
 }
 
-async function putOnce(
+/** One request, with the headers that are given. */
+export async function putOnce(
   { connection, sign }: { readonly connection: S3Connection; readonly sign: Signer },
   put: S3Put & { readonly headers: Readonly<Record<string, string>> },
   signal: AbortSignal | undefined
@@ -56,15 +56,20 @@ async function putOnce(
     ...(signal === undefined ? {} : { signal }),
   });
   if (answer.status !== 200) throw failureError(failureOf(answer), contextOf(connection, 'write', put.fullKey));
-  return plainEtag(answer.headers.etag);
+  return plainEtag(answer.headers['etag']);
 }
 
 /** Content-MD5 too: some stores publish a body that was cut unless they are told its digest. */
-function headersOf(put: S3Put, contentType = 'application/octet-stream'): Record<string, string> {
+function headersOf(
+  put: S3Put,
+  { contentType = 'application/octet-stream', ifAbsent = false, ifMatch }: PutOptions
+): Record<string, string> {
   return {
     'content-length': String(put.body.byteLength),
     'content-type': contentType,
     'content-md5': createHash('md5').update(put.body).digest('base64'),
+    ...(ifAbsent ? { 'if-none-match': '*' } : {}),
+    ...(ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` }),
     ...(put.checksum ? { 'x-amz-checksum-crc32': encodeCrc32(crc32(put.body)) } : {}),
   };
 }

@@ -2,9 +2,8 @@ import type { S3Client } from '@aws-sdk/client-s3';
 
 import { isPrefetchError } from '../../core/errors.js';
 import type { RequestOptions } from '../object-store.js';
-import { areCredentialsEnded } from '../refusals.js';
 import { contextOf, type S3Connection } from './s3-connection.js';
-import { renewCredentials } from './s3-credentials.js';
+import { areCredentialsEnded, renewCredentials } from './s3-credentials.js';
 import { s3Error } from './s3-errors.js';
 
 /** How long the store may take: seconds for a lookup, minutes where it moves bytes by itself. */

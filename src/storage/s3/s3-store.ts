@@ -1,27 +1,27 @@
 import { randomBytes } from 'node:crypto';
 
-import { PrefetchError } from '../../core/errors.js';
+import { PrefetchError, isPrefetchError } from '../../core/errors.js';
 import { GiB } from '../../core/units.js';
 import type { HttpTarget } from '../../core/byte-source.js';
 import type {
   ObjectDescription,
+  ObjectInfo,
   ObjectStore,
-  PartDescription,
-  Receipt,
+  PutOptions,
   RequestOptions,
   Upload,
 } from '../object-store.js';
 import type { S3Options } from '../open-store.js';
 import { formatStoreUrl, type StoreUrl } from '../store-url.js';
-import { completeUpload } from './s3-complete.js';
+import { confirmObject, confirmPart, readFailure } from './s3-answers.js';
+import { completeUpload, refuseIfThere } from './s3-complete.js';
 import { copyObject } from './s3-copy.js';
-import { renewCredentials } from './s3-credentials.js';
 import { encodeCrc32 } from './s3-crc32.js';
-import { fullKeyOf, plainEtag, scratchKey } from './s3-keys.js';
-import { deleteObject, getObject, headObject, listObjectFolders, listObjects } from './s3-objects.js';
+import { fullKeyOf, scratchKey } from './s3-keys.js';
+import { deleteObject, deleteObjects, getObject, headObject, listObjectFolders, listObjects } from './s3-objects.js';
 import { putObject } from './s3-put.js';
 import { openSession, type S3Session } from './s3-session.js';
-import { abortUpload, createUpload, findUploads, listParts, signPart } from './s3-uploads.js';
+import { abortUpload, createUpload, findUploads, listParts, listUploads, signPart } from './s3-uploads.js';
 
 const MAX_SINGLE_PUT = 5 * GiB;
 
@@ -33,7 +33,14 @@ export async function openS3Store(url: StoreUrl & { readonly scheme: 's3' }, opt
 
 type Multipart = Pick<
   ObjectStore,
-  'createUpload' | 'findUploads' | 'listParts' | 'partTarget' | 'confirmPart' | 'completeUpload' | 'abortUpload'
+  | 'createUpload'
+  | 'findUploads'
+  | 'listUploads'
+  | 'listParts'
+  | 'partTarget'
+  | 'confirmPart'
+  | 'completeUpload'
+  | 'abortUpload'
 >;
 
 function objects(session: S3Session): Omit<ObjectStore, 'root' | keyof Multipart> {
@@ -43,15 +50,16 @@ function objects(session: S3Session): Omit<ObjectStore, 'root' | keyof Multipart
     checkWritable: (options) => tryWriting(session, options),
     head: (key, options) => headObject(connection, key, options),
     get: (key, options) => getObject(connection, key, options),
-    put: async (key, body, options) => {
-      options?.signal?.throwIfAborted();
-      const fullKey = fullKeyOf(connection, key);
-      const { checksum } = await session.profile(options);
-      return { key, size: body.byteLength, etag: await putObject(session, { fullKey, body, checksum }, options) };
-    },
+    put: (key, body, options) => put(session, { key, body }, options),
     list: (prefix, options) => listObjects(connection, prefix, options),
     listFolders: (prefix, options) => listObjectFolders(connection, prefix, options),
     delete: async (key, options = {}) => deleteObject(connection, fullKeyOf(connection, key), options),
+    deleteMany: async (keys, options = {}) =>
+      deleteObjects(
+        connection,
+        keys.map((key) => fullKeyOf(connection, key)),
+        options
+      ),
     copy: async (from, to, { ifMatch, ifAbsent = false, ...options } = {}) => {
       const { conditionalComplete } = (await session.profile(options)).capabilities;
       const condition = { ifAbsent: ifAbsent && conditionalComplete, ...(ifMatch === undefined ? {} : { ifMatch }) };
@@ -62,7 +70,8 @@ function objects(session: S3Session): Omit<ObjectStore, 'root' | keyof Multipart
       const target = await sign({ method: 'GET', fullKey: fullKeyOf(connection, key) });
       return { kind: 'http', ...target };
     },
-    renewCredentials: () => renewCredentials(connection),
+    confirmObject: (key, object, answer) => confirmObject(connection, key, object, answer),
+    readFailure: (failure, key) => readFailure(connection, failure, key),
     close: () => {
       connection.client.destroy();
       return Promise.resolve();
@@ -80,12 +89,13 @@ function multipart(session: S3Session): Multipart {
       return { key, id: await createUpload(connection, { fullKey, checksum }, options) };
     },
     findUploads: (key, options = {}) => findUploads(connection, key, options),
+    listUploads: (prefix, options = {}) => listUploads(connection, prefix, options),
     listParts: async (upload, options = {}) => listParts(connection, place(upload), options),
     partTarget: async (upload, part, options) => {
       const { checksum } = await session.profile(options);
       return { kind: 'http', ...(await signPart(sign, { ...place(upload), checksum }, part)) };
     },
-    confirmPart: async (_upload, part, etag) => Promise.resolve(receiptOf(part, etag)),
+    confirmPart: (upload, part, answer) => confirmPart(connection, upload, part, answer),
     completeUpload: async (upload, parts, options) => {
       const { checksum, capabilities } = await session.profile(options);
       const ifAbsent = options.ifAbsent === true && capabilities.conditionalComplete;
@@ -93,6 +103,23 @@ function multipart(session: S3Session): Multipart {
     },
     abortUpload: async (upload, options = {}) => abortUpload(connection, place(upload), options),
   };
+}
+
+async function put(
+  session: S3Session,
+  { key, body }: { readonly key: string; readonly body: Uint8Array },
+  options: PutOptions = {}
+): Promise<ObjectInfo> {
+  const { connection } = session;
+  options.signal?.throwIfAborted();
+  const fullKey = fullKeyOf(connection, key);
+  const { checksum } = await session.profile(options);
+  const etag = await putObject(session, { fullKey, body, checksum }, options).catch(async (error: unknown) => {
+    const isConflict = options.ifAbsent === true && isPrefetchError(error, 'StoreConflict');
+    if (isConflict) await refuseIfThere(connection, key, options);
+    throw error;
+  });
+  return { key, size: body.byteLength, etag };
 }
 
 /** A few bytes in the hidden folder; removing them again may be forbidden, writing may not. */
@@ -127,17 +154,4 @@ async function objectTarget(
       ...(checksum && crc32 !== undefined ? { 'x-amz-checksum-crc32': encodeCrc32(crc32) } : {}),
     },
   });
-}
-
-/** A part without an etag in the answer cannot be named when the upload is completed. */
-function receiptOf(part: PartDescription, etag: string | undefined): Receipt {
-  const plain = plainEtag(etag);
-  if (plain === '')
-    throw new PrefetchError('StoreUnavailable', `The store took part ${String(part.partNumber)} and gave no ETag`);
-  return {
-    partNumber: part.partNumber,
-    size: part.size,
-    etag: plain,
-    ...(part.crc32 === undefined ? {} : { crc32: part.crc32 }),
-  };
 }

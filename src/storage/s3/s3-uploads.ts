@@ -5,12 +5,14 @@ import {
   ListPartsCommand,
 } from '@aws-sdk/client-s3';
 
-import { PrefetchError, isPrefetchError, rewrap } from '../../core/errors.js';
+import { PrefetchError, isPrefetchError } from '../../core/errors.js';
 import type { HttpTarget } from '../../core/byte-source.js';
-import type { PartDescription, Receipt, RequestOptions, Upload } from '../object-store.js';
+import type { ListedUpload, PartDescription, Receipt, RequestOptions, Upload } from '../object-store.js';
+import { checkPrefix } from '../store-key.js';
+import { asUploadNotFound } from './s3-answers.js';
 import type { S3Connection } from './s3-connection.js';
 import { decodeCrc32, encodeCrc32 } from './s3-crc32.js';
-import { fullKeyOf, plainEtag } from './s3-keys.js';
+import { fullKeyOf, keyOf, plainEtag } from './s3-keys.js';
 import { sendControl } from './s3-send.js';
 import type { Signer } from './s3-signer.js';
 
@@ -45,8 +47,31 @@ export async function createUpload(
 
 /** Unfinished uploads of exactly this key, newest first; none where the store cannot list them. */
 export async function findUploads(connection: S3Connection, key: string, options: RequestOptions): Promise<Upload[]> {
-  const Prefix = fullKeyOf(connection, key);
-  const found: { readonly id: string; readonly startedMs: number }[] = [];
+  fullKeyOf(connection, key);
+  const found: ListedUpload[] = [];
+  for await (const upload of listUploads(connection, key, options)) if (upload.key === key) found.push(upload);
+  return found.sort((a, b) => b.startedMs - a.startedMs).map(({ id }) => ({ key, id }));
+}
+
+/** Unfinished uploads under a prefix, page by page. */
+export async function* listUploads(
+  connection: S3Connection,
+  prefix: string,
+  options: RequestOptions
+): AsyncGenerator<ListedUpload> {
+  checkPrefix(prefix);
+  for await (const { Key, UploadId, Initiated } of uploadsUnder(connection, connection.prefix + prefix, options)) {
+    const key = keyOf(connection, Key);
+    if (key !== undefined && UploadId !== undefined) yield { key, id: UploadId, startedMs: Initiated?.getTime() ?? 0 };
+  }
+}
+
+/** Unfinished uploads in the bucket, as it lists them; none where it cannot. */
+export async function* uploadsUnder(
+  connection: S3Connection,
+  Prefix: string,
+  options: RequestOptions
+): AsyncGenerator<NonNullable<UploadsPage['Uploads']>[number]> {
   let marker: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
   while (marker !== undefined) {
     const query = { Bucket: connection.bucket, Prefix, ...marker };
@@ -54,17 +79,14 @@ export async function findUploads(connection: S3Connection, key: string, options
       connection,
       {
         action: 'list the uploads of',
-        key,
+        key: Prefix,
         send: (client, how) => client.send(new ListMultipartUploadsCommand(query), how),
       },
       options
     ).catch(noneIfUnsupported);
-    for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
-      if (Key === Prefix && UploadId !== undefined) found.push({ id: UploadId, startedMs: Initiated?.getTime() ?? 0 });
-    }
+    yield* page.Uploads ?? [];
     marker = nextMarker(page);
   }
-  return found.sort((a, b) => b.startedMs - a.startedMs).map(({ id }) => ({ key, id }));
 }
 
 /** Parts that the store holds, in order. */
@@ -165,10 +187,4 @@ function noneIfUnsupported(error: unknown): UploadsPage {
   if (error.code === 'UnsupportedStore' || error.code === 'ObjectNotFound' || error.details['status'] === 405)
     return {};
   throw error;
-}
-
-/** Some stores answer a plain 404. */
-function asUploadNotFound(error: unknown): never {
-  if (!isPrefetchError(error, 'ObjectNotFound')) throw error;
-  throw rewrap(error, { code: 'UploadNotFound', text: 'The store knows no such upload any more' });
 }

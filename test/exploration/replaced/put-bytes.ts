@@ -1,10 +1,11 @@
 import { isPrefetchError } from '../../../src/core/errors.js';
-import type { PutAnswer, PutBytesRequest } from '../../../src/http/put-bytes.js';
+import type { HttpAnswer } from '../../../src/core/http-answer.js';
+import type { PutBytesRequest } from '../../../src/http/put-bytes.js';
 import { contentOf } from '../content.js';
 import { portOf } from '../process.js';
 
 /** A PUT of a part to a store in memory. */
-export async function putBytes({ target, body }: PutBytesRequest): Promise<PutAnswer> {
+export async function putBytes({ target, body }: PutBytesRequest): Promise<HttpAnswer> {
   const { port, path } = portOf(target.url);
   try {
     const etag = await port.ask({ op: 'putPart', target: path.slice('part/'.length), body: contentOf(body) });
@@ -16,6 +17,6 @@ export async function putBytes({ target, body }: PutBytesRequest): Promise<PutAn
   }
 }
 
-function refused(status: number, code: string): PutAnswer {
+function refused(status: number, code: string): HttpAnswer {
   return { status, headers: {}, text: `<Code>${code}</Code>`, origin: 'mem://store' };
 }

@@ -30,6 +30,6 @@ describeWithS3('a store that knows no conditional writes', () => {
       })
     );
     expect(found[0]?.conditionalComplete).toBe(true);
-    expect(found[1]).toEqual({ ...found[0], conditionalComplete: false });
+    expect(found[1]).toEqual({ ...found[0], conditionalComplete: false, putIfAbsent: false });
   });
 });

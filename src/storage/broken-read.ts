@@ -1,0 +1,17 @@
+import { isPrefetchError, rewrap, type ErrorCode } from '../core/errors.js';
+
+// What moves bytes speaks of sources; here the source is a store.
+const ofSources: readonly ErrorCode[] = [
+  'SourceUnavailable',
+  'SourceStalled',
+  'TruncatedSource',
+  'HubProtocol',
+  'RateLimited',
+  'StreamingUnsupported',
+];
+
+/** The error of a read over HTTP that ended without an answer that is to be judged; what is none comes back as it is. */
+export function brokenRead(error: Error, object: string): Error {
+  if (!isPrefetchError(error) || !ofSources.includes(error.code)) return error;
+  return rewrap(error, { code: 'StoreUnavailable', text: `${object} cannot be read back: ${error.text}` });
+}

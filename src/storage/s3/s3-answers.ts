@@ -1,0 +1,62 @@
+import { PrefetchError, isPrefetchError, rewrap } from '../../core/errors.js';
+import type { HttpAnswer } from '../../core/http-answer.js';
+import { brokenRead } from '../broken-read.js';
+import type { ObjectDescription, ObjectInfo, PartDescription, Receipt, Upload } from '../object-store.js';
+import { contextOf, type S3Connection } from './s3-connection.js';
+import { areCredentialsEnded, renewCredentials } from './s3-credentials.js';
+import { failureError, failureOf } from './s3-errors.js';
+import { fullKeyOf, plainEtag } from './s3-keys.js';
+
+/** What the store says to the bytes of a part: a receipt, or a failure. */
+export async function confirmPart(
+  connection: S3Connection,
+  { key }: Upload,
+  { partNumber, size, crc32 }: PartDescription,
+  answer: HttpAnswer | undefined
+): Promise<Receipt> {
+  const etag = await etagOf(connection, { action: `write part ${partNumber} of`, key }, answer).catch(asUploadNotFound);
+  return { partNumber, size, etag, ...(crc32 === undefined ? {} : { crc32 }) };
+}
+
+/** What the store says to the bytes of a whole object. */
+export async function confirmObject(
+  connection: S3Connection,
+  key: string,
+  { size }: ObjectDescription,
+  answer: HttpAnswer
+): Promise<ObjectInfo> {
+  return { key, size, etag: await etagOf(connection, { action: 'write', key }, answer) };
+}
+
+/** What a read that came to nothing is to be told as. */
+export async function readFailure(connection: S3Connection, failure: HttpAnswer | Error, key: string): Promise<Error> {
+  if (!(failure instanceof Error)) return refusal(connection, { action: 'read', key }, failure);
+  return brokenRead(failure, `${JSON.stringify(fullKeyOf(connection, key))} in bucket ${connection.bucket}`);
+}
+
+interface Asked {
+  readonly action: string;
+  readonly key: string;
+}
+
+/** What was written without an etag in the answer cannot be named later. */
+async function etagOf(connection: S3Connection, asked: Asked, answer: HttpAnswer | undefined): Promise<string> {
+  if (answer === undefined) throw new PrefetchError('Internal', `No answer came to "${asked.action} ${asked.key}"`);
+  if (answer.status !== 200) throw await refusal(connection, asked, answer);
+  const etag = plainEtag(answer.headers['etag']);
+  if (etag !== '') return etag;
+  throw failureError({ name: 'no ETag', status: 200 }, contextOf(connection, asked.action, asked.key));
+}
+
+/** The failure that an answer stands for. Credentials that have ended are asked for anew, for whoever tries again. */
+async function refusal(connection: S3Connection, { action, key }: Asked, answer: HttpAnswer): Promise<PrefetchError> {
+  const failure = failureOf(answer);
+  if (areCredentialsEnded(failure.name)) await renewCredentials(connection);
+  return failureError(failure, contextOf(connection, action, fullKeyOf(connection, key)));
+}
+
+/** Some stores answer a plain 404 to a part of an upload that is gone. */
+export function asUploadNotFound(error: unknown): never {
+  if (!isPrefetchError(error, 'ObjectNotFound')) throw error;
+  throw rewrap(error, { code: 'UploadNotFound', text: 'The store knows no such upload any more' });
+}
