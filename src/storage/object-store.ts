@@ -60,7 +60,7 @@ export interface ObjectStore {
    * there a late part makes the completion fail.
    */
   takeOver?(upload: Upload, options?: RequestOptions): Promise<Upload>;
-  /** Parts that the store holds for an upload, in order; `UploadNotFound` when it is gone. */
+  /** Parts that the store holds for an upload, in order; `UploadNotFound` when it is gone, where it can tell (`uploadIds`). */
   listParts(upload: Upload, options?: RequestOptions): Promise<Receipt[]>;
   /** Where the engine puts the bytes of a part. Sending a part again replaces it. */
   partTarget(upload: Upload, part: PartDescription, options?: RequestOptions): Promise<PartTarget>;
