@@ -4,7 +4,7 @@ import { changedFiles, type DirObjects, type RecordedFile } from './dir-objects.
 import type { DirPlace } from './dir-place.js';
 import type { StoredDir } from './open-dir.js';
 
-/** The objects of a Dir that is about to be published; `ObjectChanged` unless all files are there as they were verified. */
+/** The objects of a Dir that is to be published; `ObjectChanged` unless all files are there as they were verified. */
 export async function requireVerified(
   dir: StoredDir,
   files: readonly RecordedFile[],
