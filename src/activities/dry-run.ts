@@ -64,7 +64,7 @@ export async function dryRun(input: unknown, needs: Needs, options: Options): Pr
 
 /** Shards that are there are all that such a prefetch asks for; it looks at the model itself only where they are not. */
 async function dryRunOfShards(spec: ShardingSpec, store: ObjectStore, needs: Needs, options: Options): Promise<DryRun> {
-  const found = await findPublishedShards(store, spec, { ...options, mayRepair: () => false });
+  const found = await findPublishedShards(store, spec, options);
   if (found !== undefined) return hitOnShards(spec, found.dir, found.manifest);
   const source = await lookAtDir(spec, store, needs, options);
   const dirPath = objectUrl(store.root, spec.dirKey);
@@ -76,7 +76,7 @@ async function dryRunOfShards(spec: ShardingSpec, store: ObjectStore, needs: Nee
   }
   const job = jobOfRun(spec, source.manifest, store);
   const draft = await draftPlan(needs, job, options);
-  const { dir, published } = await lookAtTarget(job, draft, { ...options, mayRepair: () => false });
+  const { dir, published } = await lookAtTarget(job, draft, options);
   if (dir !== undefined && published !== undefined) return hitOnShards(spec, dir, published.manifest);
   const { engine, reason, dirKey } = draft.summary;
   const sharding = {
@@ -108,7 +108,7 @@ interface LookedAt {
 
 async function lookAtDir(spec: PrefetchSpec, store: ObjectStore, needs: Needs, options: Options): Promise<LookedAt> {
   const token = await needs.readToken(spec.hfTokenKey);
-  const survey = await surveyDir({ spec, store, hub: needs.hub, token }, { ...options, mayRepair: () => false });
+  const survey = await surveyDir({ spec, store, hub: needs.hub, token }, options);
   if (survey.kind === 'hit') {
     const { dir, manifest } = survey;
     return { files: manifest.files.map(asVerified), published: dir, manifest };

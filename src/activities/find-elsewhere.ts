@@ -2,11 +2,11 @@ import type { PrefetchSpec } from '../core/contract.js';
 import { digestKey } from '../core/digest.js';
 import { manifestKey } from '../core/layout.js';
 import { manifestFileSchema } from '../core/schemas/manifest.js';
+import { parseJson } from '../dir/json-objects.js';
+import { digestOf } from '../dir/published-dir.js';
 import type { HubFile } from '../hub/hub.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
-import { digestOf } from './inspect-dir.js';
-import { parseJson } from './published-dir.js';
 
 /** An object of another Dir, and the etag under which its bytes were verified there. */
 export interface Twin {

@@ -3,9 +3,9 @@ import { planBatches } from '../core/batches.js';
 import type { PlanOutcome, PlanSummary, PrefetchSpec } from '../core/contract.js';
 import { planKey } from '../core/layout.js';
 import type { Plan, PlannedFile } from '../core/schemas/plan.js';
+import { writeJson } from '../dir/json-objects.js';
+import { openDir } from '../dir/open-dir.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { encodeJson } from './plan-objects.js';
-import { withdraw } from './published-dir.js';
 import { isOfSpec, surveyDir } from './survey.js';
 import { tidyFoundDir } from './tidy-dir.js';
 
@@ -32,8 +32,8 @@ export async function planPrefetch(
   const summary = summarise(plan, transferMode === 'download-upload');
   await store.checkWritable({ ...options, bytes: newBytes(plan) });
   // The plan carries over what the manifest knew, so the manifest may go only once the plan is there.
-  await store.put(planKey(spec.dirKey, plan.planId), encodeJson(plan), { ...options, contentType: 'application/json' });
-  if (survey.withdraw !== undefined) await withdraw(store, spec.dirKey, survey.withdraw, options);
+  await writeJson(store, planKey(spec.dirKey, plan.planId), plan, options);
+  if (survey.withdraw !== undefined) await openDir(store, spec.dirKey).withdraw(survey.withdraw, options);
   return { kind: 'fetch', plan: summary };
 }
 

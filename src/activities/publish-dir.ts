@@ -1,13 +1,10 @@
 import type { Dir, Manifest, PlanSummary, PrefetchSpec } from '../core/contract.js';
-import { PrefetchError } from '../core/errors.js';
-import { manifestKey } from '../core/layout.js';
 import type { Plan } from '../core/schemas/plan.js';
-import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import { openDir, type StoredDir } from '../dir/open-dir.js';
+import { readBatchRecords, readPlan } from '../dir/plan-objects.js';
+import { notPublished, requireVerified } from '../dir/require-verified.js';
+import type { RequestOptions } from '../storage/object-store.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { changedFiles, listDirNow } from './dir-objects.js';
-import { inspectDir } from './inspect-dir.js';
-import { encodeJson, readBatchRecords, readPlan } from './plan-objects.js';
-import { dirOf, readManifest, type PublishedDir } from './published-dir.js';
 import { isOfSpec, namesAll } from './survey.js';
 import { tidyDir } from './tidy-dir.js';
 
@@ -20,49 +17,29 @@ export async function publishDir(
   { planId }: Pick<PlanSummary, 'planId'>,
   options: RequestOptions & { readonly now: Date }
 ): Promise<Dir> {
-  const store = await openStore(spec.destination);
+  const dir = openDir(await openStore(spec.destination), spec.dirKey);
   // An attempt that died, or another run of this Dir, may have published already, and its plans may be gone.
-  const plan = await readPlan(store, spec.dirKey, planId, options);
-  let published = await findPublished(store, spec, plan, options);
-  if (published === undefined) {
-    if (plan === undefined) throw changed(store, spec, ['its plan is gone']);
-    const files = await checkFiles(store, spec, plan, options);
-    const manifest = makeManifest(spec, files, { tool, createdAt: options.now.toISOString() });
-    published = { manifest, bytes: encodeJson(manifest) };
-    await store.put(manifestKey(spec.dirKey), published.bytes, { ...options, contentType: 'application/json' });
-  }
-  await tidyDir({ store, dirKey: spec.dirKey }, published.manifest, options);
-  return dirOf(store, spec, published);
-}
-
-async function findPublished(
-  store: ObjectStore,
-  spec: PrefetchSpec,
-  plan: Plan | undefined,
-  options: RequestOptions
-): Promise<PublishedDir | undefined> {
+  const plan = await readPlan(dir.store, spec.dirKey, planId, options);
   const isOurs = (manifest: Manifest) => isOfSpec(spec, manifest) && namesAll(manifest, plan?.files ?? []);
-  const named = await readManifest(store, spec.dirKey, options);
-  if (named === undefined || !isOurs(named.manifest)) return undefined;
-  const { published, intact } = await inspectDir(store, spec.dirKey, { ...options, mayRepair: isOurs });
-  return intact && published !== undefined && isOurs(published.manifest) ? published : undefined;
+  let published = await dir.findIntact(isOurs, { ...options, mayRepair: () => true });
+  if (published === undefined) {
+    if (plan === undefined) throw notPublished(dir, ['its plan is gone']);
+    const files = await checkFiles(dir, plan, options);
+    const manifest = makeManifest(spec, files, { tool, createdAt: options.now.toISOString() });
+    published = await dir.publish(manifest, options);
+  }
+  await tidyDir(dir, published.manifest, options);
+  return dir.describe(published, spec);
 }
 
-async function checkFiles(
-  store: ObjectStore,
-  spec: PrefetchSpec,
-  plan: Plan,
-  options: RequestOptions
-): Promise<Manifest['files']> {
-  const records = await readBatchRecords(store, spec.dirKey, plan, options);
+async function checkFiles(dir: StoredDir, plan: Plan, options: RequestOptions): Promise<Manifest['files']> {
+  const records = await readBatchRecords(dir.store, dir.dirKey, plan, options);
   const etags = new Map(records.map(({ file, etag }) => [file, etag]));
   const files = plan.files.map(({ path, size, digest, verifiedEtag }, position) => {
     const etag = verifiedEtag ?? etags.get(position);
     return { path, size, [digest.algorithm]: digest.hex, ...(etag === undefined ? {} : { etag }) };
   });
-  const objects = await listDirNow(store, spec.dirKey, files, options);
-  const wrong = changedFiles(objects, files).map(({ path }) => path);
-  if (wrong.length > 0) throw changed(store, spec, wrong);
+  await requireVerified(dir, files, options);
   return files;
 }
 
@@ -90,12 +67,4 @@ function makeManifest(
     totalBytes: files.reduce((total, file) => total + file.size, 0),
     files,
   };
-}
-
-function changed(store: ObjectStore, spec: PrefetchSpec, paths: readonly string[]): PrefetchError {
-  return new PrefetchError(
-    'ObjectChanged',
-    `Not published: ${String(paths.length)} of the files in ${store.root}${spec.dirKey} are not as they were verified ` +
-      `(${paths.slice(0, 3).join(', ')}${paths.length > 3 ? ', …' : ''}). Something else writes there. Run it again`
-  );
 }

@@ -4,14 +4,15 @@ import { digestKey, type Digest } from '../core/digest.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { planIdOf, plansPrefix } from '../core/layout.js';
 import type { PlannedFile } from '../core/schemas/plan.js';
+import { isUnchanged, type DirObjects } from '../dir/dir-objects.js';
+import type { InspectedDir, InspectOptions } from '../dir/inspect-dir.js';
+import { openDir, type StoredDir } from '../dir/open-dir.js';
+import { readBatchRecords, readPlan } from '../dir/plan-objects.js';
+import { digestOf, isTrusted, type PublishedDir } from '../dir/published-dir.js';
 import type { Hub, HubFile } from '../hub/hub.js';
 import { selectFiles } from '../hub/select-files.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
-import { isUnchanged, type DirObjects } from './dir-objects.js';
 import { findElsewhere, type Twin } from './find-elsewhere.js';
-import { digestOf, inspectDir, type InspectedDir, type InspectOptions } from './inspect-dir.js';
-import { readBatchRecords, readPlan } from './plan-objects.js';
-import { dirOf, isTrusted, type PublishedDir } from './published-dir.js';
 
 /** What the store and the Hub say about a Dir; nothing of the model is written. */
 export type Survey =
@@ -32,10 +33,9 @@ export interface SurveyRequest {
 
 /** Finds the published Dir, or says for every file whether it is there, can be copied, or has to come from the Hub. */
 export async function surveyDir({ spec, store, hub, token }: SurveyRequest, options: InspectOptions): Promise<Survey> {
-  const inspected = await inspectDir(store, spec.dirKey, options);
-  const { published } = inspected;
-  const trusted = published !== undefined && isOfSpec(spec, published.manifest);
-  const hit = trusted && inspected.intact ? asHit(store, spec, inspected) : undefined;
+  const dir = openDir(store, spec.dirKey);
+  const inspected = await dir.inspect(options);
+  const hit = asHit(dir, spec, inspected);
   // What is listed and not in the manifest may be a user's own file, or one that the manifest should name: the Hub knows.
   if (hit !== undefined && (!spec.hubAnswered || strays(inspected).length === 0)) return hit;
   let listing: HubFile[];
@@ -86,10 +86,9 @@ export function isOfSpec(spec: PrefetchSpec, manifest: Manifest): boolean {
   );
 }
 
-function asHit(store: ObjectStore, spec: PrefetchSpec, { published, objects }: InspectedDir) {
-  if (published === undefined) return undefined;
-  const { manifest } = published;
-  return { kind: 'hit', dir: dirOf(store, spec, published), manifest, objects } as const;
+function asHit(dir: StoredDir, spec: PrefetchSpec, { intact, published, objects }: InspectedDir) {
+  if (!intact || !isOfSpec(spec, published.manifest)) return undefined;
+  return { kind: 'hit', dir: dir.describe(published, spec), manifest: published.manifest, objects } as const;
 }
 
 function strays({ published, objects }: InspectedDir): string[] {
@@ -118,7 +117,7 @@ async function planWork(known: Known, options: RequestOptions): Promise<Survey> 
   const elsewhere =
     spec.force === undefined ? await findElsewhere(store, spec, missing, options) : new Map<string, Twin>();
   // A good manifest stays while a run replaces its objects one by one by equal bytes.
-  const stays = intact && published !== undefined && namesOnly(published.manifest, listing);
+  const stays = intact && namesOnly(published.manifest, listing);
   return {
     kind: 'work',
     files: listing.map((file) => planFile(file, { objects, verified, elsewhere })),

@@ -2,33 +2,29 @@ import type { Manifest } from '../core/contract.js';
 import { isPrefetchError } from '../core/errors.js';
 import { isPlanObject, planIdOf } from '../core/layout.js';
 import { MiB } from '../core/units.js';
-import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import type { DirObjects } from '../dir/dir-objects.js';
+import type { DirPlace } from '../dir/dir-place.js';
+import type { StoredDir } from '../dir/open-dir.js';
+import { readPlan, removePlans } from '../dir/plan-objects.js';
+import type { RequestOptions } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
-import type { DirObjects } from './dir-objects.js';
-import { readPlan, removePlans } from './plan-objects.js';
-import { readManifest } from './published-dir.js';
 
 const FILES_AT_ONCE = 16;
 /** The smallest upload part of any store: what is not larger is written with one request. */
 const SMALLEST_PART_BYTES = 5 * MiB;
 
-interface Place {
-  readonly store: ObjectStore;
-  readonly dirKey: string;
-}
-
 /**
  * Removes what nobody needs once a Dir is published: unfinished uploads of its files, then all plans, so that plans are
  * there as long as anything is left to do. What may not be removed stays: the Dir is good without it.
  */
-export async function tidyDir({ store, dirKey }: Place, manifest: Manifest, options: RequestOptions): Promise<void> {
+export async function tidyDir({ store, dirKey }: DirPlace, manifest: Manifest, options: RequestOptions): Promise<void> {
   await unlessRefused(() => removeUploads({ store, dirKey }, manifest, options));
   await unlessRefused(() => removePlans(store, dirKey, options));
 }
 
 /** The same for a Dir that was found published, where a run ended before it did so. */
 export async function tidyFoundDir(
-  { store, dirKey }: Place,
+  { store, dirKey }: DirPlace,
   { manifest, objects }: { readonly manifest: Manifest; readonly objects: DirObjects },
   options: RequestOptions
 ): Promise<void> {
@@ -46,14 +42,14 @@ export async function tidyFoundDir(
  * Removes unfinished uploads of a Dir that was published while a step of another run was at work on it: what that one
  * began after the publication, and was killed over, is nobody's any more.
  */
-export async function removeLateUploads({ store, dirKey }: Place, options: RequestOptions): Promise<void> {
+export async function removeLateUploads(dir: StoredDir, options: RequestOptions): Promise<void> {
   await unlessRefused(async () => {
-    const published = await readManifest(store, dirKey, options);
-    if (published !== undefined) await removeUploads({ store, dirKey }, published.manifest, options);
+    const published = await dir.manifest(options);
+    if (published !== undefined) await removeUploads(dir, published.manifest, options);
   });
 }
 
-async function removeUploads({ store, dirKey }: Place, { files }: Manifest, options: RequestOptions): Promise<void> {
+async function removeUploads({ store, dirKey }: DirPlace, { files }: Manifest, options: RequestOptions): Promise<void> {
   const { multipart } = await store.capabilities(options);
   const large = multipart ? files.filter(({ size }) => size > SMALLEST_PART_BYTES) : [];
   await forEachAtOnce(large, { limit: FILES_AT_ONCE, ...options }, async ({ path }, inner) => {

@@ -3,16 +3,17 @@ import type { BatchProgress, BatchRequest, BatchResult, BatchSpec } from '../cor
 import { PrefetchError } from '../core/errors.js';
 import type { Plan, PlannedFile } from '../core/schemas/plan.js';
 import { MiB } from '../core/units.js';
+import { BatchLedger } from '../dir/batch-ledger.js';
+import { keepPlans } from '../dir/kept-plans.js';
+import { openDir } from '../dir/open-dir.js';
+import { readPlan } from '../dir/plan-objects.js';
 import { openSource } from '../hub/hub-source.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 import { copyWithin } from '../transfer/copy-within.js';
 import type { TransferProgress, TransferRequest, TransferResult } from '../transfer/engine.js';
 import { readPolicy } from '../transfer/policies.js';
-import { BatchLedger } from './batch-ledger.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { keepPlans } from './kept-plans.js';
-import { readPlan } from './plan-objects.js';
 import { removeLateUploads } from './tidy-dir.js';
 
 /** Small files wait for round trips more than for bytes; the engine's own budget bounds the memory. */
@@ -98,7 +99,7 @@ async function loadBatch(
   const plan = await plans.get(key, () => readPlan(store, spec.dirKey, planId, {}), options);
   const positions = plan?.batches[batch];
   if (plan === undefined || positions === undefined) {
-    await removeLateUploads({ store, dirKey: spec.dirKey }, options);
+    await removeLateUploads(openDir(store, spec.dirKey), options);
     throw new PrefetchError(
       'ObjectChanged',
       `The plan ${planId} of ${store.root}${spec.dirKey} is gone: another run published or deleted this Dir. Run it again`

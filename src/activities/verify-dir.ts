@@ -3,18 +3,18 @@ import { requireAt } from '../core/require-at.js';
 import { digestKey } from '../core/digest.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import type { Manifest } from '../core/schemas/manifest.js';
+import type { DirObjects } from '../dir/dir-objects.js';
+import { openDir } from '../dir/open-dir.js';
+import { asNotIntact, digestOf } from '../dir/published-dir.js';
 import { headerByteLength, parseHeader } from '../safetensors/index.js';
 import { shardFileName } from '../shard/plan-shards.js';
 import { describeRange, isInRange } from '../shard/layout/vllm-version.js';
 import { namesThatLoad, partOf } from '../shard/vllm/file-names.js';
-import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
+import type { ObjectStore } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 import { openObjects } from '../transfer/open-objects.js';
 import { hashObject } from '../transfer/verify-object.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { listDirNow } from './dir-objects.js';
-import { asNotIntact, readManifest } from './published-dir.js';
-import { asCheckpointFile } from './shards/sharding-job.js';
 
 /** What is compared, besides the manifest. */
 export interface Verification {
@@ -59,8 +59,7 @@ export async function verifyDir(
   options: VerifyDirOptions
 ): Promise<VerifiedDir> {
   const { store, deep } = verification;
-  const published = await readManifest(store, '', options).catch(asNotIntact);
-  const objects = await listDirNow(store, '', published?.manifest.files ?? [], options);
+  const { published, objects } = await openDir(store, '').look(options).catch(asNotIntact);
   if (published === undefined) {
     throw new PrefetchError(
       'DirNotIntact',
@@ -105,7 +104,7 @@ function pickSharding({
 
 interface Looking extends Verification {
   readonly manifest: Manifest;
-  readonly objects: ReadonlyMap<string, ObjectInfo>;
+  readonly objects: DirObjects;
 }
 
 async function lookAtFiles(
@@ -141,8 +140,7 @@ async function lookAtFile(
     return `${how}has ${object.size} bytes, expected ${size}`;
   }
   if (deep) {
-    const { digest } = asCheckpointFile(file);
-    if (digest === undefined) return undefined;
+    const digest = digestOf(file);
     const hex = await hashObject(store, { key: path, size, algorithm: digest.algorithm }, { signal });
     if (hex !== digest.hex) return `its bytes come to ${digestKey({ ...digest, hex })}, expected ${digestKey(digest)}`;
   }

@@ -113,7 +113,7 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     fault: 'a list that is late is believed',
     patches: [
       {
-        file: 'src/activities/dir-objects.ts',
+        file: 'src/dir/dir-objects.ts',
         find: 'const doubtful = changedFiles(objects, recorded);',
         replace: 'const doubtful = recorded.slice(recorded.length);',
       },
@@ -126,9 +126,9 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     fault: 'equal bytes under another etag count as broken',
     patches: [
       {
-        file: 'src/activities/inspect-dir.ts',
-        find: 'if (!hasAll || !(await areRight(store, dirKey, changed, options)))',
-        replace: 'if (hasAll || !(await areRight(store, dirKey, changed, options)))',
+        file: 'src/dir/inspect-dir.ts',
+        find: 'if (!hasAll || !(await areRight(place, changed, options)))',
+        replace: 'if (hasAll || !(await areRight(place, changed, options)))',
       },
     ],
     scenario: 'an object that was written again',
@@ -139,7 +139,7 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     fault: 'a manifest that cannot be read counts as none',
     patches: [
       {
-        file: 'src/activities/published-dir.ts',
+        file: 'src/dir/published-dir.ts',
         find: 'throw unreadable(`${store.root}${manifestKey(dirKey)}`, read);',
         replace: 'if (unreadable(`${store.root}${manifestKey(dirKey)}`, read).name !== "") return undefined;',
       },

@@ -1,9 +1,9 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import { isPrefetchError } from '../../core/errors.js';
+import { removePlans } from '../../dir/plan-objects.js';
+import { readShardRecord, records, writeShardRecord } from '../../dir/shard-records.js';
 import { checkFrames } from '../../shard/native/check-frames.js';
 import { checkSource } from '../../shard/native/check-source.js';
-import { removePlans } from '../plan-objects.js';
-import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
   isPublished,
   openShards,

@@ -2,6 +2,7 @@ import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import type { Digest } from '../../core/digest.js';
 import { PrefetchError } from '../../core/errors.js';
 import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-plan.js';
+import { readShardRecord, records, writeShardRecord } from '../../dir/shard-records.js';
 import { CONFIG_PATH, sideFiles } from '../../shard/checkpoint/model-files.js';
 import { untieEmbeddings } from '../../shard/checkpoint/untie-embeddings.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
@@ -11,7 +12,6 @@ import { copyWithin } from '../../transfer/copy-within.js';
 import { openObject } from '../../transfer/object-source.js';
 import { readPolicy } from '../../transfer/policies.js';
 import { hashObject } from '../../transfer/verify-object.js';
-import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
   isPublished,
   openStep,

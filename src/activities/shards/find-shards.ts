@@ -3,6 +3,9 @@ import type { Dir, Manifest, PrefetchSpec } from '../../core/contract.js';
 import { shardedDirPrefix } from '../../core/layout.js';
 import { isPrefetchError } from '../../core/errors.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
+import type { InspectOptions } from '../../dir/inspect-dir.js';
+import { openDir } from '../../dir/open-dir.js';
+import { isTrusted } from '../../dir/published-dir.js';
 import { readModelShape, type ModelShape } from '../../shard/layout/model-shape.js';
 import { checkFitsRanks } from '../../shard/layout/fits-ranks.js';
 import { findProfile } from '../../shard/layout/profiles.js';
@@ -10,8 +13,6 @@ import { resolveDtype } from '../../shard/layout/target-dtype.js';
 import { readConfig, requireWeights } from '../../shard/checkpoint/read-checkpoint.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { inspectDir, type InspectOptions } from '../inspect-dir.js';
-import { dirOf, isTrusted, readManifest } from '../published-dir.js';
 import { listRepo } from '../survey.js';
 import { chooseEngine, type EngineChoice } from './choose-engine.js';
 
@@ -47,22 +48,25 @@ export async function findPublishedShards(
   spec: ShardingSpec,
   options: InspectOptions & { readonly signal: AbortSignal }
 ): Promise<{ readonly dir: Dir; readonly manifest: Manifest } | undefined> {
-  const { shardConfig } = spec;
-  const prefix = shardedDirPrefix(spec.dirKey, shardConfig.args.tensorParallelSize);
+  const prefix = shardedDirPrefix(spec.dirKey, spec.shardConfig.args.tensorParallelSize);
   const parent = prefix.slice(0, prefix.lastIndexOf('/') + 1);
   for await (const folder of store.listFolders(parent, options)) {
     const dirKey = `${parent}${folder}/`;
     if (!dirKey.startsWith(prefix)) continue;
-    const named = await readManifest(store, dirKey, options).catch(passOverUnreadable);
-    const request = named?.manifest.sharding?.request;
-    if (named === undefined || canonicalJson(request) !== canonicalJson(shardConfig)) continue;
-    const { repo, commit } = named.manifest;
-    if (repo !== spec.repo || commit !== spec.commit || !isTrusted(spec, named.manifest)) continue;
-    const { published, intact } = await inspectDir(store, dirKey, options);
-    if (published === undefined || !intact) continue;
-    return { dir: dirOf(store, { dirKey, revision: spec.revision }, published), manifest: published.manifest };
+    const dir = openDir(store, dirKey);
+    const published = await dir
+      .findIntact((manifest) => isOfRequest(spec, manifest), options)
+      .catch(passOverUnreadable);
+    if (published !== undefined) return { dir: dir.describe(published, spec), manifest: published.manifest };
   }
   return undefined;
+}
+
+/** Whether a manifest is one of this request: repo, commit, shards and force. */
+function isOfRequest(spec: ShardingSpec, manifest: Manifest): boolean {
+  const { repo, commit, sharding } = manifest;
+  const isSame = canonicalJson(sharding?.request) === canonicalJson(spec.shardConfig);
+  return isSame && repo === spec.repo && commit === spec.commit && isTrusted(spec, manifest);
 }
 
 /** Beside a Dir may lie what a later version made: it is no hit, and nobody touches it. */

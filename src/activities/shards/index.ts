@@ -1,8 +1,8 @@
 import type { ShardActivities, ShardProgress, ShardStepResult } from '../../core/contract.js';
+import { openDir } from '../../dir/open-dir.js';
 import { adapt } from '../adapt.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { withHeartbeat } from '../heartbeat.js';
-import { readManifest } from '../published-dir.js';
 import { checkShards } from './check-shards.js';
 import { copyModelFiles } from './copy-model-files.js';
 import { findShards } from './find-shards.js';
@@ -25,7 +25,7 @@ export function createLightShardActivities(dependencies: ActivityDependencies): 
       adapt((signal) =>
         withHeartbeat(async () => {
           const store = await dependencies.openStore(spec.destination);
-          const published = await readManifest(store, spec.dirKey, { signal });
+          const published = await openDir(store, spec.dirKey).manifest({ signal });
           return planJob(dependencies, jobOfRun(spec, published?.manifest, store), { signal });
         })
       ),

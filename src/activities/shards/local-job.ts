@@ -1,8 +1,10 @@
 import { PrefetchError } from '../../core/errors.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
-import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
-import { changedFiles, listDirNow } from '../dir-objects.js';
-import { asNotIntact, readManifest } from '../published-dir.js';
+import type { Manifest, ManifestFile } from '../../core/schemas/manifest.js';
+import type { DirObjects } from '../../dir/dir-objects.js';
+import { openDir } from '../../dir/open-dir.js';
+import { asNotIntact } from '../../dir/published-dir.js';
+import type { ObjectStore } from '../../storage/object-store.js';
 import { asCheckpointFile, type ShardingJob } from './sharding-job.js';
 
 /** A checkpoint and a folder for its shards, as somebody names them. */
@@ -21,9 +23,8 @@ export async function jobOfFolders(
   options: { readonly signal: AbortSignal }
 ): Promise<ShardingJob> {
   const dirKey = target.folder === '' ? '' : `${target.folder}/`;
-  const published = await readManifest(source, '', options).catch(asNotIntact);
-  const objects = await listDirNow(source, '', published?.manifest.files ?? [], options);
-  if (published !== undefined) refuseBroken(source, published.manifest, objects);
+  const { published, objects, changed } = await openDir(source, '').look(options).catch(asNotIntact);
+  if (published !== undefined) refuseBroken(source, published.manifest, changed);
   else refuseUnreadable(source, objects);
   const manifest = published?.manifest;
   return {
@@ -39,9 +40,7 @@ export async function jobOfFolders(
   };
 }
 
-type ReadManifest = NonNullable<Awaited<ReturnType<typeof readManifest>>>['manifest'];
-
-function pickModel({ repo, revision, artifactName, selection }: ReadManifest) {
+function pickModel({ repo, revision, artifactName, selection }: Manifest) {
   return { repo, revision, artifactName, selection };
 }
 
@@ -57,22 +56,18 @@ function plainModel(root: string): ShardingJob['model'] {
 }
 
 /** What an unfinished program left, and folders of version control, are no part of a checkpoint. */
-function plainFiles(objects: ReadonlyMap<string, ObjectInfo>) {
+function plainFiles(objects: DirObjects) {
   return [...objects]
     .filter(([path]) => !path.split('/').some((segment) => segment.startsWith('.')))
     .map(([path, { size, etag }]) => ({ path, size, etag }));
 }
 
-function refuseBroken(
-  { root }: ObjectStore,
-  { files, format }: ReadManifest,
-  objects: ReadonlyMap<string, ObjectInfo>
-): void {
+function refuseBroken({ root }: ObjectStore, { format }: Manifest, changed: readonly ManifestFile[]): void {
   if (format !== 'huggingface') {
     throw new PrefetchError('InvalidInput', `DIR: ${root} is sharded already: give the Dir that it was made of`);
   }
-  const wrong = changedFiles(objects, files).map(({ path }) => path);
-  if (wrong.length === 0) return;
+  if (changed.length === 0) return;
+  const wrong = changed.map(({ path }) => path);
   throw new PrefetchError(
     'DirNotIntact',
     `${root} is not as it was published: ${wrong.slice(0, 3).join(', ')}${wrong.length > 3 ? ', …' : ''} changed or went. ` +
@@ -81,7 +76,7 @@ function refuseBroken(
   );
 }
 
-function refuseUnreadable({ root }: ObjectStore, objects: ReadonlyMap<string, ObjectInfo>): void {
+function refuseUnreadable({ root }: ObjectStore, objects: DirObjects): void {
   if (objects.size === 0)
     throw new PrefetchError(
       'InvalidInput',

@@ -2,9 +2,10 @@ import { canonicalJson } from '../../core/canonical-json.js';
 import type { Dir, ShardEngine, ShardPlanSummary } from '../../core/contract.js';
 import type { Manifest } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
-import type { ObjectInfo } from '../../storage/object-store.js';
-import { inspectDir, type InspectOptions } from '../inspect-dir.js';
-import { dirOf, isTrusted, type PublishedDir } from '../published-dir.js';
+import type { DirObjects } from '../../dir/dir-objects.js';
+import type { InspectOptions } from '../../dir/inspect-dir.js';
+import { openDir } from '../../dir/open-dir.js';
+import { isTrusted, type PublishedDir } from '../../dir/published-dir.js';
 import type { ShardingJob } from './sharding-job.js';
 
 /** What lies where a plan writes to. */
@@ -14,7 +15,7 @@ export interface Target {
   readonly published: PublishedDir | undefined;
   /** The published Dir is what the plan would write, as far as its manifest says, and all of it is there. */
   readonly stays: boolean;
-  readonly objects: ReadonlyMap<string, ObjectInfo>;
+  readonly objects: DirObjects;
 }
 
 /** Looks where a plan would write to; no shard is written. */
@@ -23,14 +24,10 @@ export async function lookAtTarget(
   { document, summary }: { readonly document: ShardPlanDocument; readonly summary: Pick<ShardPlanSummary, 'dirKey'> },
   options: InspectOptions
 ): Promise<Target> {
-  const { store } = job.target;
-  const { dirKey } = summary;
-  const { published, objects, intact } = await inspectDir(store, dirKey, options);
-  const stays = intact && published !== undefined && isOfPlan(document, published.manifest, job.target);
-  const dir =
-    stays && isTrusted(job, published.manifest)
-      ? dirOf(store, { dirKey, revision: job.model.revision }, published)
-      : undefined;
+  const place = openDir(job.target.store, summary.dirKey);
+  const { published, objects, intact } = await place.inspect(options);
+  const stays = intact && isOfPlan(document, published.manifest, job.target);
+  const dir = stays && isTrusted(job, published.manifest) ? place.describe(published, job.model) : undefined;
   return { dir, published, stays, objects };
 }
 

@@ -5,15 +5,16 @@ import { sha256Hex } from '../../core/identity.js';
 import { planPrefix, shardPlanKey } from '../../core/layout.js';
 import type { Manifest } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import type { DirObjects } from '../../dir/dir-objects.js';
+import { writeJson } from '../../dir/json-objects.js';
+import { openDir } from '../../dir/open-dir.js';
 import { headDiffers } from '../../shard/checkpoint/head-differs.js';
 import { sideFiles } from '../../shard/checkpoint/model-files.js';
 import { readCheckpoint, type Checkpoint, type CheckpointFile } from '../../shard/checkpoint/read-checkpoint.js';
 import { planShards, shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
-import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
+import type { ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { encodeJson } from '../plan-objects.js';
-import { withdraw } from '../published-dir.js';
 import { chooseEngine, type EngineChoice } from './choose-engine.js';
 import { lookAtTarget, type Target } from './look-at-target.js';
 import type { ShardingJob } from './sharding-job.js';
@@ -52,10 +53,10 @@ export async function planJob(
   if (!begun) {
     // Parts that another plan left would pass for parts of this one.
     if (layout !== undefined) await giveUpUploads(store, dirKey, layout, options.signal);
-    await store.put(planKey, encodeJson(document), { ...options, contentType: 'application/json' });
+    await writeJson(store, planKey, document, options);
   }
   // A good manifest stays while a forced run replaces its objects one by one by equal bytes.
-  if (published !== undefined && !stays) await withdraw(store, dirKey, published, options);
+  if (published !== undefined && !stays) await openDir(store, dirKey).withdraw(published, options);
   return { kind: 'shard', plan: summary };
 }
 
@@ -69,7 +70,7 @@ async function removeOwnPlan(
   for (const path of objects.keys()) if (path.startsWith(prefix)) await store.delete(`${dirKey}${path}`, { signal });
 }
 
-function bytesOfShards(objects: ReadonlyMap<string, ObjectInfo>): number {
+function bytesOfShards(objects: DirObjects): number {
   const shards = [...objects].filter(([path]) => path.endsWith('.safetensors'));
   return shards.reduce((sum, [, { size }]) => sum + size, 0);
 }
@@ -170,7 +171,7 @@ function summarise(
 interface Place {
   readonly document: ShardPlanDocument;
   readonly layout: ShardPlan | undefined;
-  readonly objects: ReadonlyMap<string, ObjectInfo>;
+  readonly objects: DirObjects;
   readonly place: string;
   /** Whether an attempt of this plan was here before. */
   readonly begun: boolean;

@@ -1,19 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { Dir, Manifest, PrefetchSpec, ShardStep } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
-import { manifestKey } from '../../core/layout.js';
 import type { ManifestSharding } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-plan.js';
+import { openDir, type StoredDir } from '../../dir/open-dir.js';
+import type { PublishedDir } from '../../dir/published-dir.js';
+import { requireVerified } from '../../dir/require-verified.js';
+import { readShardRecord, records } from '../../dir/shard-records.js';
 import { partOf } from '../../shard/vllm/file-names.js';
 import { objectUrl } from '../../storage/store-url.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { changedFiles, listDirNow } from '../dir-objects.js';
-import { inspectDir } from '../inspect-dir.js';
-import { encodeJson } from '../plan-objects.js';
-import { dirOf, withdraw, type PublishedDir } from '../published-dir.js';
 import { tidyDir } from '../tidy-dir.js';
-import { readShardRecord, records } from './shard-objects.js';
 import { openStep, REQUESTS_AT_ONCE, type StepContext } from './step-context.js';
 import { isCheckOf, readWritten } from './written-shards.js';
 
@@ -25,26 +23,23 @@ export async function publishShards(
   step: ShardStep,
   { revision, signal, now }: Pick<PrefetchSpec, 'revision'> & { readonly signal: AbortSignal; readonly now: Date }
 ): Promise<Dir> {
-  const store = await needs.openStore(step.destination);
-  const { dirKey, planId } = step;
-  const found = await inspectDir(store, dirKey, { signal, mayRepair: () => true });
+  const dir = openDir(await needs.openStore(step.destination), step.dirKey);
+  const found = await dir.inspect({ signal, mayRepair: () => true });
   // An attempt that died may have published already, and its plan may be gone.
-  if (found.published?.manifest.sharding?.planId === planId && found.intact) {
-    await tidyDir({ store, dirKey }, found.published.manifest, { signal });
-    return dirOf(store, { dirKey, revision }, found.published);
+  if (found.intact && found.published.manifest.sharding?.planId === step.planId) {
+    await tidyDir(dir, found.published.manifest, { signal });
+    return dir.describe(found.published, { revision });
   }
   const context = await openStep(needs, step, { signal });
   const done = await readAllRecords(context, { signal });
   const files = done.flatMap((record) => record.files).sort((a, b) => (a.path < b.path ? -1 : 1));
-  const objects = await listDirNow(store, dirKey, files, { signal });
-  const wrong = changedFiles(objects, files).map(({ path }) => path);
-  if (wrong.length > 0) throw changed(context, wrong);
-  await removeStrays(context, { objects: [...objects.keys()], files, published: found.published, signal });
+  const objects = await requireVerified(dir, files, { signal });
+  const { filePattern } = context.document.request.args;
+  await removeStrays(dir, { objects: [...objects.keys()], files, filePattern, published: found.published, signal });
   const manifest = makeManifest(context, { done, files, tool: needs.tool, createdAt: now.toISOString() });
-  const bytes = encodeJson(manifest);
-  await store.put(manifestKey(dirKey), bytes, { signal, contentType: 'application/json' });
-  await tidyDir({ store, dirKey }, manifest, { signal });
-  return dirOf(store, { dirKey, revision }, { manifest, bytes });
+  const published = await dir.publish(manifest, { signal });
+  await tidyDir(dir, manifest, { signal });
+  return dir.describe(published, { revision });
 }
 
 /** Everything that was written and checked; a record that is missing, or of other files, means that a step is not done. */
@@ -66,23 +61,20 @@ async function readAllRecords(context: StepContext, options: { readonly signal: 
 }
 
 /** Whatever has the name of a shard vLLM would load, and an earlier attempt may have left some. All else is not ours. */
-async function removeStrays(
-  { store, step, document }: StepContext,
-  { objects, files, published, signal }: Strays
-): Promise<void> {
+async function removeStrays(dir: StoredDir, { objects, files, filePattern, published, signal }: Strays): Promise<void> {
   const kept = new Set(files.map(({ path }) => path));
-  const { filePattern } = document.request.args;
   const strays = new Set(objects.filter((path) => partOf(filePattern, path) >= 0 && !kept.has(path)));
   // Nothing that a manifest names goes before the manifest.
   if (published?.manifest.files.some(({ path }) => strays.has(path)) === true) {
-    await withdraw(store, step.dirKey, published, { signal });
+    await dir.withdraw(published, { signal });
   }
-  for (const path of strays) await store.delete(`${step.dirKey}${path}`, { signal });
+  for (const path of strays) await dir.store.delete(`${dir.dirKey}${path}`, { signal });
 }
 
 interface Strays {
   readonly objects: readonly string[];
   readonly files: ShardRecord['files'];
+  readonly filePattern: string;
   readonly published: PublishedDir | undefined;
   readonly signal: AbortSignal;
 }
@@ -157,12 +149,4 @@ function contentId({ source }: ShardPlanDocument, checked: ReadonlyMap<string, s
   const files = source.weights.length > 0 ? source.weights : source.others;
   for (const { path, etag, digest } of files) hash.update(`${checked.get(path) ?? digest?.hex ?? etag}  ${path}\n`);
   return hash.digest('hex').slice(0, 40);
-}
-
-function changed({ store, step }: StepContext, paths: readonly string[]): PrefetchError {
-  return new PrefetchError(
-    'ObjectChanged',
-    `Not published: ${paths.length} of the files in ${store.root}${step.dirKey} are not as they were verified ` +
-      `(${paths.slice(0, 3).join(', ')}${paths.length > 3 ? ', …' : ''}). Something else writes there. Run it again`
-  );
 }

@@ -1,6 +1,7 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import { isPrefetchError, rewrap } from '../../core/errors.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import { readShardRecord, records, writeShardRecord } from '../../dir/shard-records.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
 import type { VllmProgress } from '../../shard/vllm/job.js';
@@ -9,7 +10,6 @@ import { shardWithVllm } from '../../shard/vllm/shard-with-vllm.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { untieCopiedConfig } from './copy-model-files.js';
 import { publishedShards } from './published-shards.js';
-import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import { isPublished, openStep, type StepContext, type StepOptions } from './step-context.js';
 import { areThere } from './write-part.js';
 

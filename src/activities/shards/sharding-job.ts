@@ -2,8 +2,9 @@ import type { PrefetchSpec } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import { shardedDirKey, type ShardLayout } from '../../core/layout.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
-import type { Manifest } from '../../core/schemas/manifest.js';
+import type { Manifest, ManifestFile } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import { digestOf } from '../../dir/published-dir.js';
 import type { CheckpointFile } from '../../shard/checkpoint/read-checkpoint.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 
@@ -51,16 +52,7 @@ export function jobOfRun(
 }
 
 /** A file of a manifest as a checkpoint's. */
-export function asCheckpointFile({
-  path,
-  size,
-  etag = '',
-  sha256,
-  gitSha1,
-}: Manifest['files'][number]): CheckpointFile {
-  const digest =
-    sha256 === undefined
-      ? ({ algorithm: 'gitSha1', hex: gitSha1 ?? '' } as const)
-      : ({ algorithm: 'sha256', hex: sha256 } as const);
-  return { path, size, etag, digest };
+export function asCheckpointFile(file: ManifestFile): CheckpointFile {
+  const { path, size, etag = '' } = file;
+  return { path, size, etag, digest: digestOf(file) };
 }

@@ -1,14 +1,13 @@
-import type { ShardProgress, ShardStep } from '../../core/contract.js';
+import type { Manifest, ShardProgress, ShardStep } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import { openDir } from '../../dir/open-dir.js';
 import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
 import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import { openObjects, type OpenedObjects } from '../../transfer/open-objects.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { inspectDir } from '../inspect-dir.js';
-import { readManifest } from '../published-dir.js';
-import { loadShardPlan } from './shard-objects.js';
+import { loadShardPlan } from './load-shard-plan.js';
 
 /** Small requests of one step: a plan may have thousands of files. */
 export const REQUESTS_AT_ONCE = 16;
@@ -50,9 +49,9 @@ export async function isPublished(
   { store, step }: StepContext,
   options: { readonly signal: AbortSignal }
 ): Promise<boolean> {
-  const named = await readManifest(store, step.dirKey, options);
-  if (named?.manifest.sharding?.planId !== step.planId) return false;
-  return (await inspectDir(store, step.dirKey, { ...options, mayRepair: () => true })).intact;
+  const isOurs = ({ sharding }: Manifest) => sharding?.planId === step.planId;
+  const published = await openDir(store, step.dirKey).findIntact(isOurs, { ...options, mayRepair: () => true });
+  return published !== undefined;
 }
 
 /** The layout of a step that cannot be done without one. */

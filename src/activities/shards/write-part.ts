@@ -2,12 +2,12 @@ import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import type { ShardRecord } from '../../core/schemas/shard-plan.js';
 import { writePart, type WrittenFile } from '../../shard/native/write-part.js';
 import type { ByteSource } from '../../core/byte-source.js';
+import { readShardRecord, records, writeShardRecord } from '../../dir/shard-records.js';
 import type { PlannedPart, ShardPlan } from '../../shard/plan-shards.js';
 import { writePartByDisk } from '../../shard/native/write-part-by-disk.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import { publishedShards } from './published-shards.js';
-import { readShardRecord, records, writeShardRecord } from './shard-objects.js';
 import {
   isPublished,
   openStep,

@@ -1,8 +1,9 @@
 import { PrefetchError } from '../../core/errors.js';
 import type { ShardRecord } from '../../core/schemas/shard-plan.js';
+import { isUnchanged } from '../../dir/dir-objects.js';
+import { openDir } from '../../dir/open-dir.js';
+import { readShardRecord, records } from '../../dir/shard-records.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
-import { isUnchanged, listDirNow } from '../dir-objects.js';
-import { readShardRecord, records } from './shard-objects.js';
 import { REQUESTS_AT_ONCE, type StepContext } from './step-context.js';
 
 interface Options {
@@ -37,7 +38,7 @@ export async function requireWritten(
   options: Options
 ): Promise<ShardRecord[]> {
   const files = written.flatMap((record) => record?.files ?? []);
-  const objects = await listDirNow(store, step.dirKey, files, options);
+  const objects = await openDir(store, step.dirKey).objects(files, options);
   return written.map((record) => {
     const wrong = record?.files.find((file) => !isUnchanged(objects, file));
     if (record !== undefined && wrong === undefined) return record;

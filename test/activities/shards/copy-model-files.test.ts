@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { copyModelFiles, untieCopiedConfig } from '../../../src/activities/shards/copy-model-files.js';
 import { planJob } from '../../../src/activities/shards/plan-job.js';
 import { openStep } from '../../../src/activities/shards/step-context.js';
-import { readShardRecord, records } from '../../../src/activities/shards/shard-objects.js';
+import { readShardRecord, records } from '../../../src/dir/shard-records.js';
 import { shardInProcess } from '../../../src/activities/shards/shard-in-process.js';
 import type { Digest } from '../../../src/core/digest.js';
 import { parseHeader } from '../../../src/safetensors/index.js';

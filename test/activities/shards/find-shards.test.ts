@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { findShards } from '../../../src/activities/shards/find-shards.js';
 import { shardInProcess } from '../../../src/activities/shards/shard-in-process.js';
 import { jobOfRun } from '../../../src/activities/shards/sharding-job.js';
-import { readManifest } from '../../../src/activities/published-dir.js';
+import { openDir } from '../../../src/dir/open-dir.js';
 import type { Dir, PrefetchSpec } from '../../../src/core/contract.js';
 import type { ActivityDependencies } from '../../../src/activities/dependencies.js';
 import { lateRefusal } from '../../helpers/refusal.js';
@@ -26,7 +26,7 @@ function specOf({ store }: JobSetup, change: Partial<PrefetchSpec> = {}): Prefet
 }
 
 async function shardAs(setup: JobSetup, spec: PrefetchSpec): Promise<Dir> {
-  const published = await readManifest(setup.store, spec.dirKey, live());
+  const published = await openDir(setup.store, spec.dirKey).manifest(live());
   const job = jobOfRun(spec, published?.manifest, setup.store);
   return (await shardInProcess(setup.dependencies, job, { ...live(), onMoment: () => undefined })).dir;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { publishShards } from '../../../src/activities/shards/publish-shards.js';
-import { layoutOf } from '../../../src/activities/shards/shard-objects.js';
+import { layoutOf } from '../../../src/activities/shards/load-shard-plan.js';
 import { openWeights, requireLayout, type StepContext } from '../../../src/activities/shards/step-context.js';
 import { areThere } from '../../../src/activities/shards/write-part.js';
 import { readWritten } from '../../../src/activities/shards/written-shards.js';

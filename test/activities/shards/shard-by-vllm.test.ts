@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { planJob } from '../../../src/activities/shards/plan-job.js';
 import { shardByVllm } from '../../../src/activities/shards/shard-by-vllm.js';
-import { records, writeShardRecord } from '../../../src/activities/shards/shard-objects.js';
+import { records, writeShardRecord } from '../../../src/dir/shard-records.js';
 import type { ShardStep } from '../../../src/core/contract.js';
 import { lateRefusal } from '../../helpers/refusal.js';
 import { live } from '../../helpers/transfer-setup.js';

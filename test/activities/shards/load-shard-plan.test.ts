@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { layoutOf } from '../../../src/activities/shards/shard-objects.js';
+import { layoutOf } from '../../../src/activities/shards/load-shard-plan.js';
 import { shardPlanKey } from '../../../src/core/layout.js';
 import { shardPlanSchema } from '../../../src/core/schemas/shard-plan.js';
 import { refusal } from '../../helpers/refusal.js';

@@ -2,25 +2,27 @@ import { batchRecordKey, isPlanObject, planKey, plansPrefix } from '../core/layo
 import { batchRecordSchema, planSchema, type BatchRecord, type Plan } from '../core/schemas/plan.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { mapAtOnce } from '../tasks/for-each-at-once.js';
-import { parseJson } from './published-dir.js';
+import { readJson } from './json-objects.js';
 
 const READS_AT_ONCE = 16;
 
+/** The plan of a run, or undefined where there is none that can be read. */
 export async function readPlan(
   store: ObjectStore,
   dirKey: string,
   planId: string,
   options: RequestOptions
 ): Promise<Plan | undefined> {
-  return readObject(planSchema, store, planKey(dirKey, planId), options);
+  return readJson(planSchema, store, planKey(dirKey, planId), options);
 }
 
+/** What one batch of a plan verified so far. */
 export async function readBatchRecord(
   store: ObjectStore,
   key: { readonly dirKey: string; readonly planId: string; readonly batch: number },
   options: RequestOptions
 ): Promise<BatchRecord | undefined> {
-  return readObject(batchRecordSchema, store, batchRecordKey(key.dirKey, key.planId, key.batch), options);
+  return readJson(batchRecordSchema, store, batchRecordKey(key.dirKey, key.planId, key.batch), options);
 }
 
 /** What the batches of a plan verified so far. */
@@ -37,30 +39,9 @@ export async function readBatchRecords(
   return records.flatMap((record) => record?.verified ?? []);
 }
 
-export function encodeJson(value: unknown): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(value));
-}
-
 /** Removes all plans of a Dir and the records of their batches: once it is published, nobody needs them any more. */
 export async function removePlans(store: ObjectStore, dirKey: string, options: RequestOptions): Promise<void> {
   const keys: string[] = [];
   for await (const { key } of store.list(plansPrefix(dirKey), options)) if (isPlanObject(dirKey, key)) keys.push(key);
   for (const key of keys) await store.delete(key, options);
-}
-
-interface Schema<T> {
-  safeParse(value: unknown): { success: true; data: T } | { success: false };
-}
-
-/** An object that this version cannot read is as good as none: the work is planned anew. */
-export async function readObject<T>(
-  schema: Schema<T>,
-  store: ObjectStore,
-  key: string,
-  options: RequestOptions
-): Promise<T | undefined> {
-  const bytes = await store.get(key, options);
-  if (bytes === undefined) return undefined;
-  const parsed = schema.safeParse(parseJson(bytes));
-  return parsed.success ? parsed.data : undefined;
 }

@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
+import type { Dir, Manifest, ManifestFile, PrefetchSpec } from '../core/contract.js';
+import type { Digest } from '../core/digest.js';
 import { isPrefetchError, PrefetchError, rewrap } from '../core/errors.js';
 import { manifestKey } from '../core/layout.js';
 import { readManifestValue } from '../core/schemas/read-manifest.js';
-import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import type { RequestOptions } from '../storage/object-store.js';
 import { objectUrl } from '../storage/store-url.js';
+import type { DirPlace } from './dir-place.js';
+import { parseJson } from './json-objects.js';
 
+/** The manifest of a Dir, and its bytes as they lie in the store. */
 export interface PublishedDir {
   readonly manifest: Manifest;
   readonly bytes: Uint8Array;
@@ -16,8 +20,7 @@ export interface PublishedDir {
  * `ManifestUnreadable`: it may be that of a good Dir, so nobody who cannot read it may withdraw or replace it.
  */
 export async function readManifest(
-  store: ObjectStore,
-  dirKey: string,
+  { store, dirKey }: DirPlace,
   options: RequestOptions
 ): Promise<PublishedDir | undefined> {
   const bytes = await store.get(manifestKey(dirKey), options);
@@ -51,34 +54,23 @@ function unreadable(
   );
 }
 
-/** Removes the manifest of a Dir that is not what it says, unless another run has written a new one meanwhile. */
-export async function withdraw(
-  store: ObjectStore,
-  dirKey: string,
-  { bytes }: PublishedDir,
-  options: RequestOptions
-): Promise<void> {
-  const now = await store.get(manifestKey(dirKey), options);
-  if (now !== undefined && Buffer.compare(now, bytes) === 0) await store.delete(manifestKey(dirKey), options);
-}
-
-/** The Dir that a manifest stands for, as this request knows it: the revision is the one asked for now. */
-export function dirOf(
-  store: ObjectStore,
-  spec: Pick<PrefetchSpec, 'dirKey' | 'revision'>,
-  { manifest, bytes }: PublishedDir
+/** The Dir that a manifest stands for, as a request knows it: the revision is the one asked for now. */
+export function describeDir(
+  { store, dirKey }: DirPlace,
+  { manifest, bytes }: PublishedDir,
+  { revision }: Pick<PrefetchSpec, 'revision'>
 ): Dir {
   const { sharding } = manifest;
   return {
-    path: objectUrl(store.root, spec.dirKey),
+    path: objectUrl(store.root, dirKey),
     artifactName: manifest.artifactName,
     repo: manifest.repo,
-    revision: spec.revision,
+    revision,
     commit: manifest.commit,
     format: manifest.format,
     fileCount: manifest.fileCount,
     totalBytes: manifest.totalBytes,
-    manifestPath: objectUrl(store.root, manifestKey(spec.dirKey)),
+    manifestPath: objectUrl(store.root, manifestKey(dirKey)),
     manifestDigest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
     ...(sharding === undefined
       ? {}
@@ -98,10 +90,9 @@ export function isTrusted({ force }: Pick<PrefetchSpec, 'force'>, manifest: Mani
   return force === undefined || manifest.force === force;
 }
 
-export function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
+/** The digest that a manifest names for a file. */
+export function digestOf(file: ManifestFile): Digest {
+  return file.sha256 === undefined
+    ? { algorithm: 'gitSha1', hex: file.gitSha1 ?? '' }
+    : { algorithm: 'sha256', hex: file.sha256 };
 }

@@ -1,20 +1,14 @@
-import { randomBytes } from 'node:crypto';
 import { PrefetchError } from '../../core/errors.js';
-import { shardPlanKey, shardRecordKey } from '../../core/layout.js';
-import {
-  shardPlanSchema,
-  shardRecordSchema,
-  type ShardPlanDocument,
-  type ShardRecord,
-} from '../../core/schemas/shard-plan.js';
+import { shardPlanKey } from '../../core/layout.js';
+import { shardPlanSchema, type ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import type { ShardStep } from '../../core/contract.js';
+import { readJson } from '../../dir/json-objects.js';
+import { keepPlans } from '../../dir/kept-plans.js';
 import { isDtype } from '../../safetensors/index.js';
 import { planShards, type ShardPlan } from '../../shard/plan-shards.js';
 import type { SourceFile } from '../../shard/layout/source-tensors.js';
 import { withWayOut } from '../../shard/layout/unsupported.js';
 import type { ObjectStore, RequestOptions } from '../../storage/object-store.js';
-import { keepPlans } from '../kept-plans.js';
-import { encodeJson, readObject } from '../plan-objects.js';
 
 /** The plan that a step belongs to, and its layout where that is known. */
 export interface LoadedPlan {
@@ -42,7 +36,7 @@ async function readPlan(
   store: ObjectStore,
   { dirKey, planId }: Pick<ShardStep, 'dirKey' | 'planId'>
 ): Promise<LoadedPlan | undefined> {
-  const document = await readObject(shardPlanSchema, store, shardPlanKey(dirKey, planId), {});
+  const document = await readJson(shardPlanSchema, store, shardPlanKey(dirKey, planId), {});
   return document === undefined ? undefined : { document, layout: layoutOf(document) };
 }
 
@@ -79,32 +73,3 @@ function asSourceFile({
     },
   };
 }
-
-export async function readShardRecord(
-  store: ObjectStore,
-  { dirKey, planId }: Pick<ShardStep, 'dirKey' | 'planId'>,
-  name: string,
-  options: RequestOptions
-): Promise<ShardRecord | undefined> {
-  return readObject(shardRecordSchema, store, shardRecordKey(dirKey, planId, name), options);
-}
-
-export async function writeShardRecord(
-  store: ObjectStore,
-  { dirKey, planId }: Pick<ShardStep, 'dirKey' | 'planId'>,
-  name: string,
-  record: Omit<ShardRecord, 'version' | 'planId' | 'id'>
-): Promise<void> {
-  const id = randomBytes(8).toString('hex');
-  const bytes = encodeJson({ version: 1, planId, id, ...record } satisfies ShardRecord);
-  // What is done is noted whatever happens to the run; the write is bounded by the store's own time-outs.
-  await store.put(shardRecordKey(dirKey, planId, name), bytes, { contentType: 'application/json' });
-}
-
-/** Names of the records of a plan. */
-export const records = {
-  part: (part: number) => `part-${String(part)}`,
-  modelFiles: 'model-files',
-  vllm: 'vllm',
-  check: (file: number) => `check-${String(file)}`,
-} as const;

@@ -1,11 +1,13 @@
 import { batchRecordKey } from '../core/layout.js';
 import type { BatchRecord } from '../core/schemas/plan.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
-import { encodeJson, readBatchRecord } from './plan-objects.js';
+import { writeJson } from './json-objects.js';
+import { readBatchRecord } from './plan-objects.js';
 
 /** Often enough that a killed worker repeats little, seldom enough that small files are not doubled by records. */
 const SAVE_EVERY_MS = 2_000;
 
+/** Which batch, of which plan. */
 export interface BatchKey {
   readonly dirKey: string;
   readonly planId: string;
@@ -58,10 +60,7 @@ export class BatchLedger {
       const { dirKey, planId, batch } = this.#key;
       const verified = [...this.#verified].map(([file, etag]) => ({ file, etag }));
       const record: BatchRecord = { version: 1, planId, batch, verified };
-      await this.#store.put(batchRecordKey(dirKey, planId, batch), encodeJson(record), {
-        ...options,
-        contentType: 'application/json',
-      });
+      await writeJson(this.#store, batchRecordKey(dirKey, planId, batch), record, options);
       this.#saved = verified.length;
     });
     return this.#saving;

@@ -1,10 +1,11 @@
-import type { ObjectInfo, ObjectStore, RequestOptions } from '../storage/object-store.js';
+import type { ObjectInfo, RequestOptions } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
+import type { DirPlace } from './dir-place.js';
 
 /** The objects of a Dir by their path in the repo; our own objects are there too. */
 export type DirObjects = ReadonlyMap<string, ObjectInfo>;
 
-/** What some record says of a file: its size, and the etag under which its bytes were verified. */
+/** What some record says of a file: its size in bytes, and the etag under which its bytes were verified. */
 export interface RecordedFile {
   readonly path: string;
   readonly size: number;
@@ -14,7 +15,7 @@ export interface RecordedFile {
 const HEADS_AT_ONCE = 16;
 
 /** Every object under a Dir, as the store lists them. */
-async function listDir(store: ObjectStore, dirKey: string, options: RequestOptions): Promise<Map<string, ObjectInfo>> {
+async function listDir({ store, dirKey }: DirPlace, options: RequestOptions): Promise<Map<string, ObjectInfo>> {
   const objects = new Map<string, ObjectInfo>();
   for await (const object of store.list(dirKey, options)) objects.set(object.key.slice(dirKey.length), object);
   return objects;
@@ -33,15 +34,14 @@ export function changedFiles<T extends RecordedFile>(objects: DirObjects, files:
 
 /** The list of a Dir, with what it contradicts asked of the objects themselves: lists may be a minute old. */
 export async function listDirNow(
-  store: ObjectStore,
-  dirKey: string,
+  place: DirPlace,
   recorded: readonly RecordedFile[],
   options: RequestOptions
-): Promise<Map<string, ObjectInfo>> {
-  const objects = await listDir(store, dirKey, options);
+): Promise<DirObjects> {
+  const objects = await listDir(place, options);
   const doubtful = changedFiles(objects, recorded);
   await forEachAtOnce(doubtful, { limit: HEADS_AT_ONCE, ...options }, async ({ path }, inner) => {
-    const info = await store.head(`${dirKey}${path}`, inner);
+    const info = await place.store.head(`${place.dirKey}${path}`, inner);
     if (info === undefined) objects.delete(path);
     else objects.set(path, info);
   });
