@@ -50,8 +50,45 @@ const everyRoom = rooms.map(({ room }) => room);
 /** How deep a folder of a room may lie: the way out of it is longer by one `../` for each level. */
 const depths = [1, 2, 3, 4];
 
+const theirWords =
+  /x-amz-|<Code>|^(?:NoSuch\w+|AccessDenied|InvalidObjectState|ExpiredToken\w*|SlowDown|SignatureDoesNotMatch)$/i;
+
+/** What S3 says in its answers is read where S3 is; everybody else asks the store what an answer means. */
+const answersOfS3 = {
+  meta: { schema: [] },
+  create(context) {
+    const message =
+      'Only src/storage/s3 knows the answers of S3: ask the store (confirmPart, confirmObject, readFailure).';
+    const look = (node, text) => {
+      if (typeof text === 'string' && theirWords.test(text)) context.report({ node, message });
+    };
+    return {
+      Literal: (node) => look(node, node.regex?.pattern ?? node.value),
+      TemplateElement: (node) => look(node, node.value.raw),
+      'MemberExpression[object.property.name="headers"][property.value="etag"]': (node) =>
+        context.report({ node, message }),
+      'MemberExpression[object.property.name="headers"][property.name="etag"]': (node) =>
+        context.report({ node, message }),
+    };
+  },
+};
+
 export const roomRules = [
   ...rooms.flatMap((room) => depths.map((depth) => rulesAtDepth(room, depth))),
+  {
+    files: ['src/**/*.ts'],
+    ignores: [
+      'src/storage/s3/**',
+      // The CDN of the Hub is one of AWS: a header of its answers names the request.
+      'src/hub/hub-errors.ts',
+      // Plays that CDN.
+      'src/dev-hub/**',
+      // A signature that no message of any store may show.
+      'src/storage/conformance/answers.ts',
+    ],
+    plugins: { rooms: { rules: { 'answers-of-s3': answersOfS3 } } },
+    rules: { 'rooms/answers-of-s3': 'error' },
+  },
   {
     files: ['src/**/*.ts'],
     ignores: ['src/config/**'],

@@ -1,4 +1,4 @@
-import type { ObjectInfo, ObjectStore, RequestOptions } from '../storage/object-store.js';
+import type { ObjectInfo, ObjectStore, PutOptions, RequestOptions } from '../storage/object-store.js';
 
 interface Schema<T> {
   safeParse(value: unknown): { success: true; data: T } | { success: false };
@@ -32,7 +32,7 @@ export async function writeJsonBytes(
   store: ObjectStore,
   key: string,
   bytes: Uint8Array,
-  options: RequestOptions
+  options: PutOptions
 ): Promise<ObjectInfo> {
   return store.put(key, bytes, { ...options, contentType: 'application/json' });
 }

@@ -43,5 +43,5 @@ export async function readBatchRecords(
 export async function removePlans(store: ObjectStore, dirKey: string, options: RequestOptions): Promise<void> {
   const keys: string[] = [];
   for await (const { key } of store.list(plansPrefix(dirKey), options)) if (isPlanObject(dirKey, key)) keys.push(key);
-  for (const key of keys) await store.delete(key, options);
+  await store.deleteMany(keys, options);
 }

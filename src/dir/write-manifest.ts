@@ -1,4 +1,5 @@
 import type { Manifest } from '../core/contract.js';
+import { isPrefetchError } from '../core/errors.js';
 import { manifestKey } from '../core/layout.js';
 import type { RequestOptions } from '../storage/object-store.js';
 import type { DirPlace } from './dir-place.js';
@@ -22,8 +23,16 @@ export async function replaceManifest(
   { old, renewed }: { readonly old: PublishedDir; readonly renewed: PublishedDir },
   options: RequestOptions
 ): Promise<void> {
+  const { store, dirKey } = place;
+  const key = manifestKey(dirKey);
+  const { putIfMatch } = await store.capabilities(options);
+  // Asked before its bytes are looked at: whatever comes in between has another etag.
+  const before = putIfMatch ? await store.head(key, options) : undefined;
   if (!(await isStill(place, old, options))) return;
-  await writeJsonBytes(place.store, manifestKey(place.dirKey), renewed.bytes, options);
+  const condition = before === undefined ? {} : { ifMatch: before.etag };
+  await writeJsonBytes(store, key, renewed.bytes, { ...options, ...condition }).catch((error: unknown) => {
+    if (!isPrefetchError(error, 'StoreConflict')) throw error;
+  });
 }
 
 /** Removes the manifest of a Dir that is not what it says, unless another run has written a new one meanwhile. */

@@ -26,8 +26,15 @@ export async function getRangeRaw(request: GetRangeRequest): Promise<boolean> {
   const outcome = await exchange(request, { fresh: false });
   // The other side closed an idle connection at the moment we used it: not a failure of the source.
   const last = outcome === 'closed-before-answer' ? await exchange(request, { fresh: true }) : outcome;
-  if (typeof last === 'object') throw await request.judge?.(last);
+  if (typeof last === 'object') throw await judged(request, last);
   return last !== 'needs-a-parser';
+}
+
+/** Only what is to be judged is an outcome. */
+async function judged({ judge }: GetRangeRequest, answer: HttpAnswer): Promise<Error> {
+  return judge === undefined
+    ? new PrefetchError('Internal', `${answer.origin} answered ${answer.status}`)
+    : judge(answer);
 }
 
 function exchange(request: GetRangeRequest, how: { readonly fresh: boolean }): Promise<Outcome> {

@@ -23,11 +23,11 @@ describe('a Dir that something else touches', () => {
     const { run, spec, store, withStore } = await setUp();
     const plan = await run.plan();
     await run.transfer(plan);
-    let deletions = 0;
     const dying = withStore({
-      delete: async (key, options) => {
-        if (++deletions === 2) throw new PrefetchError('StoreUnavailable', 'gone for a moment');
-        await store.delete(key, options);
+      deleteMany: async (keys, options) => {
+        expect(keys.length).toBeGreaterThan(1);
+        await store.deleteMany(keys.slice(0, 1), options);
+        throw new PrefetchError('StoreUnavailable', 'gone for a moment');
       },
     });
     await expect(dying.publish(plan)).rejects.toMatchObject({ code: 'StoreUnavailable' });

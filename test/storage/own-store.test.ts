@@ -150,7 +150,8 @@ function openBlockStore({ server, objects, blocks }: BlockService, root: string)
     },
     createUpload: async (key) => ({ key, id: await Promise.resolve((checkKey(key), 'blocks')) }),
     findUploads: async (key) => {
-      await Promise.resolve(checkKey(key));
+      await Promise.resolve();
+      checkKey(key);
       return blocks.has(name(key)) ? [{ key, id: 'blocks' }] : [];
     },
     async *listUploads(prefix) {

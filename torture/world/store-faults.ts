@@ -56,6 +56,7 @@ function opOf({ method, path, query, copies }: SeenRequest): StoreOp | undefined
   switch (method) {
     case 'POST':
       if (query.has('uploads')) return 'create';
+      if (query.has('delete')) return 'delete';
       return query.has('uploadId') ? 'complete' : undefined;
     case 'PUT':
       if (copies) return 'copy';

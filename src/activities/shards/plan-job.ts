@@ -67,7 +67,11 @@ async function removeOwnPlan(
   { objects, published, signal }: Pick<Target, 'objects' | 'published'> & { readonly signal: AbortSignal }
 ): Promise<void> {
   const prefix = planPrefix('', published?.manifest.sharding?.planId ?? '');
-  for (const path of objects.keys()) if (path.startsWith(prefix)) await store.delete(`${dirKey}${path}`, { signal });
+  const paths = [...objects.keys()].filter((path) => path.startsWith(prefix));
+  await store.deleteMany(
+    paths.map((path) => `${dirKey}${path}`),
+    { signal }
+  );
 }
 
 function bytesOfShards(objects: DirObjects): number {

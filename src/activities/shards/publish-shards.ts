@@ -68,7 +68,10 @@ async function removeStrays(dir: StoredDir, { objects, files, filePattern, publi
   if (published?.manifest.files.some(({ path }) => strays.has(path)) === true) {
     await dir.withdraw(published, { signal });
   }
-  for (const path of strays) await dir.store.delete(`${dir.dirKey}${path}`, { signal });
+  await dir.store.deleteMany(
+    [...strays].map((path) => `${dir.dirKey}${path}`),
+    { signal }
+  );
 }
 
 interface Strays {

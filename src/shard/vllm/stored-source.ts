@@ -26,7 +26,7 @@ export function openStoredSource(
 export async function asDirFailure(error: unknown, store: ObjectStore, key: string): Promise<unknown> {
   if (isPrefetchError(error, 'DigestMismatch')) return notIntact(key, 'its bytes do not come to its digest');
   if (isPrefetchError(error, 'ObjectNotFound')) return notIntact(key, 'it is gone');
-  return error instanceof Error ? store.readFailure(error, key) : error;
+  return error instanceof Error ? await store.readFailure(error, key) : error;
 }
 
 /** The failure of a Dir that is not what its manifest says any more. */

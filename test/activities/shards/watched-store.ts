@@ -23,6 +23,13 @@ export function watched(store: ObjectStore, moments: Moments): ObjectStore {
       await note(`delete ${key}`);
       return store.delete(key, ...rest);
     },
+    // One after the other, so that something can happen in between.
+    deleteMany: async (keys, ...rest) => {
+      for (const key of keys) {
+        await note(`delete ${key}`);
+        await store.delete(key, ...rest);
+      }
+    },
     copy: async (from, to, ...rest) => {
       await note(`copy ${to}`);
       return store.copy(from, to, ...rest);

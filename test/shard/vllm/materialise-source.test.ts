@@ -124,8 +124,24 @@ describe('from a store that is asked over HTTP', () => {
       return true;
     };
     const error = await failure(bring(source));
-    expect(error).toEqual(problem('StoreUnavailable', 'cannot be read'));
+    expect(error).toEqual(problem('StoreUnavailable', 'answered 500'));
     expect(error).toMatchObject({ permanent: false });
+  });
+
+  test('an object that may not be read is no matter of waiting', async () => {
+    const { source, store } = await remoteDir();
+    let asked = 0;
+    store.faults.intercept = (_request, response, name) => {
+      if (!name.includes('safetensors')) return false;
+      asked++;
+      response.writeHead(403).end();
+      return true;
+    };
+    const error = await failure(bring(source));
+    expect(error).toEqual(problem('StoreAccessDenied', 'answered 403'));
+    expect(error).toMatchObject({ permanent: true });
+    // Each time with another signature.
+    expect(asked).toBe(4);
   });
 
   test('giving up ends it with the reason', async () => {
