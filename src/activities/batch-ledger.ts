@@ -6,6 +6,7 @@ import { encodeJson, readBatchRecord } from './plan-objects.js';
 /** Often enough that a killed worker repeats little, seldom enough that small files are not doubled by records. */
 const SAVE_EVERY_MS = 2_000;
 
+/** Which record of the store a batch has. */
 export interface BatchKey {
   readonly dirKey: string;
   readonly planId: string;

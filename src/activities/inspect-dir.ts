@@ -16,6 +16,7 @@ export interface InspectedDir {
   readonly intact: boolean;
 }
 
+/** How a Dir is looked at. */
 export interface InspectOptions extends RequestOptions {
   /** Whether a manifest may be written anew where equal bytes lie under other etags than it has. */
   readonly mayRepair: (manifest: Manifest) => boolean;

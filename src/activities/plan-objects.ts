@@ -6,6 +6,7 @@ import { parseJson } from './published-dir.js';
 
 const READS_AT_ONCE = 16;
 
+/** The plan with this id; undefined where it is gone or cannot be read, and has to be made anew. */
 export async function readPlan(
   store: ObjectStore,
   dirKey: string,
@@ -15,6 +16,7 @@ export async function readPlan(
   return readObject(planSchema, store, planKey(dirKey, planId), options);
 }
 
+/** What a batch verified so far; undefined where nothing was noted. */
 export async function readBatchRecord(
   store: ObjectStore,
   key: { readonly dirKey: string; readonly planId: string; readonly batch: number },
@@ -37,6 +39,7 @@ export async function readBatchRecords(
   return records.flatMap((record) => record?.verified ?? []);
 }
 
+/** The value as the UTF-8 of its JSON, as plans and records lie in the store. */
 export function encodeJson(value: unknown): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
 }

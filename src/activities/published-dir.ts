@@ -6,6 +6,7 @@ import { readManifestValue } from '../core/schemas/read-manifest.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { objectUrl } from '../storage/store-url.js';
 
+/** A manifest with the very bytes that its digest is of. */
 export interface PublishedDir {
   readonly manifest: Manifest;
   readonly bytes: Uint8Array;
@@ -98,6 +99,7 @@ export function isTrusted({ force }: Pick<PrefetchSpec, 'force'>, manifest: Mani
   return force === undefined || manifest.force === force;
 }
 
+/** The value, or undefined where the bytes are no JSON. */
 export function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(bytes));

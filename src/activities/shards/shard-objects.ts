@@ -80,6 +80,7 @@ function asSourceFile({
   };
 }
 
+/** What a step noted under a name of `records`; undefined where it did not come that far. */
 export async function readShardRecord(
   store: ObjectStore,
   { dirKey, planId }: Pick<ShardStep, 'dirKey' | 'planId'>,
@@ -89,6 +90,7 @@ export async function readShardRecord(
   return readObject(shardRecordSchema, store, shardRecordKey(dirKey, planId, name), options);
 }
 
+/** Notes what a step did, under a name of `records`. */
 export async function writeShardRecord(
   store: ObjectStore,
   { dirKey, planId }: Pick<ShardStep, 'dirKey' | 'planId'>,
