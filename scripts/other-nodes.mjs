@@ -1,4 +1,5 @@
 // npm run test:nodes: what a change of Node is most likely to break, on every supported Node but the one that runs this.
+// The build must be there.
 import { pathToFileURL } from 'node:url';
 import { getNode, getTemporalCli } from './set-up.mjs';
 import { step } from './steps.mjs';
