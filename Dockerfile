@@ -1,6 +1,7 @@
 # Two images. `docker build .` makes the worker, which serves every role but "gpu"; `docker build --target gpu .` makes
-# the one for hosts with GPUs. The Temporal SDK's native part needs glibc, so no Alpine.
-FROM node:22-slim AS build
+# the one for hosts with GPUs. The Temporal SDK's native part needs glibc, so no Alpine. Node is the newest line with
+# long-term support whose binary runs in vLLM's image as it is: that of Node 26 also asks for libatomic.
+FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
@@ -37,7 +38,7 @@ ENTRYPOINT []
 # Serves the queue of inputs that name no GPU; append --gpu A100:4 to serve those that ask for four A100.
 CMD ["model-prefetch", "worker", "--roles", "gpu"]
 
-FROM node:22-slim AS worker
+FROM node:24-slim AS worker
 # The Temporal SDK trusts the system's certificates; the slim image has none.
 RUN apt-get update \
   && apt-get install -y --no-install-recommends ca-certificates \

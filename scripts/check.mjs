@@ -1,12 +1,18 @@
-// npm run check: format, lint, types, dead code and packaging, as CI sees them. The build must be there.
+// npm run check: format, lint, types, dead code, links and packaging, as CI sees them. The build must be there.
 import { pathToFileURL } from 'node:url';
+import { reportApi } from './api.mjs';
 import { runBin, step } from './steps.mjs';
+
+/** Files and headings of this repository; links that lead out of it are not followed. */
+const validLinks = 'remark-validate-links=repository:false';
 
 const steps = [
   ['Format (prettier)', () => runBin('prettier', ['--check', '--log-level', 'warn', '.'])],
   ['Lint (eslint)', () => runBin('eslint', ['--max-warnings', '0', '.'])],
   ['Types (tsc)', () => runBin('tsc', ['-p', 'tsconfig.json'])],
   ['Dead code (knip)', () => runBin('knip', ['--no-progress'])],
+  ['Links (remark)', () => runBin('remark', ['--no-config', '--frail', '--quiet', '--use', validLinks, '.'])],
+  ['Public surface (api-extractor)', reportApi],
   ['Package (publint)', () => runBin('publint', ['--strict'])],
   ['Package types (attw)', () => runBin('attw', ['--pack', '.', '--profile', 'esm-only', '--no-emoji'])],
 ];

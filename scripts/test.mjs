@@ -1,18 +1,17 @@
 // npm test: everything a fresh clone needs, then the checks and all tests. The last line is `N passed, N failed`.
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { testOtherNodes } from './other-nodes.mjs';
 import { buildAll, checkNode, getTemporalCli, install } from './set-up.mjs';
-import { run, runBin, step } from './steps.mjs';
+import { run, step } from './steps.mjs';
+import { addCounts, noTests, runVitest } from './vitest-run.mjs';
 
 const usage = `npm test [-- [--no-check] [VITEST ARGUMENTS]]
 
 Installs packages when they are missing or older than the lock, builds, runs the checks (npm run check), gets the
-Temporal CLI and two S3 servers, and runs the tests. Everything is kept, so the next run is quick.
+Temporal CLI and two S3 servers, and runs the tests: all of them on this Node, then a part on each other Node that is
+supported (npm run test:nodes). Everything is kept, so the next run is quick.
 
   --no-check        leave the checks out
-  test/core         run the tests of one folder or file; all other arguments go to vitest too`;
+  test/core         run the tests of one folder or file, on this Node alone; all other arguments go to vitest too`;
 
 const args = process.argv.slice(2);
 if (args.includes('--help') || args.includes('-h')) console.log(usage);
@@ -32,7 +31,10 @@ async function main() {
   if (!args.includes('--no-check')) failed.push(...(await (await import('./check.mjs')).check()));
   await attempt('Find or get the Temporal CLI', getTemporalCli);
   await attempt('Build the S3 servers', buildS3Servers);
-  const counts = await runTests();
+  const forVitest = args.filter((arg) => arg !== '--no-check');
+  const here = await runVitest(forVitest);
+  const elsewhere = forVitest.length === 0 ? await testOtherNodes() : noTests;
+  const counts = addCounts(here, elsewhere);
   for (const title of failed) console.log(`Failed before the tests: ${title}`);
   return report({ ...counts, failed: counts.failed + failed.length });
 }
@@ -59,37 +61,4 @@ function has(program, versionArgument) {
     () => true,
     () => false
   );
-}
-
-async function runTests() {
-  const folder = await mkdtemp(join(tmpdir(), 'model-prefetch-test-report-'));
-  const file = join(folder, 'report.json');
-  const forVitest = args.filter((arg) => arg !== '--no-check');
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-  try {
-    const good = await runBin('vitest', ['run', ...reporters, ...forVitest], { show: true }).then(
-      () => true,
-      () => false
-    );
-    const counts = existsSync(file) ? countTests(JSON.parse(await readFile(file, 'utf8'))) : noTests;
-    // An error outside of any test, or a crash, fails the run without a failed test.
-    return good || counts.failed > 0 ? counts : { ...counts, failed: 1 };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-const noTests = { passed: 0, failed: 0, skipped: 0 };
-
-function countTests({ numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults }) {
-  const brokenFiles = testResults.filter((file) => file.status === 'failed' && !file.assertionResults.some(isFailed));
-  return {
-    passed: numPassedTests,
-    failed: numFailedTests + brokenFiles.length,
-    skipped: numPendingTests + numTodoTests,
-  };
-}
-
-function isFailed(assertion) {
-  return assertion.status === 'failed';
 }

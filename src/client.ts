@@ -12,12 +12,14 @@ import { startPrefetch } from './starter/start-prefetch.js';
 export type { Dir, PrefetchInput, PrefetchProgress, ShardConfig } from './core/contract.js';
 export { PrefetchError, type ErrorCode } from './core/errors.js';
 
+/** What a `PrefetchClient` talks to. */
 export interface PrefetchClientOptions {
   readonly client: Client;
   /** Base name of the queues. @default 'model-prefetch' */
   readonly taskQueue?: string;
 }
 
+/** How a run stands with the server, without asking a worker. */
 export type PrefetchStatus = 'running' | 'completed' | 'failed' | 'cancelled' | 'terminated' | 'timed-out';
 
 /** Progress of the run with what its running activities last reported. */
@@ -28,6 +30,7 @@ export interface LiveProgress extends PrefetchProgress {
   readonly waiting?: { readonly activity: string; readonly attempt: number; readonly message: string };
 }
 
+/** One run, by its workflow ID: any process may hold any number of these. */
 export interface PrefetchHandle {
   readonly workflowId: string;
   /**

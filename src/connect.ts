@@ -6,6 +6,7 @@ import { PrefetchError } from './core/errors.js';
 /** A server that takes the connection and says nothing would hold the SDK for half a minute. */
 const CONNECT_MS = 10_000;
 
+/** A server that answered, with the namespace that its configuration names. */
 export interface TemporalTarget {
   readonly connection: NativeConnection;
   readonly namespace: string;

@@ -14,6 +14,7 @@ export interface HandOver {
   watch(workers: readonly Pick<Worker, 'getState'>[]): () => void;
 }
 
+/** Waiters are stopped at once, whatever moves bytes when its parts have landed. */
 export function createHandOver({ drain }: Pick<TransferEngine, 'drain'>): HandOver {
   const atOnce = new AbortController();
   const whenLanded = new AbortController();

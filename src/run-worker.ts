@@ -5,6 +5,7 @@ import { shutdownWhenIdle } from './shutdown-when-idle.js';
 import { createWorkers } from './worker.js';
 import type { Role } from './core/queues.js';
 
+/** What the command line may say about a worker; the environment says the rest. */
 export interface RunWorkerOptions {
   readonly roles?: readonly Role[];
   readonly gpu?: string;

@@ -7,6 +7,7 @@ import type { ObjectStore } from './storage/object-store.js';
 import { openStore } from './storage/open-store.js';
 import { createEngine } from './transfer/engine.js';
 
+/** What activities work with, for one worker process. */
 export interface WorkerDependencies extends ActivityDependencies {
   /** Closes the stores that were opened. */
   close(): Promise<void>;

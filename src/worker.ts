@@ -19,6 +19,7 @@ import { workflowSource } from './workflow-source.js';
 export { readSettings, type Settings } from './config/environment.js';
 export { ROLES, type Role } from './core/queues.js';
 
+/** What the workers of one process are made with. */
 export interface CreateWorkersOptions {
   readonly connection: NativeConnection;
   /** @default 'default' */

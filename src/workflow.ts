@@ -5,6 +5,7 @@ import { DEFAULT_TASK_QUEUE, taskQueue } from './core/queues.js';
 
 export type { Dir, PrefetchInput, ShardConfig } from './core/contract.js';
 
+/** Where and how long a workflow waits for a model. */
 export interface EnsureModelOptions {
   /** Base name of the queues that run the prefetch. @default 'model-prefetch' */
   readonly taskQueue?: string;

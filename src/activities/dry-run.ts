@@ -31,6 +31,7 @@ export interface DryRun {
   readonly files: readonly DryRunFile[];
 }
 
+/** What sharding would come to. */
 export interface PlannedSharding {
   readonly engine: ShardEngine;
   readonly reason: string;
@@ -40,6 +41,7 @@ export interface PlannedSharding {
   readonly published: boolean;
 }
 
+/** What would be done with a file: nothing where it is verified. */
 export interface DryRunFile {
   readonly path: string;
   readonly size: number;

@@ -24,6 +24,7 @@ export type Survey =
       readonly withdraw: PublishedDir | undefined;
     };
 
+/** Which model is looked for, and where. */
 export interface SurveyRequest {
   readonly spec: PrefetchSpec;
   readonly store: ObjectStore;

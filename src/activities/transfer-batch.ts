@@ -21,6 +21,7 @@ const FILES_AT_ONCE = 16;
 /** Below this a file that is there costs less to fetch again than to ask for. */
 const WORTH_ASKING_BYTES = 8 * MiB;
 
+/** How a batch is ended and watched. */
 export interface BatchOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: BatchProgress) => void;

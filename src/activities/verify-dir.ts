@@ -45,6 +45,7 @@ export interface VerifiedDir {
   readonly problems: readonly string[];
 }
 
+/** How a check is ended and watched; `onFile` counts from the start. */
 export interface VerifyDirOptions {
   readonly signal: AbortSignal;
   readonly onFile: (progress: { readonly files: number; readonly bytes: number }) => void;

@@ -1,5 +1,6 @@
 import type { Invocation } from './invocation.js';
 
+/** The commands by the name that people type. */
 export type CommandName = Invocation['command'];
 
 /** What each command does; the first line stands in the list of commands. */

@@ -2,6 +2,7 @@ import type { PrefetchInput } from '../core/contract.js';
 import type { ParsedShardConfig } from '../core/schemas/input.js';
 import type { Role } from '../core/queues.js';
 
+/** What `--output` takes: text for people, JSON for scripts. */
 export type OutputFormat = 'text' | 'json';
 
 /** What every command takes. */
@@ -17,11 +18,13 @@ export interface InputOptions {
   readonly shardConfigFile?: string;
 }
 
+/** Flags of `hf-model`; `store` is for the embedded mode only. */
 export interface HfModelOptions extends CommonOptions, InputOptions {
   readonly wait: boolean;
   readonly store?: string;
 }
 
+/** Flags of `plan`, which looks and changes nothing. */
 export interface PlanOptions extends CommonOptions, InputOptions {
   readonly store?: string;
 }
@@ -29,6 +32,7 @@ export interface PlanOptions extends CommonOptions, InputOptions {
 /** A run: by its workflow ID, or by the flags that it was started with. */
 export type TargetOptions = CommonOptions & ({ readonly workflowId: string } | InputOptions);
 
+/** Flags of `worker`; without roles it serves all but `gpu`. */
 export interface WorkerOptions extends CommonOptions {
   readonly roles?: readonly Role[];
   readonly gpu?: string;
@@ -36,6 +40,7 @@ export interface WorkerOptions extends CommonOptions {
   readonly exitWhenIdleMs?: number;
 }
 
+/** Flags of `dev-hub`, which serves the models of one folder. */
 export interface DevHubCommandOptions extends CommonOptions {
   readonly folder: string;
   readonly host?: string;
@@ -44,6 +49,7 @@ export interface DevHubCommandOptions extends CommonOptions {
   readonly tokenFile?: string;
 }
 
+/** Flags of `shard`, which works in this process, without Temporal. */
 export interface ShardOptions extends CommonOptions {
   /** URL or path of a Dir or of a plain checkpoint. */
   readonly dir: string;
@@ -51,6 +57,7 @@ export interface ShardOptions extends CommonOptions {
   readonly force?: number;
 }
 
+/** Flags of `verify`; those of vLLM are compared with what the shards fit. */
 export interface VerifyOptions extends CommonOptions {
   readonly dir: string;
   /** Every byte is read. */

@@ -8,6 +8,7 @@ import { addInputFlags, hasInputFlags, readInputFlags, type InputFlags } from '.
 import type { CommonOptions, Invocation, OutputFormat, ShardOptions, TargetOptions } from './invocation.js';
 import { addShardFlags, missing, readShardFlags, type ShardFlags } from './shard-flags.js';
 
+/** What the command line asks for: to run a command, or only to print something. */
 export type Parsed =
   | { readonly kind: 'run'; readonly invocation: Invocation }
   /** Help or the version: the text is the result. */

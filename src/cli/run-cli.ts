@@ -5,6 +5,7 @@ import { listenForInterrupt } from './interrupt.js';
 import type { Invocation } from './invocation.js';
 import { parseArguments } from './parse-arguments.js';
 
+/** The streams of the process, so that tests can have their own. */
 export interface CliProcess {
   readonly stdout: CliStream;
   readonly stderr: CliStream;

@@ -7,6 +7,7 @@ export type { Dir, Manifest, ManifestFile, ModelMetadata, PrefetchInput, Resourc
 
 /** Names on the wire. Renaming one breaks running workflows and every caller in another language. */
 export const WORKFLOW_TYPE = 'prefetchModel';
+/** The query that answers with `PrefetchProgress`. */
 export const PROGRESS_QUERY = 'progress';
 /** The activities whose heartbeats are `BatchProgress`. */
 export const BATCH_ACTIVITIES: readonly string[] = ['streamFiles', 'downloadAndUploadFiles'];
@@ -49,18 +50,21 @@ export interface PlanSummary {
   readonly downloadUpload: boolean;
 }
 
+/** What planning comes to: the published Dir itself, or work. */
 export type PlanOutcome =
   { readonly kind: 'hit'; readonly dir: Dir } | { readonly kind: 'fetch'; readonly plan: PlanSummary };
 
 /** What a batch needs of a spec. History keeps it once for every batch, so it leaves out globs and descriptions. */
 export type BatchSpec = Pick<PrefetchSpec, 'repo' | 'commit' | 'destination' | 'dirKey' | 'hfTokenKey' | 'force'>;
 
+/** Input of the activities that move files: `batch` is a position in the plan's `batches`. */
 export interface BatchRequest {
   readonly spec: BatchSpec;
   readonly planId: string;
   readonly batch: number;
 }
 
+/** What a batch brought into the Dir, in files and bytes. */
 export interface BatchResult {
   readonly files: number;
   readonly bytes: number;
@@ -94,6 +98,7 @@ export interface ShardPlanSummary {
   readonly totalBytes: number;
 }
 
+/** What planning the shards comes to: the published sharded Dir itself, or work. */
 export type ShardOutcome =
   { readonly kind: 'hit'; readonly dir: Dir } | { readonly kind: 'shard'; readonly plan: ShardPlanSummary };
 
@@ -108,6 +113,7 @@ export interface ShardStep {
   readonly resources?: Resources;
 }
 
+/** What a step wrote or checked, in files and bytes. */
 export interface ShardStepResult {
   readonly files: number;
   readonly bytes: number;
@@ -120,6 +126,7 @@ export interface ShardProgress {
   readonly current: string;
 }
 
+/** The activities of sharding, under the names that they have on the wire. */
 export interface ShardActivities {
   /** Finds the Dir that the same request made before; `UnsupportedSharding` when its engine cannot do it. */
   findShards(spec: PrefetchSpec): Promise<Dir | undefined>;
@@ -137,6 +144,7 @@ export interface ShardActivities {
   publishShards(step: ShardStep, spec: Pick<PrefetchSpec, 'revision'>): Promise<Dir>;
 }
 
+/** The activities of a prefetch, under the names that they have on the wire. */
 export interface PrefetchActivities {
   /** Checks the input, the token and the access, and resolves the revision to a commit. */
   authenticate(input: unknown): Promise<PrefetchSpec>;
@@ -150,19 +158,23 @@ export interface PrefetchActivities {
   publishDir(spec: PrefetchSpec, plan: PlanSummary): Promise<Dir>;
 }
 
+/** Input of the activity that waits for a model; `input` is the caller's and not checked yet. */
 export interface EnsureModelRequest {
   readonly input: unknown;
   /** Base name of the queues that run the prefetch. */
   readonly taskQueue: string;
 }
 
+/** The activity of the role `wait`, under its name on the wire. */
 export interface WaitActivities {
   /** Starts the prefetch or joins the running one, and waits for its Dir. */
   ensureModel(request: EnsureModelRequest): Promise<Dir>;
 }
 
+/** Who writes the shards: our own code on a CPU, or vLLM. */
 export type ShardEngine = 'native' | 'vllm';
 
+/** Where a run is; `shard` and `check` come only with a shard config. */
 export type Phase = 'authenticate' | 'plan' | 'transfer' | 'publish' | 'shard' | 'check' | 'done';
 
 /** Answer of the `progress` query. */

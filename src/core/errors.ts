@@ -62,10 +62,13 @@ const definitions = {
   Internal: { permanent: false },
 } as const satisfies Record<string, { permanent: boolean }>;
 
+/** Codes never change, for scripts and other SDKs tell failures apart by them. */
 export type ErrorCode = keyof typeof definitions;
 
+/** Values that a program can act on; they go over the wire, and secrets are cut out of them. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
+/** What an error has besides its code and its text. */
 export interface PrefetchErrorOptions {
   readonly details?: ErrorDetails;
   readonly cause?: unknown;
@@ -125,14 +128,17 @@ function cleanDetails(details: ErrorDetails): ErrorDetails {
   return Object.fromEntries(clean);
 }
 
+/** True where trying again without a change of input or set-up cannot help. */
 export function isPermanent(code: ErrorCode): boolean {
   return definitions[code].permanent;
 }
 
+/** Tells one of our codes from the type of any other failure that came over the wire. */
 export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === 'string' && Object.hasOwn(definitions, value);
 }
 
+/** True for an error of ours, and of that code where one is given. */
 export function isPrefetchError(error: unknown, code?: ErrorCode): error is PrefetchError {
   return error instanceof PrefetchError && (code === undefined || error.code === code);
 }

@@ -9,6 +9,7 @@ import { GiB } from './units.js';
 /** The lowest limit in use: servers with an SQL database are often set up with it. They count bytes. */
 const MAX_ID_BYTES = 255;
 
+/** SHA-256 of the text as UTF-8, in lower-case hex. */
 export function sha256Hex(text: string): string {
   return bytesToHex(sha256(utf8ToBytes(text)));
 }
@@ -77,6 +78,7 @@ export function artifactName(input: Pick<ParsedInput, 'repo' | 'artifactName'>):
   return input.artifactName ?? (input.repo.split('/').at(-1) ?? input.repo).replaceAll('.', '-');
 }
 
+/** Which files of a repo belong to the model: its kind first, then the globs. */
 export interface FileSelection {
   readonly kind: 'all' | 'vllm';
   readonly include: readonly string[];
@@ -92,6 +94,7 @@ export function fileSelection(input: Pick<ParsedInput, 'selection' | 'include' |
   };
 }
 
+/** The form that roots of stores have everywhere, for keys are put right behind them. */
 export function withTrailingSlash(url: string): string {
   return url.endsWith('/') ? url : `${url}/`;
 }

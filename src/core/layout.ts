@@ -33,6 +33,7 @@ export function shardedDirKey(dir: string, ranks: number, dtype: string, layout:
   return `${shardedDirPrefix(dir, ranks)}${dtype}-${sha256Hex(canonicalJson(layout)).slice(0, 8)}/`;
 }
 
+/** The object that makes a Dir one: it is written last. */
 export function manifestKey(dir: string): string {
   return `${dir}${PREFIX}manifest.json`;
 }
@@ -42,10 +43,12 @@ export function planPrefix(dir: string, planId: string): string {
   return `${dir}${PREFIX}${planId}/`;
 }
 
+/** The files of a plan and their batches. */
 export function planKey(dir: string, planId: string): string {
   return `${planPrefix(dir, planId)}plan.json`;
 }
 
+/** What was verified of one batch, so that the next worker does not repeat it. */
 export function batchRecordKey(dir: string, planId: string, batch: number): string {
   return `${planPrefix(dir, planId)}batch-${String(batch)}.json`;
 }
@@ -55,6 +58,7 @@ export function shardRecordKey(dir: string, planId: string, record: string): str
   return `${planPrefix(dir, planId)}${record}.json`;
 }
 
+/** The layout of the shards and what it was made from. */
 export function shardPlanKey(dir: string, planId: string): string {
   return `${planPrefix(dir, planId)}shard-plan.json`;
 }

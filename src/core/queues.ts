@@ -1,6 +1,9 @@
+/** The base name of the queues where nobody says another. */
 export const DEFAULT_TASK_QUEUE = 'model-prefetch';
 
+/** What a worker does; each role has a queue of its own. */
 export type Role = 'main' | 'transfer' | 'wait' | 'shard' | 'gpu';
+/** All roles, in the order in which they are listed to people. */
 export const ROLES: readonly Role[] = ['main', 'transfer', 'wait', 'shard', 'gpu'];
 
 /** The task queue of a role. The base is also the queue of the workflows, so it is all that a starter needs to know. */

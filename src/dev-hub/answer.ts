@@ -8,10 +8,12 @@ export interface Answer {
   readonly body?: { readonly content: Content; readonly start: number; readonly end: number };
 }
 
+/** The value as JSON, as the Hub's API sends it. */
 export function jsonAnswer(value: unknown, headers: Answer['headers'] = {}, status = 200): Answer {
   return textAnswer(status, JSON.stringify(value), { 'Content-Type': 'application/json; charset=utf-8', ...headers });
 }
 
+/** The text with its length, and no type unless the headers name one. */
 export function textAnswer(status: number, text: string, headers: Answer['headers'] = {}): Answer {
   const content = bytesContent(Buffer.from(text));
   return {
@@ -21,6 +23,7 @@ export function textAnswer(status: number, text: string, headers: Answer['header
   };
 }
 
+/** A refusal as the Hub words it. */
 export interface HubError {
   readonly status: number;
   /** One of the Hub's own: clients tell their errors by it. */
@@ -29,6 +32,7 @@ export interface HubError {
   readonly headers?: Answer['headers'];
 }
 
+/** The refusal in the headers and in the body, for clients read either. */
 export function errorAnswer({ status, code, message, headers }: HubError): Answer {
   return jsonAnswer(
     { error: message },
@@ -42,6 +46,7 @@ export function errorAnswer({ status, code, message, headers }: HubError): Answe
   );
 }
 
+/** A redirect; the headers may say what HEAD asks for, such as the etag of the file. */
 export function redirectAnswer(status: 302 | 307, location: string, headers: Answer['headers']): Answer {
   const answer = textAnswer(status, 'Redirecting', { 'Content-Type': 'text/plain; charset=utf-8', ...headers });
   return { ...answer, headers: { ...answer.headers, Location: location } };

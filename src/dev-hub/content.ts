@@ -11,6 +11,7 @@ export interface Content {
   readonly chunks: (start: number, end: number) => BodyChunks;
 }
 
+/** Bytes at hand as the content of a file. */
 export function bytesContent(bytes: Uint8Array): Content {
   return {
     size: bytes.length,

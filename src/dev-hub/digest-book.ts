@@ -14,6 +14,7 @@ export interface DigestBook {
   readonly save: () => Promise<void>;
 }
 
+/** Reads what the file keeps; one that cannot be read counts as empty. */
 export async function openDigestBook(file: string | undefined, signal?: AbortSignal): Promise<DigestBook> {
   const known = file === undefined ? new Map<string, string>() : await readCache(file);
   let changed = false;

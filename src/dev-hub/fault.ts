@@ -33,8 +33,10 @@ export interface Fault {
   readonly body?: (chunks: BodyChunks, context: BodyContext) => BodyChunks;
 }
 
+/** The body of an answer; a chunk is valid until the next is asked for. */
 export type BodyChunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
+/** What a fault may need to know to change a body. */
 export interface BodyContext {
   /** Position in the file of the first byte of this body. */
   readonly start: number;

@@ -16,6 +16,7 @@ export interface HostedRepo {
   readonly tags: ReadonlyMap<string, HostedCommit>;
 }
 
+/** A commit with a tree that was worked out when the Hub started. */
 export interface HostedCommit {
   readonly id: string;
   readonly date: string;
@@ -24,6 +25,7 @@ export interface HostedCommit {
   readonly entries: readonly TreeEntry[];
 }
 
+/** A file with the ids that the Hub tells of it. */
 export interface HostedFile {
   readonly path: string;
   readonly content: Content;
@@ -32,6 +34,7 @@ export interface HostedFile {
   readonly lfs?: { readonly oid: string; readonly size: number; readonly pointerSize: number };
 }
 
+/** What making a repo servable needs, digests above all. */
 export interface HostingContext {
   readonly book: DigestBook;
   readonly options: Pick<DevHubOptions, 'lfsThresholdBytes' | 'onHashed' | 'signal'>;

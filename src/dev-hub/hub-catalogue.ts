@@ -9,6 +9,7 @@ export interface HubCatalogue {
   readonly setAccess: (repo: string, access: DevAccess) => void;
 }
 
+/** Looks repos up by id; `commitOf` and the changes throw a `RangeError` for one that is not there. */
 export function hubCatalogue(repos: readonly HostedRepo[]): HubCatalogue {
   const byId = new Map(repos.map((repo) => [repo.id, repo]));
   const known = (id: string): HostedRepo => {

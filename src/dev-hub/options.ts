@@ -32,12 +32,14 @@ export interface DevHubOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Whose token it is, and what it opens. */
 export interface DevAccount {
   readonly name: string;
   /** Gated and private repos that it may read. Default: all. */
   readonly repos?: readonly string[];
 }
 
+/** So many requests per window, as the Hub's headers tell it. */
 export interface DevRateLimit {
   readonly quota: number;
   readonly windowSeconds: number;
@@ -59,6 +61,7 @@ export interface DevAccess {
   readonly disabled?: boolean;
 }
 
+/** All files of a commit by their path, not the difference to the one before. */
 export interface DevCommit {
   readonly files: Readonly<Record<string, DevFile>>;
 }

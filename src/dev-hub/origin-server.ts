@@ -20,6 +20,7 @@ export interface OriginRequest {
   readonly readBody: () => Promise<string>;
 }
 
+/** One of the two servers: the Hub, or the CDN that its redirects lead to. */
 export interface OriginOptions {
   readonly origin: 'hub' | 'cdn';
   readonly host: string;
@@ -29,6 +30,7 @@ export interface OriginOptions {
   readonly answer: (request: OriginRequest) => Promise<Answer>;
 }
 
+/** A server that listens; closing it cuts what is under way. */
 export interface OriginServer {
   readonly port: number;
   readonly close: () => Promise<void>;

@@ -3,6 +3,7 @@ import type { DevRateLimit } from './options.js';
 /** The Hub counts these kinds of requests apart. */
 export type RateBucket = 'api' | 'resolvers' | 'pages';
 
+/** Whether a request is over the quota. */
 export interface RateVerdict {
   readonly refused: boolean;
   /** Sent with every answer of the Hub. */

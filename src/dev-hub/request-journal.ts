@@ -6,8 +6,10 @@ export interface RequestJournal {
   readonly open: (seen: SeenRequest) => OpenRecord;
 }
 
+/** What is known of a request before it is answered. */
 export type SeenRequest = Pick<RequestRecord, 'origin' | 'method' | 'path' | 'range' | 'hadAuthorization'>;
 
+/** A request under way; its record is complete once it is closed. */
 export interface OpenRecord {
   readonly seen: SeenRequest;
   /** How many requests of this origin, method and path have come, this one included. */
@@ -20,6 +22,7 @@ export interface OpenRecord {
 /** A Hub that runs for months must not keep every request. */
 const MAX_RECORDS = 100_000;
 
+/** Keeps the newest requests and tells of each one when it is over. */
 export function requestJournal(onRequest: ((record: RequestRecord) => void) | undefined): RequestJournal {
   const records: RequestRecord[] = [];
   const counts = new Map<string, number>();

@@ -6,6 +6,7 @@ export interface UrlSigner {
   readonly verdict: (path: string, query: URLSearchParams) => 'good' | 'expired' | 'wrong';
 }
 
+/** Signs with a key of this process, so that no URL outlives it; `now` is in milliseconds. */
 export function urlSigner(lifeSeconds: number, now: () => number = Date.now): UrlSigner {
   const key = randomBytes(32);
   const signature = (path: string, expires: string) => createHmac('sha256', key).update(`${path}\n${expires}`).digest();

@@ -10,6 +10,7 @@ import { killProcess, findProcesses } from './processes.js';
 import { launchServer, type ServerProcess } from './server-process.js';
 import { recordServer, type ServerRecord } from './server-record.js';
 
+/** What a dev server is started with. */
 export interface DevServerOptions {
   /** Path of the Temporal CLI. */
   readonly cli: string;

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { PrefetchError } from '../core/errors.js';
 import { filesOfLiving, ownName, type ProcessFile } from './process-names.js';
 
+/** The home belongs to this process until it is released. */
 export interface HomeLock {
   release(): Promise<void>;
 }

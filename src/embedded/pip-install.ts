@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runTool } from './run-tool.js';
 
+/** One release that pip takes only with the hashes that are written down. */
 export interface PipInstall {
   readonly python: string;
   /** Requirements file with one pinned release and its hashes. */

@@ -4,6 +4,7 @@ import { foreignText } from '../core/foreign-text.js';
 
 const execute = promisify(execFile);
 
+/** How a program is run, and when it is given up. */
 export interface ToolRun {
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number;

@@ -24,6 +24,7 @@ runtime
   .then(() => process.exit(0), (error) => { console.error(String(error.message)); process.exit(1); });
 `;
 
+/** Where the Temporal SDK downloads the CLI to, and where that SDK is. */
 export interface SdkDownload {
   /** An empty folder to download into. */
   readonly folder: string;

@@ -6,6 +6,7 @@ import { isLeased } from './leases.js';
 import { freePort } from './ports.js';
 import { killProcess } from './processes.js';
 
+/** All that the supervisor needs to start the server. */
 export interface ServerLaunch {
   /** Path of the Temporal CLI. */
   readonly cli: string;

@@ -8,6 +8,7 @@ import { forgetServer, withdrawServer } from './server-record.js';
 /** A command that was killed says nothing: its lease is looked at this often. */
 const LOOK_MS = 1_000;
 
+/** The server of one home, as a command line. */
 export interface Supervised {
   readonly home: string;
   /** Path of the Temporal CLI. */

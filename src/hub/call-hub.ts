@@ -15,6 +15,7 @@ export interface HubClient {
   readonly maxListingBytes: number;
 }
 
+/** One request to the Hub; `subject` is what its errors tell of. */
 export interface HubCall {
   readonly method: 'GET' | 'HEAD';
   readonly url: string;
@@ -25,6 +26,7 @@ export interface HubCall {
   readonly stopAtOtherOrigin?: boolean;
 }
 
+/** A good answer, after the redirects that were followed. */
 export interface HubReply {
   /** Where the answer came from, or where a redirect to another origin leads. */
   readonly url: URL;

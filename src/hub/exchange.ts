@@ -4,6 +4,7 @@ import { startRequest } from '../http/agents.js';
 import { defaultLeastRate, watchStall } from '../http/stall-watch.js';
 import type { HttpTarget } from '../core/byte-source.js';
 
+/** One request without redirects and without tries. */
 export interface ExchangeRequest extends HttpTarget {
   readonly method: 'GET' | 'HEAD';
   /** A good answer with a longer body is not read on. */
@@ -13,6 +14,7 @@ export interface ExchangeRequest extends HttpTarget {
   readonly signal: AbortSignal | undefined;
 }
 
+/** An answer with whatever status; the body of a refusal may be cut. */
 export interface HubAnswer {
   readonly kind: 'answer';
   readonly status: number;

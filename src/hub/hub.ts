@@ -19,11 +19,13 @@ export interface Hub {
   read(file: FileReference & { readonly size: number }, options?: HubOptions): Promise<Uint8Array>;
 }
 
+/** With whose token the Hub is asked; without one, as anybody. */
 export interface HubOptions {
   readonly token?: string;
   readonly signal?: AbortSignal;
 }
 
+/** What the Hub says a revision is at this moment. */
 export interface ResolvedRevision {
   /** 40 hex digits. */
   readonly commit: string;
@@ -33,6 +35,7 @@ export interface ResolvedRevision {
   readonly pipelineTag?: string;
 }
 
+/** One file of one commit: its content never changes. */
 export interface FileReference {
   readonly repo: string;
   readonly commit: string;
@@ -40,6 +43,7 @@ export interface FileReference {
   readonly path: string;
 }
 
+/** A file of a listing, with the digest that its bytes must come to. */
 export interface HubFile {
   readonly path: string;
   /** Bytes of the content. */

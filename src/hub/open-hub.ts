@@ -10,6 +10,7 @@ import { disabledError, protocolError, type Subject } from './hub-errors.js';
 import { hubFetch } from './hub-fetch.js';
 import { checkEntries } from './check-entries.js';
 
+/** Which Hub it is, and how much of its answers is believed. */
 export interface HubSettings {
   /** Base URL of the Hub: `https://huggingface.co`. */
   readonly endpoint: string;

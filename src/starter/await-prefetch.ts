@@ -20,6 +20,7 @@ const CLOCK_SLACK_MS = 1_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
 
+/** How a wait is given up and watched. */
 export interface AwaitOptions {
   readonly signal?: AbortSignal;
   /** Called before each poll. */

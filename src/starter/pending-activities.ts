@@ -2,6 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { withoutSecrets } from '../core/foreign-text.js';
 
+/** An activity that is under way or waits to be tried again, as the server tells it. */
 export interface PendingActivity {
   readonly type: string;
   readonly attempt: number;

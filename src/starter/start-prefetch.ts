@@ -4,6 +4,7 @@ import { prefetchWorkflowId } from '../core/identity.js';
 import type { ParsedInput } from '../core/schemas/input.js';
 import { assertInput, parseInput } from '../core/schemas/parse.js';
 
+/** Where a run is started, and what becomes of one that is there. */
 export interface StartOptions {
   /** Base name of the queues. */
   readonly taskQueue: string;

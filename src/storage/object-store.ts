@@ -109,10 +109,12 @@ export interface ObjectStore {
   close(): Promise<void>;
 }
 
+/** What every request to a store takes: it ends when the signal aborts. */
 export interface RequestOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a store can do, as `capabilities()` found it out; sizes are in bytes. */
 export interface StoreCapabilities {
   /** Parts in any order, listed and sent again: what streaming and resuming need. */
   readonly multipart: boolean;
@@ -139,6 +141,7 @@ export interface StoreCapabilities {
   readonly maxParts: number;
 }
 
+/** An object as a listing or a HEAD tells it. */
 export interface ObjectInfo {
   readonly key: string;
   /** Bytes. */
@@ -149,17 +152,20 @@ export interface ObjectInfo {
   readonly borrowed?: true;
 }
 
+/** `ifMatch` is the etag that the source must have; `ifAbsent` wants no object at the new key. */
 export interface CopyOptions extends RequestOptions {
   readonly ifMatch?: string;
   readonly ifAbsent?: boolean;
 }
 
+/** How a small object is written. */
 export interface PutOptions extends RequestOptions {
   readonly contentType?: string;
   readonly ifAbsent?: boolean;
   readonly ifMatch?: string;
 }
 
+/** The sizes that are fixed when an upload begins. */
 export interface CreateUploadOptions extends RequestOptions {
   /** Bytes of the whole object. */
   readonly size: number;
@@ -179,6 +185,7 @@ export interface ListedUpload extends Upload {
   readonly startedMs: number;
 }
 
+/** Where a part lies in the object, and what its bytes come to. */
 export interface PartDescription {
   /** From 1. */
   readonly partNumber: number;
@@ -190,6 +197,7 @@ export interface PartDescription {
   readonly crc32?: number;
 }
 
+/** What the store says of a part that it holds; completing an upload needs one for each part. */
 export interface Receipt {
   readonly partNumber: number;
   readonly size: number;
@@ -198,6 +206,7 @@ export interface Receipt {
   readonly crc32?: number;
 }
 
+/** What the whole object must come to. */
 export interface CompleteOptions extends RequestOptions {
   readonly size: number;
   /** CRC32 of the whole object, where it is known. */
@@ -209,6 +218,7 @@ export interface CompleteOptions extends RequestOptions {
   readonly ifAbsent?: boolean;
 }
 
+/** What the bytes of a whole object come to. */
 export interface ObjectDescription {
   /** Bytes. */
   readonly size: number;
@@ -221,6 +231,7 @@ export type PartTarget =
   | ({ readonly kind: 'http' } & HttpTarget)
   | { readonly kind: 'file'; readonly path: string; readonly position: number };
 
+/** Where a reader finds the bytes: by ranged GET, or in a file of this machine. */
 export type ReadTarget = ({ readonly kind: 'http' } & HttpTarget) | { readonly kind: 'file'; readonly path: string };
 
 export type { ByteRange, HttpAnswer, HttpTarget };

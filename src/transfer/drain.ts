@@ -14,6 +14,7 @@ export interface Drain {
 
 const LOOK_EVERY_MS = 25;
 
+/** Watches all permits that are made through it. */
 export function createDrain(): Drain {
   const watched: Permits[] = [];
   let closed = false;

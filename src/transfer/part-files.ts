@@ -10,6 +10,7 @@ export interface PartFiles {
   close(): Promise<void>;
 }
 
+/** Opens no file before the first write to it. */
 export function openPartFiles(): PartFiles {
   const files = new Map<string, PartFile>();
   let syncing = Promise.resolve();

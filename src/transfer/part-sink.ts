@@ -41,6 +41,7 @@ export interface PartSinkOptions {
   readonly onStored: (bytes: number) => void;
 }
 
+/** Makes a sink whose hash runs only where all parts of the object come by here. */
 export function createPartSink(options: PartSinkOptions): PartSink {
   const { context, store, open, object, partChecksums, group, onStored } = options;
   const receipts = new Map(open.held.map((receipt) => [receipt.partNumber, receipt]));

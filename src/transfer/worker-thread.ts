@@ -35,6 +35,7 @@ export function sharedBuffer(size: number): Buffer {
   return Buffer.from(new SharedArrayBuffer(size));
 }
 
+/** The stretch that these bytes are; `Internal` where they are in memory of this thread alone. */
 export function asSharedBytes({ buffer, byteOffset, length }: Uint8Array): SharedBytes {
   if (buffer instanceof SharedArrayBuffer) return { memory: buffer, start: byteOffset, length };
   throw new PrefetchError('Internal', 'Bytes for another thread are not in shared memory');

@@ -19,6 +19,7 @@ const { publishShards } = proxyActivities<ShardActivities>({
   summary: 'check every shard, write the manifest',
 });
 
+/** What a run shards, and where the run before it stopped. */
 export interface Sharding {
   readonly spec: PrefetchSpec;
   readonly before: ShardState | undefined;

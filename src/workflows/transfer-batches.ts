@@ -12,6 +12,7 @@ import { BATCH } from './activity-options.js';
 import { failedWith } from './failures.js';
 import { slidingWindow } from './sliding-window.js';
 
+/** Where the transfer stands; a run after continue-as-new begins in the middle. */
 export interface TransferState {
   readonly spec: PrefetchSpec;
   readonly plan: PlanSummary;

@@ -38,6 +38,7 @@ export async function findShards(
   return published?.dir;
 }
 
+/** Tells inputs with a shard config from those that end with the Dir. */
 export function asksForShards(spec: PrefetchSpec): spec is ShardingSpec {
   return spec.shardConfig !== undefined;
 }

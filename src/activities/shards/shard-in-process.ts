@@ -18,6 +18,7 @@ export interface ShardMoment {
   readonly current?: string;
 }
 
+/** How sharding in one process is ended and watched. */
 export interface InProcessOptions {
   readonly signal: AbortSignal;
   readonly onMoment: (moment: ShardMoment) => void;

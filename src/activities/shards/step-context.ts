@@ -12,11 +12,13 @@ import { loadShardPlan } from './load-shard-plan.js';
 /** Small requests of one step: a plan may have thousands of files. */
 export const REQUESTS_AT_ONCE = 16;
 
+/** What every step of sharding works with. */
 export type StepNeeds = Pick<ActivityDependencies, 'openStore' | 'engine'>;
 
 /** Steps that write need local disk for stores that take no upload parts. */
 export type WritingNeeds = StepNeeds & Pick<ActivityDependencies, 'scratchFolder'>;
 
+/** How a step is ended and watched. */
 export interface StepOptions {
   readonly signal: AbortSignal;
   readonly onProgress: (progress: ShardProgress) => void;

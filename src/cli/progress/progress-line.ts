@@ -17,6 +17,7 @@ export interface Moment {
   readonly bytesPerSecond: number | undefined;
 }
 
+/** The phase as people are told it. */
 export function progressPhase(phase: LiveProgress['phase']): string {
   return PHASES[phase];
 }

@@ -19,6 +19,7 @@ import { refuseForeign } from './refuse-foreign.js';
 
 const STOP_WORKERS_MS = 8_000;
 
+/** What the server and the worker on this machine are started with. */
 export interface EmbeddedOptions {
   readonly settings: Settings;
   readonly verbose: boolean;

@@ -1,9 +1,12 @@
 import { z } from 'zod';
 
+/** How the weights lie in a Dir: as the repo has them, or one set of files per rank. */
 export const dirFormat = z.enum(['huggingface', 'vllm-sharded-state']);
 
+/** The engine that wrote the shards; `auto` is resolved by then. */
 export const shardEngine = z.enum(['vllm', 'native']);
 
+/** The result of a prefetch; `schemas/` publishes it for callers in other languages. */
 export const dirSchema = z.strictObject({
   path: z.string().describe('Absolute, percent-encoded URL of the Dir, ending in "/"'),
   artifactName: z.string(),

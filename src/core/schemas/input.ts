@@ -30,10 +30,12 @@ const glob = z.string().min(1).max(1024);
 const quantity = (example: string) =>
   z.string().regex(/^\d+(?:\.\d+)?(?:m|Ki|Mi|Gi|Ti|K|M|G|T)?$/, `expected a quantity such as "${example}"`);
 
+/** GPUs of one host as `MODEL:COUNT`, or a bare count of any model; it names a queue. */
 export const gpuSpec = z
   .string()
   .regex(/^(?:[A-Za-z0-9][A-Za-z0-9 ._-]{0,40}:)?[1-9]\d{0,2}$/, 'expected MODEL:COUNT such as "A100:4" or "L4:2"');
 
+/** What the host of vLLM has to have; only `gpu` chooses a queue. */
 export const resourcesSchema = z.strictObject({
   cpu: quantity('32').optional().describe('CPU cores, as in Kubernetes: "32"'),
   memory: quantity('256Gi').optional().describe('Memory: "256Gi"'),
@@ -42,6 +44,7 @@ export const resourcesSchema = z.strictObject({
   shm: quantity('16Gi').optional().describe('Shared memory: "16Gi"'),
 });
 
+/** What callers say about a model; it is kept in the manifest and decides nothing. */
 export const metadataSchema = z.strictObject({
   architecture: z.string().max(200).optional(),
   task: z.string().max(200).optional(),
@@ -53,10 +56,12 @@ export const metadataSchema = z.strictObject({
 
 const tensorParallelSize = z.number().int().min(1).max(1024);
 
+/** A vLLM release, or a commit of its main branch that was measured. */
 export const vllmVersionSchema = z
   .string()
   .regex(/^(?:\d{1,4}\.\d{1,4}\.\d{1,4}|main-[0-9a-f]{10})$/, 'expected a release such as "0.32.0"');
 
+/** How vLLM will load the shards, in the names of its own arguments. */
 export const shardConfigSchema = z.strictObject({
   engine: z.enum(['vllm', 'native', 'auto']).default('auto'),
   args: z
@@ -102,6 +107,7 @@ export const shardConfigSchema = z.strictObject({
     }),
 });
 
+/** The input of a prefetch; `schemas/` publishes it, and what it does not name is refused. */
 export const inputSchema = z.strictObject({
   repo: repo.describe('Repo on the Hub: "meta-llama/Llama-3.1-8B"'),
   revision: revision.default('main').describe('Branch, tag or commit'),
@@ -140,9 +146,13 @@ export const inputSchema = z.strictObject({
 export type PrefetchInput = z.input<typeof inputSchema>;
 /** The same with every default filled in. */
 export type ParsedInput = z.output<typeof inputSchema>;
+/** The sharding that a caller asks for: only `args.tensorParallelSize` is required. */
 export type ShardConfig = z.input<typeof shardConfigSchema>;
+/** The same with every default filled in. */
 export type ParsedShardConfig = z.output<typeof shardConfigSchema>;
+/** Quantities as Kubernetes writes them. */
 export type Resources = z.output<typeof resourcesSchema>;
+/** What a caller says about a model, for people who look at its manifest. */
 export type ModelMetadata = z.output<typeof metadataSchema>;
 
 /** Half of a surrogate pair can be in JSON, but neither in a URL nor in a key. */

@@ -3,8 +3,10 @@ import { metadataSchema, shardConfigSchema } from './input.js';
 import { dirFormat, shardEngine } from './dir.js';
 import { staysInDir } from '../repo-path.js';
 
+/** Lower-case hex of that many digits. */
 export const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${String(length)}}$`));
 
+/** One file of a Dir, with exactly one digest of its content. */
 export const manifestFileSchema = z
   .strictObject({
     path: z.string().min(1).describe('Path in the repo, as it is; the object key is the Dir followed by it'),
@@ -65,6 +67,7 @@ export const manifestShardingSchema = z.strictObject({
   }),
 });
 
+/** The manifest of a Dir; `schemas/` publishes it for those who check one by themselves. */
 export const manifestSchema = z.strictObject({
   version: z.literal(1),
   repo: z.string(),
@@ -87,6 +90,9 @@ export const manifestSchema = z.strictObject({
   files: z.array(manifestFileSchema),
 });
 
+/** A manifest that was read and checked. */
 export type Manifest = z.output<typeof manifestSchema>;
+/** How the shards of a Dir were made, and from what. */
 export type ManifestSharding = z.output<typeof manifestShardingSchema>;
+/** A file of a Dir as its manifest has it. */
 export type ManifestFile = z.output<typeof manifestFileSchema>;

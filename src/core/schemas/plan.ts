@@ -13,6 +13,7 @@ const plannedFile = z.strictObject({
   copyFrom: z.strictObject({ key: z.string(), etag: z.string() }).optional(),
 });
 
+/** What is to be done for one Dir; it lies in the store while the run goes on. */
 export const planSchema = z.strictObject({
   version: z.literal(1),
   /** Digest of all that decides the work; batch records belong to one plan id. */
@@ -24,6 +25,7 @@ export const planSchema = z.strictObject({
   batches: z.array(z.array(z.number().int().min(0))),
 });
 
+/** What was done of one batch; whoever tries it again goes on from here. */
 export const batchRecordSchema = z.strictObject({
   version: z.literal(1),
   planId: z.string(),
@@ -32,6 +34,9 @@ export const batchRecordSchema = z.strictObject({
   verified: z.array(z.strictObject({ file: z.number().int().min(0), etag: z.string() })),
 });
 
+/** A plan that was read from the store and checked. */
 export type Plan = z.output<typeof planSchema>;
+/** A file of a plan, with what is known of it in the store. */
 export type PlannedFile = z.output<typeof plannedFile>;
+/** A record that was read from the store and checked. */
 export type BatchRecord = z.output<typeof batchRecordSchema>;

@@ -70,5 +70,7 @@ export const shardRecordSchema = z.strictObject({
     .optional(),
 });
 
+/** The plan of a sharded Dir, read from the store and checked. */
 export type ShardPlanDocument = z.output<typeof shardPlanSchema>;
+/** What one step did, read from the store and checked. */
 export type ShardRecord = z.output<typeof shardRecordSchema>;

@@ -5,7 +5,9 @@ interface ModelFile {
   readonly path: string;
 }
 
+/** Where a repo says which model it is. */
 export const CONFIG_PATH = 'config.json';
+/** Where a repo says which weights file holds which tensor. */
 export const INDEX_PATH = 'model.safetensors.index.json';
 
 /** The weights that vLLM reads: safetensors at the top, and where there is an index, those that it names. */

@@ -21,6 +21,7 @@ export interface ModelShape {
   readonly dtype: string | undefined;
 }
 
+/** The feed-forward block of one layer: one, or a choice of experts. */
 export type FeedForwardShape =
   | {
       readonly kind: 'dense';
@@ -30,6 +31,7 @@ export type FeedForwardShape =
     }
   | ExpertsShape;
 
+/** A block of which each token goes through a few experts only. */
 export interface ExpertsShape {
   readonly kind: 'experts';
   readonly rules: MixtureOfExperts;

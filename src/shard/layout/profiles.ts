@@ -15,6 +15,7 @@ export interface LayoutProfile {
   readonly experts?: readonly ExpertTensor[];
 }
 
+/** A tensor of vLLM's state dict, and what of the experts is packed in it. */
 export interface ExpertTensor {
   readonly key: string;
   readonly holds: 'router' | 'gate-and-up' | 'down' | 'shared-gate' | 'shared-gate-and-up' | 'shared-down';

@@ -43,6 +43,7 @@ export interface StateDict {
   readonly sources: ReadonlyMap<string, readonly number[]>;
 }
 
+/** Which model is laid out, for which vLLM, on how many ranks. */
 export interface StateDictOptions {
   readonly shape: ModelShape;
   readonly profile: LayoutProfile;

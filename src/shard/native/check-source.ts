@@ -23,6 +23,7 @@ export interface SourceCheck {
   readonly shards: readonly ByteSource[];
 }
 
+/** How a check is ended and watched. */
 export interface CheckOptions {
   readonly signal: AbortSignal;
   /** Bytes of the weights file that were given back. */

@@ -16,6 +16,7 @@ export interface BlockHashing<Lane> {
   readonly work: (block: BlockWork<Lane>) => Promise<void>;
 }
 
+/** One block of a weights file, with the lane that holds its memory. */
 export interface BlockWork<Lane> {
   readonly block: SourceBlock;
   /** From 1, in file order. */

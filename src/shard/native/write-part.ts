@@ -40,6 +40,7 @@ export interface WrittenFile {
   readonly etag: string;
 }
 
+/** How writing a part is ended and watched. */
 export interface PartOptions {
   readonly signal: AbortSignal;
   readonly onStored: (bytes: number) => void;

@@ -25,7 +25,9 @@ export type DriverEvent =
     }
   | { readonly event: 'error'; readonly kind: string; readonly message: string };
 
+/** How far the driver is. */
 export type DriverProgress = Extract<DriverEvent, { event: 'progress' }>;
+/** The last line of a driver that did its work. */
 export type DriverDone = Extract<DriverEvent, { event: 'done' }>;
 
 /** Reads a line; undefined for anything that the driver does not say. */

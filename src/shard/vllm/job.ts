@@ -62,6 +62,7 @@ export interface VllmOptions {
   readonly onProgress?: (progress: VllmProgress) => void;
 }
 
+/** How far sharding with vLLM is, in one of its phases. */
 export interface VllmProgress {
   readonly phase: 'materialise' | 'load' | 'save' | 'check' | 'upload';
   readonly bytesDone: number;
@@ -84,6 +85,7 @@ export interface VllmShards {
   readonly files: readonly ShardedFile[];
 }
 
+/** A weights file in the store, under the etag with which it was checked. */
 export interface ShardedFile {
   readonly path: string;
   readonly size: number;

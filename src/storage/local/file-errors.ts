@@ -1,5 +1,6 @@
 import { PrefetchError, isPrefetchError, type ErrorCode } from '../../core/errors.js';
 
+/** What the message of a failed file operation tells. */
 export interface FileContext {
   /** What was being done, as in "could not write". */
   readonly action: string;
