@@ -4,7 +4,7 @@ import { PrefetchError } from '../../core/errors.js';
 import { manifestKey } from '../../core/layout.js';
 import type { ManifestSharding } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-plan.js';
-import { partOf } from '../../shard/vllm/file-names.js';
+import { partOf } from '../../shard/file-names.js';
 import { objectUrl } from '../../storage/store-url.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';

@@ -1,7 +1,8 @@
 import type { ShardProgress, ShardStep } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
-import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
+import { shardFileName } from '../../shard/file-names.js';
+import type { ShardPlan } from '../../shard/plan-shards.js';
 import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import { openObjects, type OpenedObjects } from '../../transfer/open-objects.js';
