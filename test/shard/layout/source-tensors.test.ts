@@ -34,9 +34,7 @@ describe('a checkpoint', () => {
     for (const { name, file, start, end } of sources.values()) {
       const header = files[file]?.header;
       const base = header?.headerByteLength ?? NaN;
-      expect(header?.tensors).toContainEqual(
-        expect.objectContaining({ name, begin: start - base, end: end - base })
-      );
+      expect(header?.tensors).toContainEqual(expect.objectContaining({ name, begin: start - base, end: end - base }));
     }
   });
 
