@@ -58,9 +58,8 @@ export function asCheckpointFile({
   sha256,
   gitSha1,
 }: Manifest['files'][number]): CheckpointFile {
-  const digest =
-    sha256 === undefined
-      ? ({ algorithm: 'gitSha1', hex: gitSha1 ?? '' } as const)
-      : ({ algorithm: 'sha256', hex: sha256 } as const);
-  return { path, size, etag, digest };
+  const file = { path, size, etag };
+  if (sha256 !== undefined) return { ...file, digest: { algorithm: 'sha256', hex: sha256 } };
+  // A manifest has one of the two.
+  return gitSha1 === undefined ? file : { ...file, digest: { algorithm: 'gitSha1', hex: gitSha1 } };
 }

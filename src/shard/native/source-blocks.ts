@@ -44,7 +44,8 @@ export function* sourceBlocks(
     const source = requireKey(plan.sources, name);
     const found = places.get(name);
     if (found === undefined) yield* unheld(source, blockBytes);
-    else for (const place of found) yield* held({ plan, tensor: { ...source, target: place.target }, place, blockBytes });
+    else
+      for (const place of found) yield* held({ plan, tensor: { ...source, target: place.target }, place, blockBytes });
   }
 }
 

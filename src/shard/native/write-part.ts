@@ -1,20 +1,18 @@
 import type { ByteSource } from '../../core/byte-source.js';
-import { requireAt, requireKey } from '../../core/require-at.js';
-import type { ObjectStore, PartDescription } from '../../storage/object-store.js';
+import { requireKey } from '../../core/require-at.js';
+import type { ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce, mapAtOnce } from '../../tasks/for-each-at-once.js';
-import { runGroup, type TaskGroup } from '../../tasks/task-group.js';
+import { runGroup } from '../../tasks/task-group.js';
 import { finalise, type FullUpload, type PublishedBytes } from '../../transfer/finalise.js';
-import { createPartSink, type PartSink, type StreamedParts } from '../../transfer/part-sink.js';
-import { planParts } from '../../transfer/part-plan.js';
-import type { Slab } from '../../transfer/slab-pool.js';
+import { createPartSink, type StreamedParts } from '../../transfer/part-sink.js';
 import { startUpload, takeUpUpload, type OpenUpload } from '../../transfer/take-up.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { shardFileName } from '../file-names.js';
 import type { PlannedPart, ShardPlan } from '../plan-shards.js';
-import { fillWindow, type Filling } from './fill-window.js';
-import { limitSlabs, type LimitedSlabs } from './limit-slabs.js';
+import type { Filling } from './fill-window.js';
 import { divideMemory, type PartMemory } from './part-memory.js';
 import { createScratch } from './scratch.js';
+import { startLanes, type RankSink } from './window-lanes.js';
 
 /** Where the parts of a plan are written, and what is read for them. */
 export interface PartWriting {
@@ -161,91 +159,21 @@ async function streamRanks(
   streaming: Streaming & { readonly filling: Filling }
 ): Promise<StreamedRank[]> {
   const { uploads, memory, partChecksums, filling, signal, onStored } = streaming;
-  const streams: RankStream[] = [];
+  const streams: (RankUpload & RankSink)[] = [];
   try {
     await runGroup(signal, (group) => {
       for (const upload of uploads) {
         const object = { size: part.size, algorithm: 'sha256' } as const;
         const { open } = upload;
-        const sink = createPartSink({ context, store, open, object, partChecksums, group, onStored });
-        streams.push({ upload, sink });
+        streams.push({
+          ...upload,
+          sink: createPartSink({ context, store, open, object, partChecksums, group, onStored }),
+        });
       }
-      const slabBytes = Math.min(memory.partSize, part.size);
-      const windows = missingWindows(planParts(part.size, memory.partSize), streams);
-      const slabs = limitSlabs(context.memory, memory.ranksAtOnce * memory.windowsAtOnce);
-      const work: WindowWork = { part, ranks: streams.length, windows, slabs, slabBytes, filling, group };
-      for (let lane = 0; lane < memory.windowsAtOnce; lane++) group.run(() => fillWindows(work));
+      startLanes({ pool: context.memory, part, sinks: streams, memory, filling, group });
     });
-    return await Promise.all(streams.map(async ({ upload, sink }) => ({ ...upload, ...(await sink.finish()) })));
+    return await Promise.all(streams.map(async ({ sink, ...upload }) => ({ ...upload, ...(await sink.finish()) })));
   } finally {
     for (const { sink } of streams) await sink.close();
   }
-}
-
-/** The upload of a rank, and where its parts go in. */
-interface RankStream {
-  readonly upload: RankUpload;
-  readonly sink: PartSink;
-}
-
-/** Windows that any rank lacks, each with those ranks. */
-function missingWindows(parts: readonly PartDescription[], streams: readonly RankStream[]): MissingWindow[] {
-  const missing = streams.map((stream) => ({
-    stream,
-    numbers: new Set(stream.sink.missing.map(({ partNumber }) => partNumber)),
-  }));
-  return parts.flatMap((description) => {
-    const wanted = missing.filter(({ numbers }) => numbers.has(description.partNumber)).map(({ stream }) => stream);
-    return wanted.length === 0 ? [] : [{ description, wanted }];
-  });
-}
-
-interface MissingWindow {
-  readonly description: PartDescription;
-  readonly wanted: readonly RankStream[];
-}
-
-interface WindowWork {
-  readonly part: PlannedPart;
-  /** How many are filled together, and so the slabs of a window. */
-  readonly ranks: number;
-  /** Windows that no lane has taken yet, in file order. */
-  readonly windows: MissingWindow[];
-  readonly slabs: LimitedSlabs;
-  readonly slabBytes: number;
-  readonly filling: Filling;
-  readonly group: TaskGroup;
-}
-
-/** A lane takes memory first and a window second, so that the first window always has its memory and hashing moves on. */
-async function fillWindows(work: WindowWork): Promise<void> {
-  const { ranks, windows, slabBytes, group } = work;
-  while (windows.length > 0) {
-    const slabs = await work.slabs.take(ranks, slabBytes, { signal: group.signal });
-    const window = windows.shift();
-    const shares = (window?.wanted ?? []).map((stream, index) => ({ ...stream, slab: requireAt(slabs, index) }));
-    // The last windows of ranks that hold other parts already may lack fewer of them, or another lane took them.
-    for (const spare of slabs.slice(shares.length)) spare.release();
-    if (window !== undefined) await fillShares(work, window.description, shares);
-  }
-}
-
-/** A rank with the memory for its share of a window. */
-type RankShare = RankStream & { readonly slab: Slab };
-
-async function fillShares(
-  { part, filling, group: { signal } }: WindowWork,
-  description: PartDescription,
-  shares: readonly RankShare[]
-): Promise<void> {
-  const { position, size } = description;
-  const ranks = shares.map(({ upload }) => upload.rank);
-  const slabs = shares.map(({ slab }) => slab.bytes);
-  try {
-    await fillWindow(filling, { part, start: position, end: position + size, ranks }, { slabs, signal });
-  } catch (error) {
-    for (const { slab } of shares) slab.release();
-    throw error;
-  }
-  for (const { sink, slab } of shares) sink.take(description, slab);
 }

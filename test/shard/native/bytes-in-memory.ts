@@ -68,7 +68,8 @@ export function expectedFile(
   for (const { pieces, dtype: target, start, end } of part.tensors) {
     let position = start;
     for (const piece of pieces) {
-      const elements = piece.kind === 'ones' ? Buffer.of(0, 0, 0x80, 0x3f) : pieceOf(plan, weights, { piece, rank, target });
+      const elements =
+        piece.kind === 'ones' ? Buffer.of(0, 0, 0x80, 0x3f) : pieceOf(plan, weights, { piece, rank, target });
       position += elements.copy(bytes, position);
     }
     if (position !== end) throw new Error('The pieces of a tensor are not as long as it is.');
