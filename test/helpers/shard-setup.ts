@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import { parseHeader } from '../../src/safetensors/index.js';
 import { checkFrames } from '../../src/shard/native/check-frames.js';
 import { checkSource } from '../../src/shard/native/check-source.js';
@@ -60,7 +61,7 @@ export async function setUpShards(
         config: model.config,
         files,
         dtype: 'auto',
-        vllmVersion: '0.32.0',
+        vllmVersion: NEWEST_VERIFIED_VLLM,
         maxFileSize: Number.MAX_SAFE_INTEGER,
         filePattern: DEFAULT_PATTERN,
         ...change,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import { parseHeader } from '../../src/safetensors/index.js';
 import { planShards, type ShardPlan } from '../../src/shard/plan-shards.js';
 import { random } from '../helpers/random.js';
@@ -14,7 +15,7 @@ const EMBEDDING_BYTES = 1024 * 64 * 2;
 function plan(change: { config?: object; ranks?: number; maxFileSize?: number } = {}): ShardPlan {
   const { config = llama, ranks = 1, maxFileSize = Number.MAX_SAFE_INTEGER } = change;
   const files = [weightsFile('model.safetensors', tensorsOf(config))];
-  const rest = { dtype: 'auto', vllmVersion: '0.32.0', filePattern: DEFAULT_PATTERN };
+  const rest = { dtype: 'auto', vllmVersion: NEWEST_VERIFIED_VLLM, filePattern: DEFAULT_PATTERN };
   return planShards({ config, files, ranks, maxFileSize, ...rest });
 }
 
@@ -98,7 +99,7 @@ describe('ranks', () => {
   });
 
   test('that do not fit are refused before the tensors are looked at', () => {
-    const request = { config: llama, files: [], ranks: 3, dtype: 'auto', vllmVersion: '0.32.0' };
+    const request = { config: llama, files: [], ranks: 3, dtype: 'auto', vllmVersion: NEWEST_VERIFIED_VLLM };
     const place = { maxFileSize: 1, filePattern: DEFAULT_PATTERN };
     expect(refusal(() => planShards({ ...request, ...place })).reason).toBe('tensor-parallel-size');
   });

@@ -1,5 +1,6 @@
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
+import { NEWEST_VERIFIED_VLLM } from '../../core/vllm-releases.js';
 import { withWayOut } from '../../shard/layout/unsupported.js';
 import { parseVllmVersion } from '../../shard/layout/vllm-version.js';
 
@@ -44,7 +45,7 @@ function refuseUnreleased({ vllmVersion }: ParsedShardConfig['args'], why?: stri
   throw new PrefetchError(
     'UnsupportedSharding',
     `${why === undefined ? '' : `${why}, and `}engine vllm shards for releases only, not for ${vllmVersion}. ` +
-      'Set vllmVersion (--vllm-version) to the release that the worker has, such as 0.32.0',
+      `Set vllmVersion (--vllm-version) to the release that the worker has, such as ${NEWEST_VERIFIED_VLLM}`,
     { details: { reason: 'vllm-version' } }
   );
 }

@@ -1,3 +1,4 @@
+import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
 import type { ByteSource } from '../../../src/core/byte-source.js';
 import { dtypeBits, layoutFile, parseHeader, type Dtype, type TensorSpec } from '../../../src/safetensors/index.js';
 import type { SourceFile, SourceTensor } from '../../../src/shard/layout/source-tensors.js';
@@ -53,7 +54,7 @@ export function planOf(
   { config, files }: Checkpoint,
   change: Partial<ShardingRequest> & { readonly ranks: number }
 ): ShardPlan {
-  const rest = { dtype: 'bfloat16', vllmVersion: '0.32.0', filePattern: DEFAULT_PATTERN };
+  const rest = { dtype: 'bfloat16', vllmVersion: NEWEST_VERIFIED_VLLM, filePattern: DEFAULT_PATTERN };
   return planShards({ config, files, maxFileSize: Number.MAX_SAFE_INTEGER, ...rest, ...change });
 }
 
