@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../config/duration.js';
 import { vllmVersionSchema } from '../core/schemas/input.js';
+import { NEWEST_VERIFIED_VLLM } from '../core/vllm-releases.js';
 
 /** Value of a flag that may be given more than once. */
 export function collect(value: string, previous: readonly string[] | undefined): string[] {
@@ -28,7 +29,7 @@ export function plainRelease(value: string): string {
 /** Value of a flag that names a release of vLLM, where nothing else checks it. */
 export function releaseOfVllm(value: string): string {
   const checked = vllmVersionSchema.safeParse(plainRelease(value));
-  if (!checked.success) throw new InvalidArgumentError('Expected a release such as 0.32.0.');
+  if (!checked.success) throw new InvalidArgumentError(`Expected a release such as ${NEWEST_VERIFIED_VLLM}.`);
   return checked.data;
 }
 

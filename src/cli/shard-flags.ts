@@ -2,7 +2,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseByteSize } from '../config/byte-size.js';
 import { compact } from '../core/compact.js';
 import { PrefetchError } from '../core/errors.js';
-import { NEWEST_VERIFIED_VLLM, shardConfigSchema, type ParsedShardConfig } from '../core/schemas/input.js';
+import { shardConfigSchema, type ParsedShardConfig } from '../core/schemas/input.js';
+import { NEWEST_VERIFIED_VLLM } from '../core/vllm-releases.js';
 import { describeIssues } from '../core/schemas/parse.js';
 import { plainRelease, wholeNumber } from './flag-values.js';
 

@@ -1,7 +1,8 @@
 import type { DraftedPlan } from '../activities/shards/plan-job.js';
 import { formatBytes } from '../core/progress-text.js';
 import { describeRange } from '../shard/layout/vllm-version.js';
-import { shardFileName, type PlannedPart, type ShardPlan } from '../shard/plan-shards.js';
+import { shardFileName } from '../shard/file-names.js';
+import type { PlannedPart, ShardPlan } from '../shard/plan-shards.js';
 
 /** The layout for people: what decides it, and every file. */
 export function describeShards({ document, summary, layout }: DraftedPlan): string {
@@ -44,7 +45,7 @@ export function shardsAsJson({ document, summary, layout }: DraftedPlan): object
             part,
             files: Array.from({ length: layout.ranks }, (_, rank) => shardFileName(layout, rank, part)),
             size,
-            tensors: tensors.map(({ name, dtype, shape, begin, end }) => ({ name, dtype, shape, begin, end })),
+            tensors: tensors.map(({ name, dtype, shape, start: begin, end }) => ({ name, dtype, shape, begin, end })),
           })),
         }),
   };

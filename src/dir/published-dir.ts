@@ -90,9 +90,9 @@ export function isTrusted({ force }: Pick<PrefetchSpec, 'force'>, manifest: Mani
   return force === undefined || manifest.force === force;
 }
 
-/** The digest that a manifest names for a file. */
-export function digestOf(file: ManifestFile): Digest {
-  return file.sha256 === undefined
-    ? { algorithm: 'gitSha1', hex: file.gitSha1 ?? '' }
-    : { algorithm: 'sha256', hex: file.sha256 };
+/** The digest that a manifest names for a file: one of the two, as its schema has it. */
+export function digestOf({ path, sha256, gitSha1 }: ManifestFile): Digest {
+  if (sha256 !== undefined) return { algorithm: 'sha256', hex: sha256 };
+  if (gitSha1 !== undefined) return { algorithm: 'gitSha1', hex: gitSha1 };
+  throw new PrefetchError('Internal', `A manifest has no digest for ${path}`);
 }

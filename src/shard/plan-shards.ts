@@ -1,9 +1,11 @@
+import type { ByteRange } from '../core/byte-source.js';
+import { requireKey } from '../core/require-at.js';
 import { layoutFile, tensorByteLength } from '../safetensors/index.js';
 import { checkFitsRanks } from './layout/fits-ranks.js';
 import { readModelShape, type ModelShape } from './layout/model-shape.js';
 import { findProfile, type LayoutProfile } from './layout/profiles.js';
 import { checkSources, collectSources, type SourceFile, type SourceTensor } from './layout/source-tensors.js';
-import { buildStateDict, type Piece, type StateTensor } from './layout/state-dict.js';
+import { buildStateDict, type StateTensor } from './layout/state-dict.js';
 import { resolveDtype, storedDtype, type TargetDtype } from './layout/target-dtype.js';
 import { unsupported } from './layout/unsupported.js';
 import { describeRange } from './layout/vllm-version.js';
@@ -28,6 +30,7 @@ export interface ShardingRequest {
 export interface ShardPlan {
   readonly shape: ModelShape;
   readonly profile: LayoutProfile;
+  /** Of the model, by vLLM's name; each tensor has its own. */
   readonly dtype: TargetDtype;
   readonly ranks: number;
   readonly filePattern: string;
@@ -47,11 +50,8 @@ export interface PlannedPart {
   readonly tensors: readonly PlacedTensor[];
 }
 
-/** A tensor and where its bytes lie in the file, `[begin, end)`. */
-export interface PlacedTensor extends StateTensor {
-  readonly begin: number;
-  readonly end: number;
-}
+/** A tensor and where its bytes lie in the file. */
+export type PlacedTensor = StateTensor & ByteRange;
 
 /** Lays out the shards of a checkpoint from its config and its headers; fails as `UnsupportedSharding`, by name. */
 export function planShards(request: ShardingRequest): ShardPlan {
@@ -80,11 +80,6 @@ function checkHeadHasPlace({ architecture }: ModelShape, { tiedName, versions }:
   );
 }
 
-/** Name of a file, by vLLM's pattern. */
-export function shardFileName({ filePattern }: Pick<ShardPlan, 'filePattern'>, rank: number, part: number): string {
-  return filePattern.replaceAll('{rank}', String(rank)).replaceAll('{part}', String(part));
-}
-
 /** Greedily and in the order of the state dict, as vLLM does; so a first tensor that is too big leaves part 0 empty. */
 function splitIntoParts(tensors: readonly StateTensor[], maxFileSize: number): StateTensor[][] {
   const parts: StateTensor[][] = [];
@@ -105,17 +100,14 @@ function splitIntoParts(tensors: readonly StateTensor[], maxFileSize: number): S
 
 function placePart(tensors: readonly StateTensor[], part: number): PlannedPart {
   const { headerBytes, dataByteLength, tensors: placed } = layoutFile(tensors);
-  const pieces = new Map<string, readonly Piece[]>(tensors.map((tensor) => [tensor.name, tensor.pieces]));
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   return {
     part,
     headerBytes,
     size: headerBytes.length + dataByteLength,
-    tensors: placed.map(({ name, dtype, shape, begin, end }) => ({
-      name,
-      dtype,
-      shape,
-      pieces: pieces.get(name) ?? [],
-      begin: headerBytes.length + begin,
+    tensors: placed.map(({ name, begin, end }) => ({
+      ...requireKey(byName, name),
+      start: headerBytes.length + begin,
       end: headerBytes.length + end,
     })),
   };

@@ -2,6 +2,7 @@ import { rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import { verifyDir } from '../../src/activities/verify-dir.js';
 import { lateRefusal } from '../helpers/refusal.js';
 import { tmpFolder } from '../helpers/tmp.js';
@@ -27,9 +28,9 @@ describe.each([false, true])('a sharded Dir that is whole (deep: %s)', (deep) =>
         engine: 'native',
         tensorParallelSize: 2,
         dtype: 'bfloat16',
-        vllmVersion: '0.32.0',
+        vllmVersion: NEWEST_VERIFIED_VLLM,
         vllmVersions: [
-          { from: '0.14.0', to: '0.32.0' },
+          { from: '0.14.0', to: NEWEST_VERIFIED_VLLM },
           { from: 'main-ae25628995', to: 'main-ae25628995' },
         ],
       },

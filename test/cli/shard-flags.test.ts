@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import { parseArguments } from '../../src/cli/parse-arguments.js';
 import { isPrefetchError } from '../../src/core/errors.js';
 
@@ -9,7 +10,7 @@ const defaults = {
   trustRemoteCode: false,
   filePattern: 'model-rank-{rank}-part-{part}.safetensors',
   maxFileSize: 5 * 1024 ** 3,
-  vllmVersion: '0.32.0',
+  vllmVersion: NEWEST_VERIFIED_VLLM,
 };
 const shard = ['shard', './model', '--to', './shards'];
 const ranks = ['--tensor-parallel-size', '2'];

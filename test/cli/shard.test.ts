@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import type { Dir } from '../../src/core/contract.js';
 import { publishAsDir } from '../activities/shards/setup.js';
 import { contentOf, expectAsListed, expectValid, shardsDigest } from '../helpers/dir-content.js';
@@ -98,7 +99,12 @@ describe('model-prefetch shard plan DIR', () => {
     const { model, to } = await checkpointFolder();
     const flags = [...RANKS, '--max-file-size', '40000', '--file-pattern', 'r{rank}-p{part}.safetensors'];
     const plan = JSON.parse((await runCli(['shard', 'plan', model, ...flags, '--output', 'json'])).stdout) as Planned;
-    expect(plan).toMatchObject({ engine: 'native', tensorParallelSize: 2, dtype: 'bfloat16', vllmVersion: '0.32.0' });
+    expect(plan).toMatchObject({
+      engine: 'native',
+      tensorParallelSize: 2,
+      dtype: 'bfloat16',
+      vllmVersion: NEWEST_VERIFIED_VLLM,
+    });
     const run = await runCli(['shard', model, '--to', to, ...flags]);
     const { manifest } = await contentOf(JSON.parse(run.stdout) as Dir);
     const planned = plan.parts.flatMap(({ files, size }) => files.map((path) => [path, size]));

@@ -2,6 +2,7 @@ import { appendFile, copyFile, open, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import { flipBit, publishAsDir } from '../activities/shards/setup.js';
 import { checkpointFolder, type CheckpointFolder } from './checkpoint-folder.js';
 import { runCli } from './cli-process.js';
@@ -56,7 +57,7 @@ describe('model-prefetch verify DIR', () => {
     ['a header that is none', [], breakHeader, `${SHARD}: `],
     ['another number of ranks', ['--tensor-parallel-size', '4'], leave, 'made for tensorParallelSize 2'],
     ['another data type', ['--dtype', 'float16'], leave, 'the weights are bfloat16'],
-    ['another release', ['--vllm-version', '0.13.0'], leave, 'made for vLLM 0.14.0 to 0.32.0'],
+    ['another release', ['--vllm-version', '0.13.0'], leave, `made for vLLM 0.14.0 to ${NEWEST_VERIFIED_VLLM}`],
   ])('finds %s, with code 1 and DirNotIntact', async (_case, flags, spoil, text) => {
     const { to } = await sharded();
     await spoil(to);
@@ -84,7 +85,7 @@ describe('model-prefetch verify DIR', () => {
   it.each([
     [['verify', ''], 'DIR: expected a URL or a path'],
     [['verify', 'gs://bucket/model'], 'DIR: "gs://bucket/model" has the scheme gs://'],
-    [['verify', '.', '--vllm-version', 'newest'], 'Expected a release such as 0.32.0'],
+    [['verify', '.', '--vllm-version', 'newest'], `Expected a release such as ${NEWEST_VERIFIED_VLLM}`],
     [['verify', '.', '--to', 'x'], "unknown option '--to'"],
   ])('refuses %j as wrong usage', async (args, text) => {
     const { code, stdout, stderr } = await runCli(args);

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { NEWEST_VERIFIED_VLLM } from '../../src/core/schemas/input.js';
 import { ownServices, services } from './compose-file.js';
 import { copiesOf, environmentOf, last, stageOf, stages, words } from './dockerfile.js';
 import { repository } from './manifests.js';
@@ -30,10 +29,6 @@ describe('the Dockerfile', () => {
       const before = stages.slice(0, position).map(({ name }) => name);
       for (const { from } of copiesOf(stage)) if (from !== undefined) expect(before).toContain(from);
     }
-  });
-
-  test('has the vLLM whose shards are verified', () => {
-    expect(stageOf('gpu').base).toBe(`vllm/vllm-openai:v${NEWEST_VERIFIED_VLLM}`);
   });
 
   test('gives both images the same Node and the same package', () => {

@@ -1,5 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import { prefetchWorkflowId } from '../../src/client.js';
 import type { Dir, PrefetchInput } from '../../src/core/contract.js';
 import { openStore } from '../../src/storage/index.js';
@@ -43,7 +44,7 @@ onBothStores((store) => {
         repo: 'org/llama',
         commit,
         format: 'vllm-sharded-state',
-        sharding: { engine: 'native', tensorParallelSize: 2, dtype: 'bfloat16', vllmVersion: '0.32.0' },
+        sharding: { engine: 'native', tensorParallelSize: 2, dtype: 'bfloat16', vllmVersion: NEWEST_VERIFIED_VLLM },
       });
       expect(dir.path).toMatch(new RegExp(`^${store().root}llama/${commit}\\.vllm-tp2-bfloat16-[0-9a-f]{8}/$`));
       const content = await contentOf(dir);
@@ -81,9 +82,9 @@ onBothStores((store) => {
         engine: 'native',
         reason: 'engine native was asked for',
         profile: 'dense-1',
-        vllmVersion: '0.32.0',
+        vllmVersion: NEWEST_VERIFIED_VLLM,
         vllmVersions: [
-          { from: '0.14.0', to: '0.32.0' },
+          { from: '0.14.0', to: NEWEST_VERIFIED_VLLM },
           { from: 'main-ae25628995', to: 'main-ae25628995' },
         ],
         tensorParallelSize: 2,

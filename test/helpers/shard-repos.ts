@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import type { DevCommit, DevFile } from '../../src/dev-hub/index.js';
 import { parseHeader } from '../../src/safetensors/index.js';
 import { formulaModel, formulaWeights } from './formula-models.js';
@@ -59,7 +60,7 @@ interface Measured {
   }[];
 }
 
-/** The digest over all files that vLLM 0.32.0 wrote of a model. */
+/** The digest over all files that the newest verified vLLM wrote of a model. */
 export function measuredDigest(
   name: string,
   {
@@ -77,7 +78,7 @@ export function measuredDigest(
       each.tp === tp &&
       each.maxSize === maxSize &&
       each.dtype === dtype &&
-      measured.releases[each.releases]?.includes('0.32.0') === true
+      measured.releases[each.releases]?.includes(NEWEST_VERIFIED_VLLM) === true
   );
   if (run === undefined) throw new Error(`Nobody measured ${name} with ${String(tp)} ranks`);
   return run.digest;

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
+import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import { parseHeader } from '../../src/safetensors/index.js';
 import { checkFrames } from '../../src/shard/native/check-frames.js';
 import { checkSource } from '../../src/shard/native/check-source.js';
 import type { ByteSource } from '../../src/core/byte-source.js';
 import { openObjects } from '../../src/transfer/open-objects.js';
 import { writePart, type WrittenFile } from '../../src/shard/native/write-part.js';
-import { planShards, shardFileName, type ShardingRequest, type ShardPlan } from '../../src/shard/plan-shards.js';
+import { shardFileName } from '../../src/shard/file-names.js';
+import { planShards, type ShardingRequest, type ShardPlan } from '../../src/shard/plan-shards.js';
 import type { SourceFile } from '../../src/shard/layout/source-tensors.js';
 import { createEngine, type TransferEngine } from '../../src/transfer/engine.js';
 import { formulaModel, formulaWeights, type FormulaModel } from './formula-models.js';
@@ -59,7 +61,7 @@ export async function setUpShards(
         config: model.config,
         files,
         dtype: 'auto',
-        vllmVersion: '0.32.0',
+        vllmVersion: NEWEST_VERIFIED_VLLM,
         maxFileSize: Number.MAX_SAFE_INTEGER,
         filePattern: DEFAULT_PATTERN,
         ...change,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import { parseHeader } from '../../src/safetensors/index.js';
-import { planShards, shardFileName, type ShardPlan } from '../../src/shard/plan-shards.js';
+import { planShards, type ShardPlan } from '../../src/shard/plan-shards.js';
 import { random } from '../helpers/random.js';
 import { refusal } from '../helpers/refusal.js';
 import { DEFAULT_PATTERN } from '../helpers/shard-setup.js';
@@ -14,7 +15,7 @@ const EMBEDDING_BYTES = 1024 * 64 * 2;
 function plan(change: { config?: object; ranks?: number; maxFileSize?: number } = {}): ShardPlan {
   const { config = llama, ranks = 1, maxFileSize = Number.MAX_SAFE_INTEGER } = change;
   const files = [weightsFile('model.safetensors', tensorsOf(config))];
-  const rest = { dtype: 'auto', vllmVersion: '0.32.0', filePattern: DEFAULT_PATTERN };
+  const rest = { dtype: 'auto', vllmVersion: NEWEST_VERIFIED_VLLM, filePattern: DEFAULT_PATTERN };
   return planShards({ config, files, ranks, maxFileSize, ...rest });
 }
 
@@ -50,13 +51,13 @@ describe('parts', () => {
       // The rule in its shortest form, over sizes alone.
       const expected: string[][] = [[]];
       let bytes = 0;
-      for (const { name, begin, end } of order) {
-        if (bytes + end - begin > maxFileSize) {
+      for (const { name, start, end } of order) {
+        if (bytes + end - start > maxFileSize) {
           expected.push([]);
           bytes = 0;
         }
         expected.at(-1)?.push(name);
-        bytes += end - begin;
+        bytes += end - start;
       }
       const found = plan({ ranks, maxFileSize }).parts.map(({ tensors }) => tensors.map(({ name }) => name).sort());
       expect(found).toEqual(expected.map((names) => names.sort()));
@@ -69,28 +70,17 @@ describe('parts', () => {
         const header = parseHeader(headerBytes, size);
         expect(header.metadata).toBeUndefined();
         expect(header.tensors).toEqual(
-          tensors.map(({ name, dtype, shape, begin, end }) => ({
+          tensors.map(({ name, dtype, shape, start, end }) => ({
             name,
             dtype,
             shape,
-            begin: begin - headerBytes.length,
+            begin: start - headerBytes.length,
             end: end - headerBytes.length,
           }))
         );
         expect(headerBytes.length % 8).toBe(0);
       }
     }
-  });
-});
-
-describe('files', () => {
-  test.each([
-    [DEFAULT_PATTERN, 'model-rank-11-part-2.safetensors'],
-    ['{part}of{rank}.safetensors', '2of11.safetensors'],
-    ['{rank}-{part}-{rank}.safetensors', '11-2-11.safetensors'],
-    ['$&-{rank}-{part}.safetensors', '$&-11-2.safetensors'],
-  ])('are called by the pattern %s, with plain numbers', (filePattern, expected) => {
-    expect(shardFileName({ filePattern }, 11, 2)).toBe(expected);
   });
 });
 
@@ -109,7 +99,7 @@ describe('ranks', () => {
   });
 
   test('that do not fit are refused before the tensors are looked at', () => {
-    const request = { config: llama, files: [], ranks: 3, dtype: 'auto', vllmVersion: '0.32.0' };
+    const request = { config: llama, files: [], ranks: 3, dtype: 'auto', vllmVersion: NEWEST_VERIFIED_VLLM };
     const place = { maxFileSize: 1, filePattern: DEFAULT_PATTERN };
     expect(refusal(() => planShards({ ...request, ...place })).reason).toBe('tensor-parallel-size');
   });
@@ -144,5 +134,5 @@ describe('a head that differs from the embedding which the config says it is tie
 
 function sizeOf(part: ShardPlan['parts'][number] | undefined, name: string): number | undefined {
   const tensor = part?.tensors.find((each) => each.name === name);
-  return tensor === undefined ? undefined : tensor.end - tensor.begin;
+  return tensor === undefined ? undefined : tensor.end - tensor.start;
 }

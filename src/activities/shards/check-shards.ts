@@ -29,8 +29,7 @@ export async function checkShards(
   const context = await openStep(needs, step, { signal });
   const { document, store } = context;
   const plan = requireLayout(context);
-  const { number: file = 0 } = step;
-  const { path, size, digest } = requireNumber(step, document.source.weights);
+  const [{ path, size, digest }, file] = requireNumber(step, document.source.weights);
   const result = { files: 1, bytes: size };
   const found = await readWritten(context, { signal });
   if (isCheckOf(await readShardRecord(store, step, records.check(file), { signal }), found)) return result;

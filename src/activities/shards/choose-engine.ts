@@ -1,15 +1,13 @@
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
-import type { ShardEngine } from '../../core/contract.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
+import { NEWEST_VERIFIED_VLLM } from '../../core/vllm-releases.js';
 import { withWayOut } from '../../shard/layout/unsupported.js';
 import { parseVllmVersion } from '../../shard/layout/vllm-version.js';
 
 /** Which engine shards, why, and the layout of the native engine where it knows the model. */
-export interface EngineChoice<T> {
-  readonly engine: ShardEngine;
-  readonly reason: string;
-  readonly layout: T | undefined;
-}
+export type EngineChoice<T> = { readonly reason: string } & (
+  { readonly engine: 'native'; readonly layout: T } | { readonly engine: 'vllm'; readonly layout: T | undefined }
+);
 
 /** Takes the engine that was asked for; `auto` is native wherever that was verified, and vLLM otherwise. */
 export async function chooseEngine<T>(
@@ -47,7 +45,7 @@ function refuseUnreleased({ vllmVersion }: ParsedShardConfig['args'], why?: stri
   throw new PrefetchError(
     'UnsupportedSharding',
     `${why === undefined ? '' : `${why}, and `}engine vllm shards for releases only, not for ${vllmVersion}. ` +
-      'Set vllmVersion (--vllm-version) to the release that the worker has, such as 0.32.0',
+      `Set vllmVersion (--vllm-version) to the release that the worker has, such as ${NEWEST_VERIFIED_VLLM}`,
     { details: { reason: 'vllm-version' } }
   );
 }

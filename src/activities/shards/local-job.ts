@@ -46,7 +46,8 @@ function pickModel({ repo, revision, artifactName, selection }: Manifest) {
 
 /** A folder has a name and no more; its commit is made of its content when that was read. */
 function plainModel(root: string): ShardingJob['model'] {
-  const name = decodeURIComponent(root.replace(/\/$/, '').split('/').at(-1) ?? '');
+  const folder = root.replace(/\/$/, '');
+  const name = decodeURIComponent(folder.slice(folder.lastIndexOf('/') + 1));
   return {
     repo: name,
     revision: 'local',

@@ -2,7 +2,7 @@ import { canonicalJson } from '../../core/canonical-json.js';
 import type { ShardOutcome, ShardPlanSummary } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import { sha256Hex } from '../../core/identity.js';
-import { planPrefix, shardPlanKey } from '../../core/layout.js';
+import { planPrefix, plansPrefix, shardPlanKey } from '../../core/layout.js';
 import type { Manifest } from '../../core/schemas/manifest.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import type { DirObjects } from '../../dir/dir-objects.js';
@@ -11,7 +11,8 @@ import { openDir } from '../../dir/open-dir.js';
 import { headDiffers } from '../../shard/checkpoint/head-differs.js';
 import { sideFiles } from '../../shard/checkpoint/model-files.js';
 import { readCheckpoint, type Checkpoint, type CheckpointFile } from '../../shard/checkpoint/read-checkpoint.js';
-import { planShards, shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
+import { shardFileName } from '../../shard/file-names.js';
+import { planShards, type ShardPlan } from '../../shard/plan-shards.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';
@@ -66,7 +67,9 @@ async function removeOwnPlan(
   dirKey: string,
   { objects, published, signal }: Pick<Target, 'objects' | 'published'> & { readonly signal: AbortSignal }
 ): Promise<void> {
-  const prefix = planPrefix('', published?.manifest.sharding?.planId ?? '');
+  const planId = published?.manifest.sharding?.planId;
+  if (planId === undefined) return;
+  const prefix = planPrefix('', planId);
   const paths = [...objects.keys()].filter((path) => path.startsWith(prefix));
   await store.deleteMany(
     paths.map((path) => `${dirKey}${path}`),
@@ -148,15 +151,12 @@ function asSourceFile({ path, size, etag, digest }: CheckpointFile): ShardPlanDo
   return { path, size, etag, ...(digest === undefined ? {} : { digest }) };
 }
 
-function summarise(
-  job: ShardingJob,
-  document: ShardPlanDocument,
-  { engine, reason, layout }: Choice
-): ShardPlanSummary {
+function summarise(job: ShardingJob, document: ShardPlanDocument, choice: Choice): ShardPlanSummary {
+  const { engine, reason, layout } = choice;
   const { args } = job.request;
   const { dtype, planId } = document;
   const { maxFileSize, filePattern, tensorParallelSize } = args;
-  const profile = engine === 'native' ? (document.profile ?? '') : args.vllmVersion;
+  const profile = choice.engine === 'native' ? choice.layout.plan.profile.id : args.vllmVersion;
   const perRank = layout?.plan.parts.reduce((sum, { size }) => sum + size, 0);
   return {
     planId,
@@ -196,7 +196,7 @@ function refuseForeign({ document, layout, objects, place, begun }: Place, publi
     ...(layout === undefined ? [] : layout.parts.flatMap(({ part }) => fileNames(layout, part))),
     ...sideFiles(document.source.others).map(({ path }) => path),
   ]);
-  const foreign = [...objects.keys()].filter((path) => !path.startsWith('.prefetch/') && !ours.has(path));
+  const foreign = [...objects.keys()].filter((path) => !path.startsWith(plansPrefix('')) && !ours.has(path));
   if (foreign.length === 0) return;
   throw new PrefetchError(
     'InvalidInput',

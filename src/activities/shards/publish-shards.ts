@@ -7,7 +7,7 @@ import { openDir, type StoredDir } from '../../dir/open-dir.js';
 import type { PublishedDir } from '../../dir/published-dir.js';
 import { requireVerified } from '../../dir/require-verified.js';
 import { readShardRecord, records } from '../../dir/shard-records.js';
-import { partOf } from '../../shard/vllm/file-names.js';
+import { partOf } from '../../shard/file-names.js';
 import { objectUrl } from '../../storage/store-url.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';

@@ -2,7 +2,8 @@ import type { Manifest, ShardProgress, ShardStep } from '../../core/contract.js'
 import { PrefetchError } from '../../core/errors.js';
 import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
 import { openDir } from '../../dir/open-dir.js';
-import { shardFileName, type ShardPlan } from '../../shard/plan-shards.js';
+import { shardFileName } from '../../shard/file-names.js';
+import type { ShardPlan } from '../../shard/plan-shards.js';
 import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import { openObjects, type OpenedObjects } from '../../transfer/open-objects.js';
@@ -57,16 +58,16 @@ export async function isPublished(
 }
 
 /** The layout of a step that cannot be done without one. */
-export function requireLayout({ step, layout }: StepContext): ShardPlan {
+export function requireLayout({ step, layout }: Pick<StepContext, 'step' | 'layout'>): ShardPlan {
   if (layout !== undefined) return layout;
   throw new PrefetchError('Internal', `The shard plan ${step.planId} has no layout`);
 }
 
-/** The position that a step is about. */
-export function requireNumber<T>({ number = -1, planId }: ShardStep, of: readonly T[]): T {
-  const found = of[number];
-  if (found !== undefined) return found;
-  throw new PrefetchError('Internal', `The shard plan ${planId} has no step ${number}`);
+/** What a step of several like it is about, and its position among those. */
+export function requireNumber<T>({ number, planId }: ShardStep, of: readonly T[]): readonly [T, number] {
+  const found = number === undefined ? undefined : of[number];
+  if (number !== undefined && found !== undefined) return [found, number];
+  throw new PrefetchError('Internal', `The shard plan ${planId} has no step ${number ?? 'without a number'}`);
 }
 
 /** The weights files of the checkpoint, if they are still those that were planned with. */

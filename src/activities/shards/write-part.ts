@@ -29,7 +29,7 @@ export async function shardPart(
   const context = await openStep(needs, step, { signal });
   const { store } = context;
   const plan = requireLayout(context);
-  const part = requireNumber(step, plan.parts);
+  const [part] = requireNumber(step, plan.parts);
   const name = records.part(part.part);
   const bytes = part.size * plan.ranks;
   const before = await readShardRecord(store, step, name, { signal });

@@ -4,7 +4,7 @@ import { isUnchanged } from '../../dir/dir-objects.js';
 import { openDir } from '../../dir/open-dir.js';
 import { readShardRecord, records } from '../../dir/shard-records.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
-import { REQUESTS_AT_ONCE, type StepContext } from './step-context.js';
+import { REQUESTS_AT_ONCE, requireLayout, type StepContext } from './step-context.js';
 
 interface Options {
   readonly signal: AbortSignal;
@@ -14,16 +14,17 @@ type Written = readonly (ShardRecord | undefined)[];
 
 /** What was written of all shards: a record for each part, or the one of vLLM; undefined where that is not done. */
 export async function readWritten(
-  { store, step, document, layout }: Pick<StepContext, 'store' | 'step' | 'document' | 'layout'>,
+  context: Pick<StepContext, 'store' | 'step' | 'document' | 'layout'>,
   options: Options
 ): Promise<Written> {
+  const { store, step, document } = context;
   if (document.engine === 'vllm') return [await readShardRecord(store, step, records.vllm, options)];
-  const parts = layout?.parts ?? [];
+  const { parts, ranks } = requireLayout(context);
   const found = await mapAtOnce(parts, { limit: REQUESTS_AT_ONCE, ...options }, ({ part }, inner) =>
     readShardRecord(store, step, records.part(part), inner)
   );
   // A part whose ranks are not all there is not written yet.
-  return found.map((record) => (record?.files.length === layout?.ranks ? record : undefined));
+  return found.map((record) => (record?.files.length === ranks ? record : undefined));
 }
 
 /** Whether a check looked at just these files, and not at those that were there before them. */

@@ -1,9 +1,7 @@
 import { z } from 'zod';
 import { looksLikeToken } from '../foreign-text.js';
 import { GiB } from '../units.js';
-
-/** The newest vLLM release whose shard layout was measured. */
-export const NEWEST_VERIFIED_VLLM = '0.32.0';
+import { NEWEST_VERIFIED_VLLM } from '../vllm-releases.js';
 
 const repo = z
   .string()
@@ -59,7 +57,7 @@ const tensorParallelSize = z.number().int().min(1).max(1024);
 /** A vLLM release, or a commit of its main branch that was measured. */
 export const vllmVersionSchema = z
   .string()
-  .regex(/^(?:\d{1,4}\.\d{1,4}\.\d{1,4}|main-[0-9a-f]{10})$/, 'expected a release such as "0.32.0"');
+  .regex(/^(?:\d{1,4}\.\d{1,4}\.\d{1,4}|main-[0-9a-f]{10})$/, `expected a release such as "${NEWEST_VERIFIED_VLLM}"`);
 
 /** How vLLM will load the shards, in the names of its own arguments. */
 export const shardConfigSchema = z.strictObject({

@@ -47,14 +47,14 @@ async function areEqual(
   signal: AbortSignal
 ): Promise<boolean> {
   const [ofA, ofB] = [requireAt(sources, a.file), requireAt(sources, b.file)];
-  const bytes = a.end - a.begin;
-  if (a.dtype !== b.dtype || bytes !== b.end - b.begin) return false;
+  const bytes = a.end - a.start;
+  if (a.dtype !== b.dtype || bytes !== b.end - b.start) return false;
   const [left, right] = [Buffer.allocUnsafe(BLOCK_BYTES), Buffer.allocUnsafe(BLOCK_BYTES)];
   for (let from = 0; from < bytes; from += BLOCK_BYTES) {
     const to = Math.min(bytes, from + BLOCK_BYTES);
     await Promise.all([
-      ofA.read({ start: a.position + from, end: a.position + to }, left, { signal }),
-      ofB.read({ start: b.position + from, end: b.position + to }, right, { signal }),
+      ofA.read({ start: a.start + from, end: a.start + to }, left, { signal }),
+      ofB.read({ start: b.start + from, end: b.start + to }, right, { signal }),
     ]);
     if (Buffer.compare(left.subarray(0, to - from), right.subarray(0, to - from)) !== 0) return false;
   }

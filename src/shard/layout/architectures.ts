@@ -1,29 +1,37 @@
 /** How the layers of an architecture are built, as data; where a field of config.json decides, its name stands here. */
 export interface Architecture {
   readonly modelType: string;
-  readonly attention: {
-    /** Whether q, k and v are one tensor in the checkpoint. */
-    readonly source: 'split' | 'fused';
-    /** Bias of q, k and v: a constant, or the config field that decides. */
-    readonly qkvBias: boolean | string;
-    readonly outputBias: boolean | string;
-    /** Where the norms of q and k stand among the attention's tensors, if there are any. */
-    readonly qkNorm: 'none' | 'before-scales' | 'after-scales';
-  };
+  readonly attention: Attention;
   readonly feedForward:
     { readonly kind: 'dense'; readonly source: 'split' | 'fused'; readonly bias: boolean | string } | MixtureOfExperts;
   /** Norms of a layer, in the order of the state dict. */
   readonly norms: readonly string[];
-  /** Values of absent config fields: those of the model's config class in transformers. */
-  readonly defaults: {
-    readonly keyValueHeads: number | 'attention-heads';
-    readonly headDim: number | 'hidden-by-heads';
-    readonly tied: boolean;
-  };
+  /** Whether the output head is the embedding where config.json does not say: as in transformers. */
+  readonly tied: boolean;
   /** vLLM refuses float16 for it, because its activations overflow. */
   readonly noFloat16?: boolean;
   /** Config fields that would change the layout in a way that nobody verified, and the value that does not. */
   readonly fixed?: Readonly<Record<string, boolean | 0>>;
+}
+
+/** How the attention of a layer is built; another kind is another member. */
+export type Attention = GroupedQueryAttention;
+
+/** Query heads that share key/value heads. */
+export interface GroupedQueryAttention {
+  readonly kind: 'grouped-query';
+  /** Whether q, k and v are one tensor in the checkpoint. */
+  readonly source: 'split' | 'fused';
+  /** Bias of q, k and v: a constant, or the config field that decides. */
+  readonly qkvBias: boolean | string;
+  readonly outputBias: boolean | string;
+  /** Where the norms of q and k stand among the attention's tensors, if there are any. */
+  readonly qkNorm: 'none' | 'before-scales' | 'after-scales';
+  /** Values of absent config fields: those of the model's config class in transformers. */
+  readonly defaults: {
+    readonly keyValueHeads: number | 'attention-heads';
+    readonly headDim: number | 'hidden-by-heads';
+  };
   /** vLLM does not look at head_dim. */
   readonly ignoresHeadDim?: boolean;
 }
@@ -48,7 +56,14 @@ export interface MixtureOfExperts {
 const twoNorms = ['input_layernorm', 'post_attention_layernorm'];
 const fourNorms = [...twoNorms, 'pre_feedforward_layernorm', 'post_feedforward_layernorm'];
 
-const plainAttention = { source: 'split', qkvBias: false, outputBias: false, qkNorm: 'none' } as const;
+const plainAttention = {
+  kind: 'grouped-query',
+  source: 'split',
+  qkvBias: false,
+  outputBias: false,
+  qkNorm: 'none',
+  defaults: { keyValueHeads: 'attention-heads', headDim: 'hidden-by-heads' },
+} as const;
 const biasedAttention = { ...plainAttention, qkvBias: 'attention_bias', outputBias: 'attention_bias' } as const;
 const plainFeedForward = { kind: 'dense', source: 'split', bias: false } as const;
 
@@ -71,56 +86,65 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
     attention: biasedAttention,
     feedForward: { ...plainFeedForward, bias: 'mlp_bias' },
     norms: twoNorms,
-    defaults: { keyValueHeads: 'attention-heads', headDim: 'hidden-by-heads', tied: false },
+    tied: false,
     fixed: { bias: false, qkv_bias: false },
   },
   MistralForCausalLM: {
     modelType: 'mistral',
-    attention: plainAttention,
+    attention: { ...plainAttention, defaults: { keyValueHeads: 8, headDim: 'hidden-by-heads' } },
     feedForward: plainFeedForward,
     norms: twoNorms,
-    defaults: { keyValueHeads: 8, headDim: 'hidden-by-heads', tied: false },
+    tied: false,
     fixed: { attention_bias: false, bias: false, qkv_bias: false, mlp_bias: false, ada_rms_norm_t_cond: false },
   },
   Qwen2ForCausalLM: {
     modelType: 'qwen2',
-    attention: { ...plainAttention, qkvBias: true },
+    attention: {
+      ...plainAttention,
+      qkvBias: true,
+      defaults: { keyValueHeads: 32, headDim: 'hidden-by-heads' },
+      ignoresHeadDim: true,
+    },
     feedForward: plainFeedForward,
     norms: twoNorms,
-    defaults: { keyValueHeads: 32, headDim: 'hidden-by-heads', tied: false },
+    tied: false,
     fixed: { qk_norm: false },
-    ignoresHeadDim: true,
   },
   Qwen3ForCausalLM: {
     modelType: 'qwen3',
     // vLLM would load the bias of o_proj nowhere and say nothing; here it is a tensor too many.
-    attention: { ...plainAttention, qkvBias: 'attention_bias', qkNorm: 'after-scales' },
+    attention: {
+      ...plainAttention,
+      qkvBias: 'attention_bias',
+      qkNorm: 'after-scales',
+      defaults: { keyValueHeads: 32, headDim: 128 },
+    },
     feedForward: plainFeedForward,
     norms: twoNorms,
-    defaults: { keyValueHeads: 32, headDim: 128, tied: false },
+    tied: false,
   },
   GemmaForCausalLM: {
     modelType: 'gemma',
-    attention: plainAttention,
+    attention: { ...plainAttention, defaults: { keyValueHeads: 16, headDim: 256 } },
     feedForward: plainFeedForward,
     norms: twoNorms,
-    defaults: { keyValueHeads: 16, headDim: 256, tied: true },
+    tied: true,
     fixed: { attention_bias: false },
   },
   Gemma2ForCausalLM: {
     modelType: 'gemma2',
-    attention: biasedAttention,
+    attention: { ...biasedAttention, defaults: { keyValueHeads: 4, headDim: 256 } },
     feedForward: plainFeedForward,
     norms: fourNorms,
-    defaults: { keyValueHeads: 4, headDim: 256, tied: true },
+    tied: true,
     noFloat16: true,
   },
   Gemma3ForCausalLM: {
     modelType: 'gemma3_text',
-    attention: { ...biasedAttention, qkNorm: 'before-scales' },
+    attention: { ...biasedAttention, qkNorm: 'before-scales', defaults: { keyValueHeads: 4, headDim: 256 } },
     feedForward: plainFeedForward,
     norms: fourNorms,
-    defaults: { keyValueHeads: 4, headDim: 256, tied: true },
+    tied: true,
     noFloat16: true,
   },
   Phi3ForCausalLM: {
@@ -128,12 +152,12 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
     attention: { ...plainAttention, source: 'fused' },
     feedForward: { ...plainFeedForward, source: 'fused' },
     norms: twoNorms,
-    defaults: { keyValueHeads: 'attention-heads', headDim: 'hidden-by-heads', tied: false },
+    tied: false,
     fixed: { attention_bias: false, bias: false, qkv_bias: false, mlp_bias: false },
   },
   MixtralForCausalLM: {
     modelType: 'mixtral',
-    attention: plainAttention,
+    attention: { ...plainAttention, defaults: { keyValueHeads: 8, headDim: 'hidden-by-heads' } },
     feedForward: {
       kind: 'experts',
       block: 'block_sparse_moe',
@@ -146,24 +170,33 @@ export const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
       mayBeDense: false,
     },
     norms: twoNorms,
-    defaults: { keyValueHeads: 8, headDim: 'hidden-by-heads', tied: false },
+    tied: false,
   },
   Qwen2MoeForCausalLM: {
     modelType: 'qwen2_moe',
-    attention: { ...plainAttention, qkvBias: true },
+    attention: {
+      ...plainAttention,
+      qkvBias: true,
+      defaults: { keyValueHeads: 16, headDim: 'hidden-by-heads' },
+      ignoresHeadDim: true,
+    },
     feedForward: { ...qwenExperts, shared: { intermediate: 'shared_expert_intermediate_size' } },
     norms: twoNorms,
-    defaults: { keyValueHeads: 16, headDim: 'hidden-by-heads', tied: false },
+    tied: false,
     fixed: { qkv_bias: true },
-    ignoresHeadDim: true,
   },
   Qwen3MoeForCausalLM: {
     modelType: 'qwen3_moe',
     // vLLM would load the bias of o_proj nowhere and say nothing; here it is a tensor too many.
-    attention: { ...plainAttention, qkvBias: 'attention_bias', qkNorm: 'after-scales' },
+    attention: {
+      ...plainAttention,
+      qkvBias: 'attention_bias',
+      qkNorm: 'after-scales',
+      defaults: { keyValueHeads: 4, headDim: 'hidden-by-heads' },
+    },
     feedForward: qwenExperts,
     norms: twoNorms,
-    defaults: { keyValueHeads: 4, headDim: 'hidden-by-heads', tied: false },
+    tied: false,
     fixed: { shared_expert_intermediate_size: 0 },
   },
 };

@@ -1,4 +1,4 @@
-import type { FeedForwardShape, ModelShape } from './model-shape.js';
+import type { AttentionShape, FeedForwardShape, ModelShape } from './model-shape.js';
 import { unsupported } from './unsupported.js';
 
 /** vLLM pads the vocabulary to a multiple of this before it is split. */
@@ -11,17 +11,25 @@ export function paddedVocabulary({ vocabulary }: Pick<ModelShape, 'vocabulary'>)
 
 /** Refuses a number of ranks that vLLM would refuse, or round: `UnsupportedSharding` names what does not divide. */
 export function checkFitsRanks(shape: ModelShape, ranks: number): void {
-  const { heads, keyValueHeads } = shape;
-  mustDivide(ranks, heads, 'attention heads (num_attention_heads)');
-  if (keyValueHeads % ranks !== 0 && ranks % keyValueHeads !== 0) {
-    throw doesNotFit(ranks, `neither divides the ${keyValueHeads} key/value heads nor is a multiple of them`);
-  }
+  checkAttention(shape.attention, ranks);
   mustDivide(ranks, paddedVocabulary(shape), `rows of the vocabulary, padded to a multiple of ${VOCABULARY_PADDING}`);
   const seen = new Set<FeedForwardShape>();
   for (let layer = 0; layer < shape.layers; layer++) {
     const feedForward = shape.feedForward(layer);
     if (!seen.has(feedForward)) checkFeedForward(feedForward, ranks);
     seen.add(feedForward);
+  }
+}
+
+function checkAttention(attention: AttentionShape, ranks: number): void {
+  switch (attention.kind) {
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- there is one kind so far
+    case 'grouped-query': {
+      const { heads, keyValueHeads } = attention;
+      mustDivide(ranks, heads, 'attention heads (num_attention_heads)');
+      if (keyValueHeads % ranks === 0 || ranks % keyValueHeads === 0) return;
+      throw doesNotFit(ranks, `neither divides the ${keyValueHeads} key/value heads nor is a multiple of them`);
+    }
   }
 }
 
@@ -32,8 +40,7 @@ function checkFeedForward(feedForward: FeedForwardShape, ranks: number): void {
   }
   const { experts, intermediate, shared, rules } = feedForward;
   mustDivide(ranks, intermediate, `rows of an expert (${rules.intermediate})`);
-  if (shared !== undefined)
-    mustDivide(ranks, shared, `rows of the shared expert (${rules.shared?.intermediate ?? ''})`);
+  if (shared !== undefined) mustDivide(ranks, shared.intermediate, `rows of the shared expert (${shared.field})`);
   if (ranks > experts) throw doesNotFit(ranks, `is more than the ${experts} experts, which vLLM refuses`);
 }
 

@@ -1,4 +1,9 @@
-import { ARCHITECTURES, type Architecture, type MixtureOfExperts } from './architectures.js';
+import {
+  ARCHITECTURES,
+  type Architecture,
+  type GroupedQueryAttention,
+  type MixtureOfExperts,
+} from './architectures.js';
 import { readField, type ConfigReader } from './config-reader.js';
 import { unsupported } from './unsupported.js';
 
@@ -9,16 +14,26 @@ export interface ModelShape {
   readonly hidden: number;
   readonly layers: number;
   readonly vocabulary: number;
-  readonly heads: number;
-  readonly keyValueHeads: number;
-  readonly headDim: number;
-  readonly qkvBias: boolean;
-  readonly outputBias: boolean;
+  readonly attention: AttentionShape;
   /** The output head is the embedding. */
   readonly tied: boolean;
   readonly feedForward: (layer: number) => FeedForwardShape;
   /** The data type that config.json names, if it does. */
   readonly dtype: string | undefined;
+}
+
+/** How the attention of one layer is made. */
+export type AttentionShape = GroupedQueryShape;
+
+/** Attention in which several query heads share one head of keys and values. */
+export interface GroupedQueryShape {
+  readonly kind: 'grouped-query';
+  readonly rules: GroupedQueryAttention;
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+  readonly qkvBias: boolean;
+  readonly outputBias: boolean;
 }
 
 /** The feed-forward block of one layer: one, or a choice of experts. */
@@ -37,8 +52,8 @@ export interface ExpertsShape {
   readonly rules: MixtureOfExperts;
   readonly experts: number;
   readonly intermediate: number;
-  /** Intermediate size of the expert that every token goes through. */
-  readonly shared?: number;
+  /** Intermediate size of the expert that every token goes through, and the config field that says it. */
+  readonly shared?: { readonly intermediate: number; readonly field: string };
 }
 
 /** Far above any model: a hostile config must not make us lay out millions of tensors. */
@@ -58,23 +73,14 @@ export function readModelShape(value: unknown): ModelShape {
   checkModelType(config, architecture, rules);
   checkFixedFields(config, architecture, rules);
   const hidden = config.count('hidden_size');
-  const heads = config.count('num_attention_heads');
-  const { attention, defaults } = rules;
   return {
     architecture,
     rules,
     hidden,
-    heads,
     layers: config.count('num_hidden_layers', MAX_LAYERS),
     vocabulary: config.count('vocab_size'),
-    keyValueHeads: config.countOr('num_key_value_heads', {
-      absent: defaults.keyValueHeads === 'attention-heads' ? heads : defaults.keyValueHeads,
-      empty: heads,
-    }),
-    headDim: headDim(config, { hidden, heads, rules }),
-    qkvBias: decide(config, attention.qkvBias),
-    outputBias: decide(config, attention.outputBias),
-    tied: config.flag('tie_word_embeddings', defaults.tied),
+    attention: attentionOf(config, rules, hidden),
+    tied: config.flag('tie_word_embeddings', rules.tied),
     feedForward: feedForwardOf(config, rules),
     dtype: config.text('dtype') ?? config.text('torch_dtype'),
   };
@@ -126,12 +132,33 @@ function checkFixedFields(config: ConfigReader, architecture: string, { fixed = 
   }
 }
 
-function headDim(
-  config: ConfigReader,
-  { hidden, heads, rules }: { readonly hidden: number; readonly heads: number; readonly rules: Architecture }
-): number {
+function attentionOf(config: ConfigReader, { attention }: Architecture, hidden: number): AttentionShape {
+  switch (attention.kind) {
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- there is one kind so far
+    case 'grouped-query':
+      return groupedQuery(config, attention, hidden);
+  }
+}
+
+function groupedQuery(config: ConfigReader, rules: GroupedQueryAttention, hidden: number): GroupedQueryShape {
+  const heads = config.count('num_attention_heads');
+  const { keyValueHeads: absent } = rules.defaults;
+  return {
+    kind: 'grouped-query',
+    rules,
+    heads,
+    keyValueHeads: config.countOr('num_key_value_heads', {
+      absent: absent === 'attention-heads' ? heads : absent,
+      empty: heads,
+    }),
+    headDim: headDim(config, rules, Math.floor(hidden / heads)),
+    qkvBias: decide(config, rules.qkvBias),
+    outputBias: decide(config, rules.outputBias),
+  };
+}
+
+function headDim(config: ConfigReader, rules: GroupedQueryAttention, byHeads: number): number {
   const { headDim: absent } = rules.defaults;
-  const byHeads = Math.floor(hidden / heads);
   if (rules.ignoresHeadDim === true && config.countOr('head_dim', { absent: byHeads, empty: byHeads }) !== byHeads) {
     throw unsupported('config', `vLLM takes hidden_size by num_attention_heads, which head_dim in config.json is not`, {
       field: 'head_dim',
@@ -155,12 +182,13 @@ function feedForwardOf(config: ConfigReader, { feedForward }: Architecture): Mod
     } as const;
     return () => shape;
   }
+  const field = feedForward.shared?.intermediate;
   const experts: ExpertsShape = {
     kind: 'experts',
     rules: feedForward,
     experts: expertCount(config, feedForward.count),
     intermediate: config.count(feedForward.intermediate),
-    ...(feedForward.shared === undefined ? {} : { shared: config.count(feedForward.shared.intermediate) }),
+    ...(field === undefined ? {} : { shared: { intermediate: config.count(field), field } }),
   };
   return feedForward.mayBeDense ? mixed(config, experts) : () => experts;
 }

@@ -1,3 +1,4 @@
+import { NEWEST_VERIFIED_VLLM } from '../../core/vllm-releases.js';
 import { unsupported } from './unsupported.js';
 import { describeRange, isInRange, type VersionRange } from './vllm-version.js';
 
@@ -23,7 +24,6 @@ export interface ExpertTensor {
 
 /** vLLM's main of 2026-08-21, which was measured by its commit. */
 const MAIN_2026_08_21 = { from: 'main-ae25628995', to: 'main-ae25628995' };
-const NEWEST = '0.32.0';
 
 const DENSE = ['LlamaForCausalLM', 'MistralForCausalLM', 'Qwen2ForCausalLM', 'Qwen3ForCausalLM', 'Phi3ForCausalLM'];
 
@@ -56,7 +56,7 @@ const qwen2Moe = { architectures: ['Qwen2MoeForCausalLM'] };
 const qwen3Moe = { architectures: ['Qwen3MoeForCausalLM'] };
 
 const only = (release: string): VersionRange => ({ from: release, to: release });
-const newest = (from: string): VersionRange => ({ from, to: NEWEST });
+const newest = (from: string): VersionRange => ({ from, to: NEWEST_VERIFIED_VLLM });
 
 const plainMixtral = [router, ...routed('experts.')];
 const oldQwen2Moe = [router, ...shared('experts._shared_experts.'), ...routed('experts.')];

@@ -1,5 +1,7 @@
+import type { ByteRange } from '../../core/byte-source.js';
 import { PrefetchError } from '../../core/errors.js';
-import type { SafetensorsHeader, TensorEntry } from '../../safetensors/index.js';
+import { requireAt } from '../../core/require-at.js';
+import type { SafetensorsHeader, TensorSpec } from '../../safetensors/index.js';
 import type { StateDict } from './state-dict.js';
 import { SOURCE_DTYPES } from './target-dtype.js';
 import { shorten, someOf, unsupported } from './unsupported.js';
@@ -12,28 +14,27 @@ export interface SourceFile {
   readonly header: SafetensorsHeader;
 }
 
-/** A tensor of the checkpoint, with its place in its file. */
-export interface SourceTensor extends TensorEntry {
+/** A tensor of the checkpoint, and where its bytes lie in its file. */
+export interface SourceTensor extends TensorSpec, ByteRange {
   /** Position in the list of files. */
   readonly file: number;
-  /** Where its bytes start in the file. */
-  readonly position: number;
 }
 
 /** All tensors of a checkpoint by name; a name that two files hold is refused. */
 export function collectSources(files: readonly SourceFile[]): Map<string, SourceTensor> {
   const sources = new Map<string, SourceTensor>();
   files.forEach(({ path, header }, file) => {
-    for (const tensor of header.tensors) {
-      const other = sources.get(tensor.name);
+    for (const { name, dtype, shape, begin, end } of header.tensors) {
+      const other = sources.get(name);
       if (other !== undefined) {
         throw new PrefetchError(
           'InvalidSafetensors',
-          `${files[other.file]?.path ?? ''} and ${path} both hold a tensor ${shorten(tensor.name)}`,
+          `${requireAt(files, other.file).path} and ${path} both hold a tensor ${shorten(name)}`,
           { details: { reason: 'duplicate-tensor' } }
         );
       }
-      sources.set(tensor.name, { ...tensor, file, position: header.headerByteLength + tensor.begin });
+      const base = header.headerByteLength;
+      sources.set(name, { name, dtype, shape, file, start: base + begin, end: base + end });
     }
   });
   return sources;

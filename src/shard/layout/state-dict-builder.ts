@@ -1,5 +1,5 @@
 import { paddedVocabulary } from './fits-ranks.js';
-import type { ExpertsShape } from './model-shape.js';
+import type { ExpertsShape, GroupedQueryShape } from './model-shape.js';
 import type { Piece, StateDictOptions, StateTensor } from './state-dict.js';
 
 /** The routed experts of a layer. */
@@ -54,16 +54,19 @@ export class StateDictBuilder {
   }
 
   /** Heads are split over the ranks; where there are fewer key/value heads than ranks, several ranks hold the same one. */
-  queryKeyValue(prefix: string, kind: 'weight' | 'bias', width: readonly number[]): void {
-    const { shape, ranks } = this.#options;
-    const { heads, keyValueHeads, headDim, rules } = shape;
+  queryKeyValue(
+    prefix: string,
+    { heads, keyValueHeads, headDim, rules }: GroupedQueryShape,
+    { kind, width }: { readonly kind: 'weight' | 'bias'; readonly width: readonly number[] }
+  ): void {
+    const { ranks } = this.#options;
     const query = (heads / ranks) * headDim;
     const keyValue = Math.max(1, keyValueHeads / ranks) * headDim;
     const replicas = Math.max(1, ranks / keyValueHeads);
     const queryRows = heads * headDim;
     const keyValueRows = keyValueHeads * headDim;
     const name = `${prefix}qkv_proj.${kind}`;
-    const fused = rules.attention.source === 'fused';
+    const fused = rules.source === 'fused';
     const of = (source: string, rows: number, base: number) =>
       fused
         ? { source: name, of: [queryRows + 2 * keyValueRows, ...width] as const, base }

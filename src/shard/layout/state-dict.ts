@@ -1,5 +1,5 @@
 import type { Dtype, TensorSpec } from '../../safetensors/index.js';
-import type { ExpertsShape, FeedForwardShape, ModelShape } from './model-shape.js';
+import type { ExpertsShape, FeedForwardShape, GroupedQueryShape, ModelShape } from './model-shape.js';
 import type { ExpertTensor, LayoutProfile } from './profiles.js';
 import { StateDictBuilder } from './state-dict-builder.js';
 
@@ -69,20 +69,33 @@ export function buildStateDict(options: StateDictOptions): StateDict {
   return { tensors: state.tensors, sources: state.sources };
 }
 
-function addAttention(state: StateDictBuilder, prefix: string, { shape, profile }: StateDictOptions): void {
-  const { rules, hidden, heads, headDim, qkvBias, outputBias } = shape;
-  state.queryKeyValue(prefix, 'weight', [hidden]);
-  if (qkvBias) state.queryKeyValue(prefix, 'bias', []);
+function addAttention(state: StateDictBuilder, prefix: string, options: StateDictOptions): void {
+  const { attention } = options.shape;
+  switch (attention.kind) {
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- there is one kind so far
+    case 'grouped-query':
+      addGroupedQuery(state, prefix, { ...options, attention });
+  }
+}
+
+function addGroupedQuery(
+  state: StateDictBuilder,
+  prefix: string,
+  { shape: { hidden }, attention, profile }: StateDictOptions & { readonly attention: GroupedQueryShape }
+): void {
+  const { rules, heads, headDim, qkvBias, outputBias } = attention;
+  state.queryKeyValue(prefix, attention, { kind: 'weight', width: [hidden] });
+  if (qkvBias) state.queryKeyValue(prefix, attention, { kind: 'bias', width: [] });
   state.split(`${prefix}o_proj.weight`, 'columns', { rows: hidden, columns: heads * headDim });
   if (outputBias) state.replicated(`${prefix}o_proj.bias`, [hidden]);
   const norms = () => {
     for (const norm of ['q_norm', 'k_norm']) state.replicated(`${prefix}${norm}.weight`, [headDim]);
   };
-  if (rules.attention.qkNorm === 'before-scales') norms();
+  if (rules.qkNorm === 'before-scales') norms();
   if (profile.attentionScales) {
     for (const scale of ['_k_scale', '_v_scale', '_q_scale', '_prob_scale']) state.ones(`${prefix}attn.${scale}`);
   }
-  if (rules.attention.qkNorm === 'after-scales') norms();
+  if (rules.qkNorm === 'after-scales') norms();
 }
 
 type FeedForwardOptions = StateDictOptions & { readonly feedForward: FeedForwardShape };
@@ -123,7 +136,7 @@ function addExpertTensor(
     hidden,
   }: { readonly block: string; readonly feedForward: ExpertsShape; readonly hidden: number }
 ): void {
-  const { rules, experts, intermediate, shared = 0 } = feedForward;
+  const { rules, experts, intermediate } = feedForward;
   const name = `${block}${key}`;
   const sharedPrefix = `${block}shared_expert.`;
   const each = { prefix: `${block}experts.`, experts, intermediate, hidden, rules };
@@ -141,9 +154,25 @@ function addExpertTensor(
       state.replicated(name, [1, hidden], `${block}shared_expert_gate.weight`);
       return;
     case 'shared-gate-and-up':
-      state.gateAndUp(name, { prefix: sharedPrefix, kind: 'weight', rows: shared, width: [hidden], source: 'split' });
+      state.gateAndUp(name, {
+        prefix: sharedPrefix,
+        kind: 'weight',
+        rows: sharedRows(feedForward),
+        width: [hidden],
+        source: 'split',
+      });
       return;
     case 'shared-down':
-      state.split(name, 'columns', { rows: hidden, columns: shared }, `${sharedPrefix}down_proj.weight`);
+      state.split(
+        name,
+        'columns',
+        { rows: hidden, columns: sharedRows(feedForward) },
+        `${sharedPrefix}down_proj.weight`
+      );
   }
+}
+
+function sharedRows({ shared }: ExpertsShape): number {
+  if (shared === undefined) throw new Error('The layout has a shared expert, and the model has none');
+  return shared.intermediate;
 }

@@ -1,11 +1,13 @@
-import type { Dtype } from '../../safetensors/index.js';
+import { dtypeBits, type Dtype } from '../../safetensors/index.js';
 
-/** Bytes of an element of the shards: both target types have 16 bits. */
-export const TARGET_BYTES = 2;
+/** Bytes of one element. */
+export function elementBytes(dtype: Dtype): number {
+  return dtypeBits(dtype) / 8;
+}
 
 /** What so many bytes of a source come to after the cast. */
-export function castLength(bytes: number, source: Dtype): number {
-  return source === 'F32' ? bytes / 2 : bytes;
+export function castLength(bytes: number, source: Dtype, target: Dtype): number {
+  return (bytes / elementBytes(source)) * elementBytes(target);
 }
 
 /**
@@ -15,18 +17,25 @@ export function castLength(bytes: number, source: Dtype): number {
  */
 export function castInPlace(bytes: Uint8Array, source: Dtype, target: Dtype): Uint8Array {
   if (source === target) return bytes;
-  const { buffer, byteOffset, length } = bytes;
-  if (source === 'F32') {
-    // Signed, for V8 keeps such numbers in registers where others become floats.
-    const words = new Int32Array(buffer, byteOffset, length / 4);
-    const halves = new Uint16Array(buffer, byteOffset, length / 4);
-    // Results are narrower than their sources, so that none is written before it was read.
-    if (target === 'BF16') for (let i = 0; i < words.length; i++) halves[i] = toBfloat16(words[i] ?? 0);
-    else for (let i = 0; i < words.length; i++) halves[i] = toFloat16(words[i] ?? 0);
-    return bytes.subarray(0, length / 2);
-  }
-  const halves = new Uint16Array(buffer, byteOffset, length / 2);
-  const table = source === 'F16' ? fromFloat16() : fromBfloat16();
+  if (source === 'F32' && target === 'BF16') return narrow(bytes, 'BF16');
+  if (source === 'F32' && target === 'F16') return narrow(bytes, 'F16');
+  if (source === 'F16' && target === 'BF16') return replace(bytes, fromFloat16());
+  if (source === 'BF16' && target === 'F16') return replace(bytes, fromBfloat16());
+  throw new Error(`There is no cast from ${source} to ${target}`);
+}
+
+function narrow({ buffer, byteOffset, length }: Uint8Array, target: 'BF16' | 'F16'): Uint8Array {
+  // Signed, for V8 keeps such numbers in registers where others become floats.
+  const words = new Int32Array(buffer, byteOffset, length / 4);
+  const halves = new Uint16Array(buffer, byteOffset, length / 4);
+  // Results are narrower than their sources, so that none is written before it was read.
+  if (target === 'BF16') for (let i = 0; i < words.length; i++) halves[i] = toBfloat16(words[i] ?? 0);
+  else for (let i = 0; i < words.length; i++) halves[i] = toFloat16(words[i] ?? 0);
+  return new Uint8Array(buffer, byteOffset, length / 2);
+}
+
+function replace(bytes: Uint8Array, table: Uint16Array): Uint8Array {
+  const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
   for (let i = 0; i < halves.length; i++) halves[i] = table[halves[i] ?? 0] ?? 0;
   return bytes;
 }

@@ -1,8 +1,9 @@
 import type { ByteSource } from '../../core/byte-source.js';
 import { PrefetchError } from '../../core/errors.js';
 import { requireAt } from '../../core/require-at.js';
-import { shardFileName, type PlannedPart, type ShardPlan } from '../plan-shards.js';
-import { pieceBytes } from './window-reads.js';
+import { shardFileName } from '../file-names.js';
+import type { PlannedPart, ShardPlan } from '../plan-shards.js';
+import { pieceBytes } from './piece-bytes.js';
 
 /** Compares what comes from no source, byte for byte: the header of every rank's file, and its scalars of value one. */
 export async function checkFrames(
@@ -11,30 +12,48 @@ export async function checkFrames(
   { signal }: { readonly signal: AbortSignal }
 ): Promise<void> {
   for (const [index, part] of plan.parts.entries()) {
-    const expected = frameOf(part);
-    const bytes = new Uint8Array(expected.length);
-    for (let rank = 0; rank < plan.ranks; rank++) {
-      await requireAt(shards, index * plan.ranks + rank).read({ start: 0, end: bytes.length }, bytes, { signal });
-      if (Buffer.compare(bytes, expected) === 0) continue;
-      const file = shardFileName(plan, rank, part.part);
-      throw new PrefetchError('ShardMismatch', `The header or the scalars of ${file} are not what was planned`, {
-        details: { files: [file] },
-      });
+    for (const { start, bytes: expected } of framesOf(part)) {
+      const bytes = new Uint8Array(expected.length);
+      for (let rank = 0; rank < plan.ranks; rank++) {
+        const shard = requireAt(shards, index * plan.ranks + rank);
+        await shard.read({ start, end: start + bytes.length }, bytes, { signal });
+        if (Buffer.compare(bytes, expected) === 0) continue;
+        const file = shardFileName(plan, rank, part.part);
+        throw new PrefetchError('ShardMismatch', `The header or the scalars of ${file} are not what was planned`, {
+          details: { files: [file] },
+        });
+      }
     }
   }
 }
 
-/** The header and the scalars, which are the first tensors: wider elements come first. */
-function frameOf({ headerBytes, tensors }: PlannedPart): Uint8Array {
-  const scalars = tensors.filter(({ pieces }) => pieces.every(({ kind }) => kind === 'ones'));
-  const values = scalars.flatMap(({ pieces }) => pieces.map(() => 1));
-  const frame = new Uint8Array(
-    headerBytes.length + scalars.flatMap(({ pieces }) => pieces).reduce((sum, piece) => sum + pieceBytes(piece), 0)
-  );
-  frame.set(headerBytes);
-  const view = new DataView(frame.buffer, headerBytes.length);
-  values.forEach((value, index) => {
-    view.setFloat32(4 * index, value, true);
-  });
-  return frame;
+/** Bytes that come from no source, and where they start in the file. */
+interface Frame {
+  readonly start: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The header and the scalars, in file order; those that follow each other are one, for each costs requests. */
+function framesOf(part: PlannedPart): Frame[] {
+  const frames: { start: number; end: number; chunks: Uint8Array[] }[] = [];
+  for (const { start, bytes } of [{ start: 0, bytes: part.headerBytes }, ...scalarsOf(part)]) {
+    const last = frames.at(-1);
+    if (last?.end === start) {
+      last.chunks.push(bytes);
+      last.end += bytes.length;
+    } else frames.push({ start, end: start + bytes.length, chunks: [bytes] });
+  }
+  return frames.map(({ start, chunks }) => ({ start, bytes: Buffer.concat(chunks) }));
+}
+
+function scalarsOf({ tensors }: PlannedPart): Frame[] {
+  const scalars: Frame[] = [];
+  for (const { pieces, dtype, start } of tensors) {
+    let position = start;
+    for (const piece of pieces) {
+      if (piece.kind === 'ones') scalars.push({ start: position, bytes: Buffer.from(Float32Array.of(1).buffer) });
+      position += pieceBytes(piece, dtype);
+    }
+  }
+  return scalars;
 }

@@ -3,12 +3,12 @@ import { PrefetchError } from '../../core/errors.js';
 import { requireAt } from '../../core/require-at.js';
 import { runGroup } from '../../tasks/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
-import { storedDtype } from '../layout/target-dtype.js';
-import type { SourceTensor } from '../layout/source-tensors.js';
-import { shardFileName, type ShardPlan } from '../plan-shards.js';
+import { shardFileName } from '../file-names.js';
+import type { ShardPlan } from '../plan-shards.js';
 import { castInPlace } from './cast.js';
 import { hashBlocks } from './hash-blocks.js';
-import type { RankShare, SourceBlock } from './source-blocks.js';
+import type { HeldTensor, RankShare, SourceBlock } from './source-blocks.js';
+import { findWhereabouts, type AllWhereabouts } from './whereabouts.js';
 
 /** A weights file that the ranks have to give back. */
 export interface SourceCheck {
@@ -36,7 +36,8 @@ export interface CheckOptions {
  * looked at too. Fails as `ShardMismatch`.
  * @returns the SHA-256 of the weights file
  */
-export async function checkSource(check: SourceCheck, options: CheckOptions): Promise<string> {
+export async function checkSource(given: SourceCheck, options: CheckOptions): Promise<string> {
+  const check = { ...given, places: findWhereabouts(given.plan) };
   const { sha256 } = check;
   if (sha256 === undefined || isCast(check)) return compareWithSource(check, options);
   const got = await digestOfShards(check, options);
@@ -44,13 +45,16 @@ export async function checkSource(check: SourceCheck, options: CheckOptions): Pr
   return sha256;
 }
 
-function isCast({ plan, file }: SourceCheck): boolean {
-  return plan.files[file]?.header.tensors.some(({ dtype }) => dtype !== storedDtype(plan.dtype)) === true;
+type Check = SourceCheck & { readonly places: AllWhereabouts };
+
+function isCast({ plan, places, file }: Check): boolean {
+  const { tensors } = requireAt(plan.files, file).header;
+  return tensors.some(({ name, dtype }) => places.get(name)?.some(({ target }) => target !== dtype) === true);
 }
 
 /** The digest says only that something is wrong; the source says what. */
 async function explain(
-  check: SourceCheck,
+  check: Check,
   { got, expected, signal }: CheckOptions & { readonly got: string; readonly expected: string }
 ): Promise<unknown> {
   try {
@@ -61,7 +65,7 @@ async function explain(
   return sourceChanged(check, { got, expected });
 }
 
-function digestOfShards(check: SourceCheck, options: CheckOptions): Promise<string> {
+function digestOfShards(check: Check, options: CheckOptions): Promise<string> {
   return hashBlocks(check, options, {
     blocksPerSlab: 1,
     layOut: ([assembled, shares]) => ({ assembled, shares }),
@@ -74,8 +78,8 @@ function digestOfShards(check: SourceCheck, options: CheckOptions): Promise<stri
   });
 }
 
-async function compareWithSource(check: SourceCheck, options: CheckOptions): Promise<string> {
-  const { plan, sha256 } = check;
+async function compareWithSource(check: Check, options: CheckOptions): Promise<string> {
+  const { sha256 } = check;
   const got = await hashBlocks(check, options, {
     // The source itself may be twice as wide as what became of it.
     blocksPerSlab: 2,
@@ -86,12 +90,12 @@ async function compareWithSource(check: SourceCheck, options: CheckOptions): Pro
     }),
     work: async ({ block, number, lane, ordered, signal }) => {
       const { tensor } = block;
-      const original = lane.original.subarray(0, block.end - block.begin);
+      const original = lane.original.subarray(0, block.end - block.start);
       await readOriginal(check, block, original, signal);
       await ordered.add(number, original);
       if (tensor === undefined) return;
       await assemble(check, block, { ...lane, signal });
-      const cast = castInPlace(original, tensor.dtype, storedDtype(plan.dtype));
+      const cast = castInPlace(original, tensor.dtype, tensor.target);
       if (!isEqual(cast, lane.assembled.subarray(0, block.length))) throw mismatch(check, tensor, block);
     },
   });
@@ -100,10 +104,10 @@ async function compareWithSource(check: SourceCheck, options: CheckOptions): Pro
 }
 
 function sourceChanged(
-  { plan, file }: SourceCheck,
+  { plan, file }: Check,
   { got, expected }: { readonly got: string; readonly expected: string }
 ): PrefetchError {
-  const path = plan.files[file]?.path ?? '';
+  const { path } = requireAt(plan.files, file);
   return new PrefetchError(
     'ObjectChanged',
     `${path} is not what its Dir's manifest says: its bytes come to sha256:${got}, expected sha256:${expected}`,
@@ -120,11 +124,11 @@ interface Assembling {
 }
 
 /** Reads every rank's share of a block and puts them in their places; replicas must be equal, padding must be zero. */
-async function assemble(check: SourceCheck, block: SourceBlock, lane: Assembling): Promise<void> {
+async function assemble(check: Check, block: SourceBlock, lane: Assembling): Promise<void> {
   const { assembled, shares, signal } = lane;
   const [first, ...others] = block.shares;
   // One rank's stretch is the whole block, or the whole matrix is one rank's.
-  if (first !== undefined && first.end - first.begin === block.length) {
+  if (first !== undefined && first.end - first.start === block.length) {
     await readShare(check, first, assembled, signal);
     for (const replica of others) {
       await readShare(check, replica, shares, signal);
@@ -137,22 +141,22 @@ async function assemble(check: SourceCheck, block: SourceBlock, lane: Assembling
     await assembleColumns(check, block.shares, lane);
   }
   for (const padding of block.zeros) {
-    const bytes = shares.subarray(0, padding.end - padding.begin);
+    const bytes = shares.subarray(0, padding.end - padding.start);
     await readShare(check, padding, bytes, signal);
     if (bytes.some((byte) => byte !== 0)) throw mismatch(check, block.tensor, { shares: [padding] });
   }
 }
 
 async function assembleColumns(
-  check: SourceCheck,
+  check: Check,
   ranks: readonly RankShare[],
   { assembled, shares, signal }: Assembling
 ): Promise<void> {
   await runGroup(signal, (group) => {
-    let start = 0;
+    let taken = 0;
     for (const share of ranks) {
-      const bytes = shares.subarray(start, start + share.end - share.begin);
-      start += bytes.length;
+      const bytes = shares.subarray(taken, taken + share.end - share.start);
+      taken += bytes.length;
       group.run(async () => {
         await readShare(check, share, bytes, group.signal);
         const shareBytes = bytes.length / share.rows;
@@ -165,21 +169,21 @@ async function assembleColumns(
 }
 
 function readOriginal(
-  { sources, file }: SourceCheck,
-  { begin, end }: SourceBlock,
+  { sources, file }: Check,
+  { start, end }: SourceBlock,
   into: Uint8Array,
   signal: AbortSignal
 ): Promise<void> {
-  return requireAt(sources, file).read({ start: begin, end }, into, { signal });
+  return requireAt(sources, file).read({ start, end }, into, { signal });
 }
 
 function readShare(
-  { plan, shards }: SourceCheck,
-  { part, rank, begin, end }: RankShare,
+  { plan, shards }: Check,
+  { part, rank, start, end }: RankShare,
   into: Uint8Array,
   signal: AbortSignal
 ): Promise<void> {
-  return requireAt(shards, part * plan.ranks + rank).read({ start: begin, end }, into, { signal });
+  return requireAt(shards, part * plan.ranks + rank).read({ start, end }, into, { signal });
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
@@ -187,11 +191,11 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function mismatch(
-  { plan }: SourceCheck,
-  tensor: SourceTensor | undefined,
+  { plan }: Check,
+  tensor: HeldTensor | undefined,
   { shares }: Pick<SourceBlock, 'shares'>
 ): PrefetchError {
-  const files = shares.map(({ rank, part }) => shardFileName(plan, rank, plan.parts[part]?.part ?? part));
+  const files = shares.map(({ rank, part }) => shardFileName(plan, rank, requireAt(plan.parts, part).part));
   const names = [...new Set(files)].slice(0, 3).join(', ');
   return new PrefetchError(
     'ShardMismatch',

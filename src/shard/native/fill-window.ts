@@ -2,7 +2,6 @@ import type { ByteSource } from '../../core/byte-source.js';
 import { requireAt } from '../../core/require-at.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ShardPlan } from '../plan-shards.js';
-import { storedDtype } from '../layout/target-dtype.js';
 import { castInPlace } from './cast.js';
 import { scatter } from './scatter.js';
 import type { Scratch } from './scratch.js';
@@ -24,8 +23,8 @@ export async function fillWindow(
   { slabs, signal }: { readonly slabs: readonly Uint8Array[]; readonly signal: AbortSignal }
 ): Promise<void> {
   const { reads, fills, zeros } = planWindow(filling.plan, window, filling.scratch.size);
-  for (const { slots, to, bytes } of fills) for (const slot of slots) slabs[slot]?.set(bytes, to);
-  for (const { slot, to, length } of zeros) slabs[slot]?.fill(0, to, to + length);
+  for (const { slots, to, bytes } of fills) for (const slot of slots) requireAt(slabs, slot).set(bytes, to);
+  for (const { slot, to, length } of zeros) requireAt(slabs, slot).fill(0, to, to + length);
   const limit = Math.min(filling.scratch.count, reads.length);
   await forEachAtOnce(reads, { limit, signal }, (read, inner) => doRead(filling, read, { slabs, ...inner }));
 }
@@ -36,32 +35,30 @@ interface ReadOptions {
 }
 
 async function doRead(filling: Filling, read: SourceRead, options: ReadOptions): Promise<void> {
-  const place = placeOf(read, filling.plan, options.slabs);
+  const place = placeOf(read, options.slabs);
   if (place !== undefined) {
     await readSource(filling, read, place.bytes, options);
-    for (const slot of place.others) options.slabs[slot]?.set(place.bytes, place.to);
+    for (const other of place.others) other.set(place.bytes);
   } else if (read.cutRow !== undefined) {
     scatter(await cutRow(filling, read, { ...options, cutRow: read.cutRow }), read.moves, options.slabs);
   } else {
     await filling.scratch.use(options, async (scratch) => {
-      const bytes = scratch.subarray(0, read.end - read.begin);
+      const bytes = scratch.subarray(0, read.end - read.start);
       await readSource(filling, read, bytes, options);
-      scatter(cast(filling, read, bytes), read.moves, options.slabs);
+      scatter(cast(read, bytes), read.moves, options.slabs);
     });
   }
 }
 
 /** Bytes that go to one place as they are need no detour. */
 function placeOf(
-  { moves, dtype }: SourceRead,
-  plan: ShardPlan,
+  { moves, dtype, target }: SourceRead,
   slabs: readonly Uint8Array[]
-): { readonly bytes: Uint8Array; readonly to: number; readonly others: readonly number[] } | undefined {
+): { readonly bytes: Uint8Array; readonly others: readonly Uint8Array[] } | undefined {
   const [move, ...more] = moves;
-  if (move?.kind !== 'run' || more.length > 0 || dtype !== storedDtype(plan.dtype)) return undefined;
-  const [slot, ...others] = move.slots;
-  const bytes = slabs[slot ?? -1]?.subarray(move.to, move.to + move.length);
-  return bytes === undefined ? undefined : { bytes, to: move.to, others };
+  if (move?.kind !== 'run' || more.length > 0 || dtype !== target) return undefined;
+  const places = move.slots.map((slot) => requireAt(slabs, slot).subarray(move.to, move.to + move.length));
+  return { bytes: requireAt(places, 0), others: places.slice(1) };
 }
 
 /** The first of the two windows that need a row reads it, and the second takes it over. */
@@ -83,21 +80,21 @@ async function cutRow(
 }
 
 async function readRow(filling: Filling, read: SourceRead, signal: AbortSignal): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(read.end - read.begin);
+  const bytes = Buffer.allocUnsafeSlow(read.end - read.start);
   await readSource(filling, read, bytes, { signal });
-  return cast(filling, read, bytes);
+  return cast(read, bytes);
 }
 
 function readSource(
   { sources }: Filling,
-  { file, begin, end }: SourceRead,
+  { file, start, end }: SourceRead,
   into: Uint8Array,
   { signal }: { readonly signal: AbortSignal }
 ): Promise<void> {
-  return requireAt(sources, file).read({ start: begin, end }, into, { signal });
+  return requireAt(sources, file).read({ start, end }, into, { signal });
 }
 
-function cast({ plan }: Filling, { dtype }: SourceRead, bytes: Uint8Array): Buffer {
-  const { buffer, byteOffset, length } = castInPlace(bytes, dtype, storedDtype(plan.dtype));
+function cast({ dtype, target }: SourceRead, bytes: Uint8Array): Buffer {
+  const { buffer, byteOffset, length } = castInPlace(bytes, dtype, target);
   return Buffer.from(buffer, byteOffset, length);
 }

@@ -1,3 +1,4 @@
+import { requireAt } from '../../core/require-at.js';
 import { MiB } from '../../core/units.js';
 import { runGroup } from '../../tasks/task-group.js';
 import { createThreadHash } from '../../transfer/hash-thread.js';
@@ -5,7 +6,7 @@ import { createOrderedHash, type OrderedHash } from '../../transfer/ordered-hash
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import type { ShardPlan } from '../plan-shards.js';
 import { sourceBlocks, type SourceBlock } from './source-blocks.js';
-import { findWhereabouts } from './whereabouts.js';
+import type { AllWhereabouts } from './whereabouts.js';
 
 /** What is done with the blocks of a weights file, and the memory for it. */
 export interface BlockHashing<Lane> {
@@ -37,10 +38,12 @@ export async function hashBlocks<Lane>(
   {
     context,
     plan,
+    places,
     file,
   }: {
     readonly context: Pick<TransferContext, 'memory' | 'lanes'>;
     readonly plan: ShardPlan;
+    readonly places: AllWhereabouts;
     /** Position in the plan's list of files. */
     readonly file: number;
   },
@@ -49,11 +52,11 @@ export async function hashBlocks<Lane>(
 ): Promise<string> {
   const { slabBytes, lanes } = divideMemory(context);
   const blockBytes = slabBytes / blocksPerSlab;
-  const blocks = sourceBlocks(plan, file, { places: findWhereabouts(plan), blockBytes });
+  const blocks = sourceBlocks(plan, file, { places, blockBytes });
   // All at once: several files that each had some of their memory might wait for each other.
   const slabs = await context.memory.takeSlabs(lanes * SLABS_PER_LANE, slabBytes, { signal });
   try {
-    const hash = createThreadHash('sha256', plan.files[file]?.size ?? 0);
+    const hash = createThreadHash('sha256', requireAt(plan.files, file).size);
     try {
       let number = 0;
       await runGroup(signal, (group) => {
@@ -63,7 +66,7 @@ export async function hashBlocks<Lane>(
           const lane = layOut([first, second], blockBytes);
           for (let next = blocks.next(); next.done !== true; next = blocks.next()) {
             await work({ block: next.value, number: ++number, lane, ordered, signal: group.signal });
-            onChecked(next.value.end - next.value.begin);
+            onChecked(next.value.end - next.value.start);
           }
         };
         for (const [index, first] of memory.entries()) {

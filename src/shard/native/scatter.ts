@@ -1,14 +1,15 @@
+import { requireAt } from '../../core/require-at.js';
 import type { Move } from './window-reads.js';
 
 /** Copies bytes of a read to where they go in the slabs of a window. */
 export function scatter(bytes: Buffer, moves: readonly Move[], slabs: readonly Uint8Array[]): void {
   for (const move of moves) {
     if (move.kind === 'run') {
-      for (const slot of move.slots) slabs[slot]?.set(bytes.subarray(move.from, move.from + move.length), move.to);
+      const run = bytes.subarray(move.from, move.from + move.length);
+      for (const slot of move.slots) requireAt(slabs, slot).set(run, move.to);
     } else {
       move.ranks.forEach((rank, slot) => {
-        const slab = slabs[slot];
-        if (slab !== undefined) scatterColumns(bytes, move, { slab, rank });
+        scatterColumns(bytes, move, { slab: requireAt(slabs, slot), rank });
       });
     }
   }
@@ -23,9 +24,9 @@ function scatterColumns(
   let source = from + rank * shareBytes;
   let target = to;
   for (let row = 0; row < rows; row++, source += rowBytes) {
-    const begin = row === 0 ? skip : 0;
+    const start = row === 0 ? skip : 0;
     const end = row === rows - 1 ? lastShare : shareBytes;
-    bytes.copy(slab, target, source + begin, source + end);
-    target += end - begin;
+    bytes.copy(slab, target, source + start, source + end);
+    target += end - start;
   }
 }

@@ -1,28 +1,31 @@
+import type { ByteRange } from '../../core/byte-source.js';
+import { requireAt, requireKey } from '../../core/require-at.js';
+import type { Dtype } from '../../safetensors/index.js';
 import type { SourceTensor } from '../layout/source-tensors.js';
 import type { ShardPlan } from '../plan-shards.js';
-import { castLength, TARGET_BYTES } from './cast.js';
-import type { Whereabouts } from './whereabouts.js';
+import { elementBytes } from './cast.js';
+import type { AllWhereabouts, Whereabouts } from './whereabouts.js';
 
-/** A stretch of a weights file, in the data type of the shards, and where the ranks have it. */
-export interface SourceBlock {
+/** A range of a weights file, and where the ranks have it in the data type of the shards. */
+export interface SourceBlock extends ByteRange {
   /** Bytes after the cast. */
   readonly length: number;
-  /** In the weights file, `[begin, end)`. */
-  readonly begin: number;
-  readonly end: number;
-  /** The tensor, or undefined for what no rank has: the header, and tensors that vLLM computes by itself. */
-  readonly tensor: SourceTensor | undefined;
+  /** The tensor and what it is cast to; undefined for what no rank has: the header, and what vLLM computes by itself. */
+  readonly tensor: HeldTensor | undefined;
   readonly shares: readonly RankShare[];
   /** Bytes of ranks that belong to no source and must be zero. */
   readonly zeros: readonly RankShare[];
 }
 
+/** A tensor of the source that ranks hold in another data type, or in its own. */
+export interface HeldTensor extends SourceTensor {
+  readonly target: Dtype;
+}
+
 /** A range of one rank's file that belongs to a block. */
-export interface RankShare {
+export interface RankShare extends ByteRange {
   readonly part: number;
   readonly rank: number;
-  readonly begin: number;
-  readonly end: number;
   /** Its place in the block: one stretch from `to` on, or `rows` of `shareBytes`, one every `rowBytes`. */
   readonly to: number;
   readonly rows: number;
@@ -33,41 +36,29 @@ export interface RankShare {
 export function* sourceBlocks(
   plan: ShardPlan,
   file: number,
-  { places, blockBytes }: { readonly places: ReadonlyMap<string, readonly Whereabouts[]>; readonly blockBytes: number }
+  { places, blockBytes }: { readonly places: AllWhereabouts; readonly blockBytes: number }
 ): Generator<SourceBlock> {
-  const source = plan.files[file];
-  if (source === undefined) return;
-  yield* unheld({ begin: 0, end: source.header.headerByteLength, tensor: undefined }, blockBytes);
-  for (const { name } of source.header.tensors) {
-    const tensor = plan.sources.get(name);
-    if (tensor === undefined) continue;
-    // A head that equals the embedding is kept once, under either name.
-    const found = places.get(name) ?? (name === 'lm_head.weight' ? places.get('model.embed_tokens.weight') : undefined);
-    if (found === undefined) {
-      const end = tensor.position + (tensor.end - tensor.begin);
-      yield* unheld({ begin: tensor.position, end, tensor: undefined }, blockBytes);
-    } else {
-      for (const place of found) yield* held({ plan, tensor, place, blockBytes });
-    }
+  const { header } = requireAt(plan.files, file);
+  yield* unheld({ start: 0, end: header.headerByteLength }, blockBytes);
+  for (const { name } of header.tensors) {
+    const source = requireKey(plan.sources, name);
+    const found = places.get(name);
+    if (found === undefined) yield* unheld(source, blockBytes);
+    else
+      for (const place of found) yield* held({ plan, tensor: { ...source, target: place.target }, place, blockBytes });
   }
 }
 
-interface Stretch {
-  readonly begin: number;
-  readonly end: number;
-  readonly tensor: undefined;
-}
-
-function* unheld({ begin, end }: Stretch, blockBytes: number): Generator<SourceBlock> {
-  for (let start = begin; start < end; start += blockBytes) {
-    const stop = Math.min(end, start + blockBytes);
-    yield { length: stop - start, begin: start, end: stop, tensor: undefined, shares: [], zeros: [] };
+function* unheld(range: ByteRange, blockBytes: number): Generator<SourceBlock> {
+  for (let { start } = range; start < range.end; start += blockBytes) {
+    const end = Math.min(range.end, start + blockBytes);
+    yield { length: end - start, start, end, tensor: undefined, shares: [], zeros: [] };
   }
 }
 
 interface Held {
   readonly plan: ShardPlan;
-  readonly tensor: SourceTensor;
+  readonly tensor: HeldTensor;
   readonly place: Whereabouts;
   readonly blockBytes: number;
 }
@@ -83,7 +74,7 @@ type ColumnsPiece = Whereabouts['piece'] & { readonly kind: 'columns' };
 
 /** Rank after rank, for their rows follow each other in the source; ranks with the same rows are all looked at. */
 function* rowBlocks({ plan, tensor, place, blockBytes }: Held, piece: RowsPiece): Generator<SourceBlock> {
-  const rowBytes = piece.width * TARGET_BYTES;
+  const rowBytes = piece.width * elementBytes(tensor.target);
   const wholeBytes = piece.count * rowBytes;
   for (let turn = 0; turn < plan.ranks / piece.replicas; turn++) {
     const ranks = Array.from({ length: piece.replicas }, (_, replica) => turn * piece.replicas + replica);
@@ -92,7 +83,7 @@ function* rowBlocks({ plan, tensor, place, blockBytes }: Held, piece: RowsPiece)
     for (let from = 0; from < wholeBytes; from += blockBytes) {
       const to = Math.min(wholeBytes, from + blockBytes);
       const length = Math.max(0, Math.min(to, heldBytes) - from);
-      const share = (begin: number, end: number) => ranks.map((rank) => asShare(place, { rank, begin, end }));
+      const share = (start: number, end: number) => ranks.map((rank) => asShare(place, { rank, start, end }));
       yield {
         ...rangeOf(tensor, firstRow * rowBytes + from, length),
         length,
@@ -105,8 +96,8 @@ function* rowBlocks({ plan, tensor, place, blockBytes }: Held, piece: RowsPiece)
 }
 
 function* columnBlocks({ plan, tensor, place, blockBytes }: Held, piece: ColumnsPiece): Generator<SourceBlock> {
-  const rowBytes = piece.width * TARGET_BYTES;
-  const shareBytes = piece.count * TARGET_BYTES;
+  const rowBytes = piece.width * elementBytes(tensor.target);
+  const shareBytes = piece.count * elementBytes(tensor.target);
   const ranks = Array.from({ length: plan.ranks }, (_, rank) => rank);
   if (rowBytes > blockBytes) {
     yield* wideRowBlocks({ plan, tensor, place, blockBytes }, piece);
@@ -120,7 +111,7 @@ function* columnBlocks({ plan, tensor, place, blockBytes }: Held, piece: Columns
       length: rows * rowBytes,
       tensor,
       shares: ranks.map((rank) => ({
-        ...asShare(place, { rank, begin: row * shareBytes, end: (row + rows) * shareBytes }),
+        ...asShare(place, { rank, start: row * shareBytes, end: (row + rows) * shareBytes }),
         to: rank * shareBytes,
         rows,
         rowBytes,
@@ -132,18 +123,18 @@ function* columnBlocks({ plan, tensor, place, blockBytes }: Held, piece: Columns
 
 /** Rows too wide for a block: each rank's share of each row is a stretch of its own. */
 function* wideRowBlocks({ plan, tensor, place, blockBytes }: Held, piece: ColumnsPiece): Generator<SourceBlock> {
-  const rowBytes = piece.width * TARGET_BYTES;
-  const shareBytes = piece.count * TARGET_BYTES;
+  const rowBytes = piece.width * elementBytes(tensor.target);
+  const shareBytes = piece.count * elementBytes(tensor.target);
   for (let row = 0; row < piece.rows; row++) {
     for (let rank = 0; rank < plan.ranks; rank++) {
       for (let from = 0; from < shareBytes; from += blockBytes) {
         const length = Math.min(blockBytes, shareBytes - from);
-        const begin = row * shareBytes + from;
+        const start = row * shareBytes + from;
         yield {
           ...rangeOf(tensor, row * rowBytes + rank * shareBytes + from, length),
           length,
           tensor,
-          shares: [asShare(place, { rank, begin, end: begin + length })],
+          shares: [asShare(place, { rank, start, end: start + length })],
           zeros: [],
         };
       }
@@ -153,14 +144,13 @@ function* wideRowBlocks({ plan, tensor, place, blockBytes }: Held, piece: Column
 
 function asShare(
   { part, position }: Whereabouts,
-  { rank, begin, end }: { readonly rank: number; readonly begin: number; readonly end: number }
+  { rank, start, end }: ByteRange & { readonly rank: number }
 ): RankShare {
-  const length = end - begin;
-  return { part, rank, begin: position + begin, end: position + end, to: 0, rows: 1, rowBytes: length };
+  return { part, rank, start: position + start, end: position + end, to: 0, rows: 1, rowBytes: end - start };
 }
 
 /** The bytes of the source that a stretch of the tensor after the cast comes from. */
-function rangeOf(tensor: SourceTensor, at: number, length: number): { readonly begin: number; readonly end: number } {
-  const factor = castLength(1024, tensor.dtype) / 1024;
-  return { begin: tensor.position + at / factor, end: tensor.position + (at + length) / factor };
+function rangeOf({ start, dtype, target }: HeldTensor, at: number, length: number): ByteRange {
+  const factor = elementBytes(dtype) / elementBytes(target);
+  return { start: start + at * factor, end: start + (at + length) * factor };
 }

@@ -1,27 +1,25 @@
-import { dtypeBits, type Dtype } from '../../safetensors/index.js';
+import type { ByteRange } from '../../core/byte-source.js';
+import { requireAt, requireKey } from '../../core/require-at.js';
+import type { Dtype } from '../../safetensors/index.js';
 import type { Piece } from '../layout/state-dict.js';
-import { TARGET_BYTES } from './cast.js';
+import { elementBytes } from './cast.js';
 import { joinNeighbours } from './join-reads.js';
+import { pieceBytes } from './piece-bytes.js';
 import type { PlacedTensor, PlannedPart, ShardPlan } from '../plan-shards.js';
 
 /** The same range of bytes of one part's files, of several ranks. */
-export interface Window {
+export interface Window extends ByteRange {
   readonly part: PlannedPart;
-  /** In the file, `[begin, end)`. */
-  readonly begin: number;
-  readonly end: number;
   /** Whose files are filled, in the order of their slabs. */
   readonly ranks: readonly number[];
 }
 
 /** One range of a weights file, and where its bytes go once they have the target's data type. */
-export interface SourceRead {
+export interface SourceRead extends ByteRange {
   /** Position in the plan's list of files. */
   readonly file: number;
-  /** In the file, `[begin, end)`. */
-  readonly begin: number;
-  readonly end: number;
   readonly dtype: Dtype;
+  readonly target: Dtype;
   readonly moves: readonly Move[];
   /** A row that a window's end cuts: the next window needs it too, and gets it by this name instead of reading it again. */
   readonly cutRow?: string;
@@ -80,46 +78,34 @@ interface Work {
 }
 
 function addHeader({ window, fills }: Work): void {
-  const { part, begin, end, ranks } = window;
-  const bytes = part.headerBytes.subarray(begin, Math.min(end, part.headerBytes.length));
+  const { part, start, end, ranks } = window;
+  const bytes = part.headerBytes.subarray(start, Math.min(end, part.headerBytes.length));
   if (bytes.length > 0) fills.push({ slots: ranks.map((_, slot) => slot), to: 0, bytes });
 }
 
-function overlapping({ part: { tensors }, begin, end }: Window): readonly PlacedTensor[] {
+function overlapping({ part: { tensors }, start, end }: Window): readonly PlacedTensor[] {
   let low = 0;
   let high = tensors.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((tensors[middle]?.end ?? 0) <= begin) low = middle + 1;
+    if (requireAt(tensors, middle).end <= start) low = middle + 1;
     else high = middle;
   }
   let last = low;
-  while ((tensors[last]?.begin ?? Infinity) < end) last++;
+  while (last < tensors.length && requireAt(tensors, last).start < end) last++;
   return tensors.slice(low, last);
 }
 
 function addTensor(work: Work, tensor: PlacedTensor): void {
   const { window } = work;
-  let position = tensor.begin;
+  let position = tensor.start;
   for (const piece of tensor.pieces) {
-    const begin = position;
-    position += pieceBytes(piece);
-    if (position <= window.begin || begin >= window.end) continue;
-    const from = Math.max(begin, window.begin) - begin;
-    const to = Math.min(position, window.end) - begin;
-    addPiece(work, piece, { from, to, at: begin + from - window.begin });
-  }
-}
-
-/** Bytes of a piece in one rank's tensor. */
-export function pieceBytes(piece: Piece): number {
-  switch (piece.kind) {
-    case 'rows':
-      return piece.count * piece.width * TARGET_BYTES;
-    case 'columns':
-      return piece.rows * piece.count * TARGET_BYTES;
-    case 'ones':
-      return ONE.length;
+    const start = position;
+    position += pieceBytes(piece, tensor.dtype);
+    if (position <= window.start || start >= window.end) continue;
+    const from = Math.max(start, window.start) - start;
+    const to = Math.min(position, window.end) - start;
+    addPiece(work, piece, { from, to, at: start + from - window.start, target: tensor.dtype });
   }
 }
 
@@ -128,6 +114,7 @@ interface Share {
   readonly from: number;
   readonly to: number;
   readonly at: number;
+  readonly target: Dtype;
 }
 
 function addPiece(work: Work, piece: Piece, share: Share): void {
@@ -154,12 +141,12 @@ function addRows(work: Work, piece: Piece & { readonly kind: 'rows' }, share: Sh
     const turn = Math.floor(rank / piece.replicas);
     slotsByTurn.set(turn, [...(slotsByTurn.get(turn) ?? []), slot]);
   });
-  const { from, to, at } = share;
-  const rowBytes = piece.width * TARGET_BYTES;
+  const { from, to, at, target } = share;
+  const rowBytes = piece.width * elementBytes(target);
   for (const [turn, slots] of slotsByTurn) {
     const start = (piece.base + turn * piece.count) * rowBytes;
     const end = Math.max(start + from, Math.min(piece.limit * rowBytes, start + to));
-    addRun(work, piece.source, { begin: start + from, end, at, slots });
+    addRun(work, piece.source, { start: start + from, end, at, slots, target });
     const padding = start + to - end;
     if (padding > 0) {
       for (const slot of slots) work.zeros.push({ slot, to: at + (end - start - from), length: padding });
@@ -167,43 +154,39 @@ function addRows(work: Work, piece: Piece & { readonly kind: 'rows' }, share: Sh
   }
 }
 
-/** Bytes `[begin, end)` of a source as they would be after the cast, in reads of a bearable size. */
+/** A range of a source, counted after the cast, in reads of a bearable size. */
 function addRun(
   { plan, reads, readBytes }: Pick<Work, 'plan' | 'reads' | 'readBytes'>,
   name: string,
-  run: {
-    readonly begin: number;
-    readonly end: number;
-    readonly at: number;
-    readonly slots: readonly number[];
-  }
+  run: ByteRange & Pick<Share, 'at' | 'target'> & { readonly slots: readonly number[] }
 ): void {
-  const source = sourceOf(plan, name);
-  const factor = dtypeBits(source.dtype) / 8 / TARGET_BYTES;
+  const { file, dtype, start: base } = requireKey(plan.sources, name);
+  const factor = elementBytes(dtype) / elementBytes(run.target);
   const step = readBytes / factor;
-  for (let begin = run.begin; begin < run.end; begin += step) {
-    const length = Math.min(step, run.end - begin);
+  for (let start = run.start; start < run.end; start += step) {
+    const length = Math.min(step, run.end - start);
     reads.push({
-      file: source.file,
-      begin: source.position + begin * factor,
-      end: source.position + (begin + length) * factor,
-      dtype: source.dtype,
-      moves: [{ kind: 'run', from: 0, length, to: run.at + begin - run.begin, slots: run.slots }],
+      file,
+      start: base + start * factor,
+      end: base + (start + length) * factor,
+      dtype,
+      target: run.target,
+      moves: [{ kind: 'run', from: 0, length, to: run.at + start - run.start, slots: run.slots }],
     });
   }
 }
 
 function addColumns(work: Work, piece: Piece & { readonly kind: 'columns' }, share: Share): void {
   const { plan, window, reads, readBytes } = work;
-  const { from, to, at } = share;
-  const source = sourceOf(plan, piece.source);
-  const sourceRowBytes = (piece.width * dtypeBits(source.dtype)) / 8;
+  const { from, to, at, target } = share;
+  const source = requireKey(plan.sources, piece.source);
+  const sourceRowBytes = piece.width * elementBytes(source.dtype);
   if (sourceRowBytes > readBytes) {
     addWideColumns(work, piece, share);
     return;
   }
-  const rowBytes = piece.width * TARGET_BYTES;
-  const shareBytes = piece.count * TARGET_BYTES;
+  const rowBytes = piece.width * elementBytes(target);
+  const shareBytes = piece.count * elementBytes(target);
   const cut = to % shareBytes !== 0;
   const firstRow = Math.floor(from / shareBytes);
   const lastRow = Math.ceil(to / shareBytes);
@@ -216,9 +199,10 @@ function addColumns(work: Work, piece: Piece & { readonly kind: 'columns' }, sha
     const skip = Math.max(0, from - row * shareBytes);
     reads.push({
       file: source.file,
-      begin: source.position + row * sourceRowBytes,
-      end: source.position + end * sourceRowBytes,
+      start: source.start + row * sourceRowBytes,
+      end: source.start + end * sourceRowBytes,
       dtype: source.dtype,
+      target,
       moves: [
         {
           kind: 'columns',
@@ -240,23 +224,16 @@ function addColumns(work: Work, piece: Piece & { readonly kind: 'columns' }, sha
 
 /** Rows too wide to be read whole: each rank's share of each row is a range of its own, and still big. */
 function addWideColumns(work: Work, piece: Piece & { readonly kind: 'columns' }, share: Share): void {
-  const { from, to, at } = share;
-  const rowBytes = piece.width * TARGET_BYTES;
-  const shareBytes = piece.count * TARGET_BYTES;
+  const { from, to, at, target } = share;
+  const rowBytes = piece.width * elementBytes(target);
+  const shareBytes = piece.count * elementBytes(target);
   for (let row = Math.floor(from / shareBytes); row * shareBytes < to; row++) {
-    const begin = Math.max(from, row * shareBytes) - row * shareBytes;
+    const start = Math.max(from, row * shareBytes) - row * shareBytes;
     const end = Math.min(to, (row + 1) * shareBytes) - row * shareBytes;
     work.window.ranks.forEach((rank, slot) => {
-      const start = row * rowBytes + rank * shareBytes;
-      const place = at + row * shareBytes + begin - from;
-      addRun(work, piece.source, { begin: start + begin, end: start + end, at: place, slots: [slot] });
+      const base = row * rowBytes + rank * shareBytes;
+      const place = at + row * shareBytes + start - from;
+      addRun(work, piece.source, { start: base + start, end: base + end, at: place, slots: [slot], target });
     });
   }
-}
-
-function sourceOf(plan: ShardPlan, name: string) {
-  const source = plan.sources.get(name);
-  // The planner has compared the checkpoint with the state dict.
-  if (source === undefined) throw new Error(`The plan has no source ${name}`);
-  return source;
 }

@@ -1,19 +1,18 @@
 import type { ByteSource } from '../../core/byte-source.js';
-import { requireAt } from '../../core/require-at.js';
-import type { ObjectStore, PartDescription } from '../../storage/object-store.js';
+import { requireKey } from '../../core/require-at.js';
+import type { ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce, mapAtOnce } from '../../tasks/for-each-at-once.js';
-import { runGroup, type TaskGroup } from '../../tasks/task-group.js';
+import { runGroup } from '../../tasks/task-group.js';
 import { finalise, type FullUpload, type PublishedBytes } from '../../transfer/finalise.js';
-import { createPartSink, type PartSink, type StreamedParts } from '../../transfer/part-sink.js';
-import { planParts } from '../../transfer/part-plan.js';
+import { createPartSink, type StreamedParts } from '../../transfer/part-sink.js';
 import { startUpload, takeUpUpload, type OpenUpload } from '../../transfer/take-up.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
-import { shardFileName, type PlannedPart, type ShardPlan } from '../plan-shards.js';
-import { fillWindow, type Filling } from './fill-window.js';
-import { limitSlabs, type LimitedSlabs } from './limit-slabs.js';
+import { shardFileName } from '../file-names.js';
+import type { PlannedPart, ShardPlan } from '../plan-shards.js';
+import type { Filling } from './fill-window.js';
 import { divideMemory, type PartMemory } from './part-memory.js';
 import { createScratch } from './scratch.js';
-import type { Window } from './window-reads.js';
+import { startLanes, type RankSink } from './window-lanes.js';
 
 /** Where the parts of a plan are written, and what is read for them. */
 export interface PartWriting {
@@ -70,15 +69,12 @@ export async function writePart(writing: PartWriting, part: PlannedPart, options
     partChecksums: capabilities.partChecksums,
     ...options,
   });
-  const completions = uploads.map(({ path, open }, position) => {
-    const { receipts, hex } = streamed[position] ?? { receipts: [], hex: undefined };
+  const completions = streamed.map(({ path, open, receipts, hex }) => {
     const full = { store, upload: open.upload, source: { path, size: part.size }, receipts, hex };
     return writing.published === undefined ? full : { ...full, published: writing.published };
   });
   const files = await finaliseAll(context, { completions, finished }, options);
-  return Array.from({ length: plan.ranks }, (_, rank) => files.get(shardFileName(plan, rank, part.part))).filter(
-    (file) => file !== undefined
-  );
+  return Array.from({ length: plan.ranks }, (_, rank) => requireKey(files, shardFileName(plan, rank, part.part)));
 }
 
 /** Side by side, for a store may take its time: S3 puts an object together, a disk takes what waits to be written. */
@@ -106,6 +102,8 @@ interface RankUpload {
   readonly open: OpenUpload;
 }
 
+type StreamedRank = RankUpload & StreamedParts;
+
 function openUploads(
   { plan, store, dirKey, resume, finished = [] }: PartWriting,
   part: PlannedPart,
@@ -132,7 +130,7 @@ interface Streaming extends PartOptions {
 }
 
 /** One part at a time in this process: two of them could each hold memory that the other one waits for. */
-async function streamAll(writing: PartWriting, part: PlannedPart, streaming: Streaming): Promise<StreamedParts[]> {
+async function streamAll(writing: PartWriting, part: PlannedPart, streaming: Streaming): Promise<StreamedRank[]> {
   const { context, plan, sources } = writing;
   const { memory, signal } = streaming;
   const releaseTurn = await context.shardTurn.acquire(1, { signal });
@@ -141,7 +139,7 @@ async function streamAll(writing: PartWriting, part: PlannedPart, streaming: Str
     try {
       const scratch = createScratch(memory.scratchCount, memory.readBytes);
       const filling: Filling = { plan, sources, scratch, cutRows: new Map() };
-      const streamed: StreamedParts[] = [];
+      const streamed: StreamedRank[] = [];
       for (let first = 0; first < streaming.uploads.length; first += memory.ranksAtOnce) {
         const uploads = streaming.uploads.slice(first, first + memory.ranksAtOnce);
         streamed.push(...(await streamRanks(writing, part, { ...streaming, uploads, filling })));
@@ -160,88 +158,23 @@ async function streamRanks(
   { context, store }: PartWriting,
   part: PlannedPart,
   streaming: Streaming & { readonly filling: Filling }
-): Promise<StreamedParts[]> {
+): Promise<StreamedRank[]> {
   const { uploads, memory, partChecksums, filling, signal, onStored } = streaming;
-  const sinks: PartSink[] = [];
+  const streams: (RankUpload & RankSink)[] = [];
   try {
     await runGroup(signal, (group) => {
-      for (const { open } of uploads) {
+      for (const upload of uploads) {
         const object = { size: part.size, algorithm: 'sha256' } as const;
-        sinks.push(createPartSink({ context, store, open, object, partChecksums, group, onStored }));
+        const { open } = upload;
+        streams.push({
+          ...upload,
+          sink: createPartSink({ context, store, open, object, partChecksums, group, onStored }),
+        });
       }
-      const slabBytes = Math.min(memory.partSize, part.size);
-      const windows = missingWindows(planParts(part.size, memory.partSize), sinks);
-      const slabs = limitSlabs(context.memory, memory.ranksAtOnce * memory.windowsAtOnce);
-      const work: WindowWork = { part, uploads, sinks, windows, slabs, slabBytes, filling, group };
-      for (let lane = 0; lane < memory.windowsAtOnce; lane++) group.run(() => fillWindows(work));
+      startLanes({ pool: context.memory, part, sinks: streams, memory, filling, group });
     });
-    return await Promise.all(sinks.map((sink) => sink.finish()));
+    return await Promise.all(streams.map(async ({ sink, ...upload }) => ({ ...upload, ...(await sink.finish()) })));
   } finally {
-    for (const sink of sinks) await sink.close();
+    for (const { sink } of streams) await sink.close();
   }
-}
-
-/** Windows that any rank lacks, each with the positions of those ranks. */
-function missingWindows(parts: readonly PartDescription[], sinks: readonly PartSink[]): MissingWindow[] {
-  const missing = sinks.map((sink) => new Set(sink.missing.map(({ partNumber }) => partNumber)));
-  return parts.flatMap(({ partNumber, position, size }) => {
-    const wanted = missing.flatMap((numbers, index) => (numbers.has(partNumber) ? [index] : []));
-    return wanted.length === 0 ? [] : [{ partNumber, position, size, wanted }];
-  });
-}
-
-type MissingWindow = PartDescription & { readonly wanted: readonly number[] };
-
-interface WindowWork {
-  readonly part: PlannedPart;
-  readonly uploads: readonly RankUpload[];
-  readonly sinks: readonly PartSink[];
-  /** Windows that no lane has taken yet, in file order. */
-  readonly windows: MissingWindow[];
-  readonly slabs: LimitedSlabs;
-  readonly slabBytes: number;
-  readonly filling: Filling;
-  readonly group: TaskGroup;
-}
-
-/** A lane takes memory first and a window second, so that the first window always has its memory and hashing moves on. */
-async function fillWindows(work: WindowWork): Promise<void> {
-  const { part, uploads, sinks, windows, slabBytes, filling, group } = work;
-  const { signal } = group;
-  while (windows.length > 0) {
-    const slabs = await work.slabs.take(uploads.length, slabBytes, { signal });
-    const window = windows.shift();
-    const release = () => {
-      for (const slab of slabs) slab.release();
-    };
-    if (window === undefined) {
-      release();
-      return;
-    }
-    try {
-      await fillWindow(filling, asWindow(part, uploads, window), {
-        slabs: window.wanted.map((_, index) => requireAt(slabs, index).bytes),
-        signal,
-      });
-    } catch (error) {
-      release();
-      throw error;
-    }
-    const { partNumber, position, size, wanted } = window;
-    for (const [index, slab] of slabs.entries()) {
-      const upload = wanted[index];
-      // The last window of ranks that hold other parts already may lack fewer of them.
-      if (upload === undefined) slab.release();
-      else requireAt(sinks, upload).take({ partNumber, position, size }, slab);
-    }
-  }
-}
-
-function asWindow(part: PlannedPart, uploads: readonly RankUpload[], window: MissingWindow): Window {
-  return {
-    part,
-    begin: window.position,
-    end: window.position + window.size,
-    ranks: window.wanted.map((index) => requireAt(uploads, index).rank),
-  };
 }

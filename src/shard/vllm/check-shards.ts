@@ -5,7 +5,7 @@ import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import { compareWithExpected } from './compare-with-expected.js';
 import { findMissingWeights } from './find-missing-weights.js';
-import { shardFileName } from './file-names.js';
+import { shardFileName } from '../file-names.js';
 import type { VllmShardRequest } from './job.js';
 import { readTensors } from './read-tensors.js';
 import type { Scratch } from './scratch.js';
@@ -59,7 +59,7 @@ function locate(
   { ranks, filePattern }: { readonly ranks: number; readonly filePattern: string }
 ): { readonly files: readonly Place[]; readonly problems: readonly string[] } {
   const there = new Set(names);
-  const place = (rank: number, part: number) => ({ name: shardFileName(filePattern, rank, part), rank, part });
+  const place = (rank: number, part: number) => ({ name: shardFileName({ filePattern }, rank, part), rank, part });
   let parts = 0;
   const ofEveryRank = (part: number) => Array.from({ length: ranks }, (_, rank) => place(rank, part));
   // All ranks have the same shapes, and so the same parts: a part that any rank has, all have.

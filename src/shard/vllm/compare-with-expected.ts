@@ -31,8 +31,8 @@ function compareTensors(found: readonly TensorSpec[], wanted: readonly TensorSpe
     ...found.filter(({ name }) => !wantedNames.has(name)).map(({ name }) => `${name} is not in the layout`),
   ];
   if (problems.length > 0) return problems;
-  const misplaced = wanted.findIndex(({ name }, index) => found[index]?.name !== name);
-  return misplaced === -1 ? [] : [`${wanted[misplaced]?.name ?? ''} is not where the layout has it`];
+  const misplaced = wanted.find(({ name }, index) => found[index]?.name !== name);
+  return misplaced === undefined ? [] : [`${misplaced.name} is not where the layout has it`];
 }
 
 function describe({ dtype, shape }: TensorSpec): string {

@@ -35,8 +35,10 @@ export async function requireResources(
   const { files, scratch, scratchFolder } = where;
   const keptBytes = await scratch.keptBytes();
   const { store = where.store, dirKey } = request.source;
-  const first = `${dirKey}${files[0]?.path ?? ''}`;
-  const sourceBytes = (await canLink(store, first, { folder: scratch.folder, signal })) ? 0 : sumOf(files);
+  const [first] = files;
+  const linked =
+    first !== undefined && (await canLink(store, `${dirKey}${first.path}`, { folder: scratch.folder, signal }));
+  const sourceBytes = linked ? 0 : sumOf(files);
   const needs = {
     request,
     keptBytes,

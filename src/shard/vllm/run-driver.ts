@@ -124,7 +124,10 @@ async function start(job: DriverJob): Promise<{ readonly child: Child; readonly 
     // It may end while it is written to; its exit says more than that.
     child.stdin.on('error', () => undefined);
     await once(child, 'spawn');
-    return { child, pid: child.pid ?? 0 };
+    const { pid } = child;
+    // Whoever ends group 0 ends himself.
+    if (pid === undefined) throw new Error('it has no process ID');
+    return { child, pid };
   } catch (error) {
     throw notStarted(error, job);
   }

@@ -2,6 +2,7 @@ import { rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
 import { planJob } from '../../../src/activities/shards/plan-job.js';
 import { shardInProcess } from '../../../src/activities/shards/shard-in-process.js';
 import { manifestKey, shardRecordKey } from '../../../src/core/layout.js';
@@ -42,9 +43,9 @@ describe('the manifest', () => {
       engine: 'native',
       reason: 'engine native was asked for',
       profile: 'dense-1',
-      vllmVersion: '0.32.0',
+      vllmVersion: NEWEST_VERIFIED_VLLM,
       vllmVersions: [
-        { from: '0.14.0', to: '0.32.0' },
+        { from: '0.14.0', to: NEWEST_VERIFIED_VLLM },
         { from: 'main-ae25628995', to: 'main-ae25628995' },
       ],
       tensorParallelSize: 2,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
 import { isPrefetchError } from '../../../src/core/errors.js';
 import { parseInput, parseKeptInput } from '../../../src/core/schemas/parse.js';
 import { noteSecret } from '../../../src/core/secrets.js';
@@ -55,7 +56,7 @@ test('sharding has defaults for all but the number of ranks', () => {
       trustRemoteCode: false,
       filePattern: 'model-rank-{rank}-part-{part}.safetensors',
       maxFileSize: 5 * 1024 ** 3,
-      vllmVersion: '0.32.0',
+      vllmVersion: NEWEST_VERIFIED_VLLM,
     },
   });
 });

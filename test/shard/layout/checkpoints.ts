@@ -1,3 +1,4 @@
+import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
 import { layoutFile, parseHeader, type Dtype, type TensorSpec } from '../../../src/safetensors/index.js';
 import { readModelShape } from '../../../src/shard/layout/model-shape.js';
 import { findProfile } from '../../../src/shard/layout/profiles.js';
@@ -14,7 +15,7 @@ export function weightsFile(path: string, tensors: readonly TensorSpec[]): Sourc
 /** The tensors that a config promises. */
 export function tensorsOf(config: unknown, dtype: Dtype = 'BF16'): TensorSpec[] {
   const shape = readModelShape(config);
-  const profile = findProfile(shape.architecture, '0.32.0');
+  const profile = findProfile(shape.architecture, NEWEST_VERIFIED_VLLM);
   const { sources } = buildStateDict({ shape, profile, ranks: 1, dtype: 'BF16', ownHead: !shape.tied });
   return [...sources].map(([name, dimensions]) => ({ name, dtype, shape: dimensions }));
 }

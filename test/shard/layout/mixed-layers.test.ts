@@ -91,6 +91,6 @@ describe('the number of experts', () => {
 });
 
 test('only Qwen2-MoE has an expert that every token goes through', () => {
-  expect(readModelShape(qwen2Moe).feedForward(0)).toMatchObject({ shared: 96 });
+  expect(readModelShape(qwen2Moe).feedForward(0)).toMatchObject({ shared: { intermediate: 96 } });
   expect(readModelShape(qwen3Moe).feedForward(0)).not.toHaveProperty('shared');
 });

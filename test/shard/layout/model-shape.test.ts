@@ -68,7 +68,7 @@ describe('a config is refused', () => {
   });
 
   test('but not for a quantization_config that is null', () => {
-    expect(readModelShape({ ...llama, quantization_config: null }).heads).toBe(8);
+    expect(readModelShape({ ...llama, quantization_config: null }).attention.heads).toBe(8);
   });
 
   test('with more layers than any model has', () => {
@@ -103,7 +103,7 @@ describe('fields that would change the layout', () => {
     ['Qwen2MoeForCausalLM', 'qwen2_moe', { ...experts, shared_expert_intermediate_size: 96 }],
   ])('%s has no head_dim of its own, for vLLM does not look at it', (architecture, modelType, more) => {
     const config = configOf(architecture, modelType, more);
-    for (const right of [8, null]) expect(readModelShape({ ...config, head_dim: right }).headDim).toBe(8);
+    for (const right of [8, null]) expect(readModelShape({ ...config, head_dim: right }).attention.headDim).toBe(8);
     expect(refusal(() => readModelShape({ ...config, head_dim: 16 }))).toMatchObject({
       reason: 'config',
       details: { field: 'head_dim' },
@@ -114,17 +114,17 @@ describe('fields that would change the layout', () => {
 describe('fields that are absent or null', () => {
   // Of the config classes in transformers: what a checkpoint may leave out means these values.
   test.each([
-    ['LlamaForCausalLM', 'llama', { keyValueHeads: 8, headDim: 8, tied: false }],
-    ['MistralForCausalLM', 'mistral', { keyValueHeads: 8, headDim: 8, tied: false }],
-    ['Qwen2ForCausalLM', 'qwen2', { keyValueHeads: 32, headDim: 8, tied: false }],
-    ['Qwen3ForCausalLM', 'qwen3', { keyValueHeads: 32, headDim: 128, tied: false }],
-    ['GemmaForCausalLM', 'gemma', { keyValueHeads: 16, headDim: 256, tied: true }],
-    ['Gemma2ForCausalLM', 'gemma2', { keyValueHeads: 4, headDim: 256, tied: true }],
-    ['Gemma3ForCausalLM', 'gemma3_text', { keyValueHeads: 4, headDim: 256, tied: true }],
-    ['Phi3ForCausalLM', 'phi3', { keyValueHeads: 8, headDim: 8, tied: false }],
-    ['MixtralForCausalLM', 'mixtral', { keyValueHeads: 8, headDim: 8, tied: false }],
-    ['Qwen2MoeForCausalLM', 'qwen2_moe', { keyValueHeads: 16, headDim: 8, tied: false }],
-    ['Qwen3MoeForCausalLM', 'qwen3_moe', { keyValueHeads: 4, headDim: 8, tied: false }],
+    ['LlamaForCausalLM', 'llama', { attention: { keyValueHeads: 8, headDim: 8 }, tied: false }],
+    ['MistralForCausalLM', 'mistral', { attention: { keyValueHeads: 8, headDim: 8 }, tied: false }],
+    ['Qwen2ForCausalLM', 'qwen2', { attention: { keyValueHeads: 32, headDim: 8 }, tied: false }],
+    ['Qwen3ForCausalLM', 'qwen3', { attention: { keyValueHeads: 32, headDim: 128 }, tied: false }],
+    ['GemmaForCausalLM', 'gemma', { attention: { keyValueHeads: 16, headDim: 256 }, tied: true }],
+    ['Gemma2ForCausalLM', 'gemma2', { attention: { keyValueHeads: 4, headDim: 256 }, tied: true }],
+    ['Gemma3ForCausalLM', 'gemma3_text', { attention: { keyValueHeads: 4, headDim: 256 }, tied: true }],
+    ['Phi3ForCausalLM', 'phi3', { attention: { keyValueHeads: 8, headDim: 8 }, tied: false }],
+    ['MixtralForCausalLM', 'mixtral', { attention: { keyValueHeads: 8, headDim: 8 }, tied: false }],
+    ['Qwen2MoeForCausalLM', 'qwen2_moe', { attention: { keyValueHeads: 16, headDim: 8 }, tied: false }],
+    ['Qwen3MoeForCausalLM', 'qwen3_moe', { attention: { keyValueHeads: 4, headDim: 8 }, tied: false }],
   ])('of %s', (architecture, modelType, expected) => {
     const counts = { num_experts: 4, moe_intermediate_size: 48 };
     const shared = architecture === 'Qwen2MoeForCausalLM' ? { shared_expert_intermediate_size: 96 } : {};
@@ -132,7 +132,10 @@ describe('fields that are absent or null', () => {
     expect(readModelShape(config)).toMatchObject(expected);
     // Null is no default of the class: then it computes what it can from the rest.
     const empty = { num_key_value_heads: null, head_dim: null, tie_word_embeddings: null };
-    expect(readModelShape({ ...config, ...empty })).toMatchObject({ ...expected, keyValueHeads: 8, headDim: 8 });
+    expect(readModelShape({ ...config, ...empty })).toMatchObject({
+      ...expected,
+      attention: { keyValueHeads: 8, headDim: 8 },
+    });
   });
 
   test('every verified architecture is among them', () => {
@@ -146,9 +149,7 @@ describe('fields that are absent or null', () => {
       hidden: 64,
       layers: 2,
       vocabulary: 1000,
-      heads: 8,
-      keyValueHeads: 2,
-      headDim: 32,
+      attention: { kind: 'grouped-query', heads: 8, keyValueHeads: 2, headDim: 32 },
       tied: true,
       dtype: 'float16',
     });
@@ -168,7 +169,7 @@ describe('biases', () => {
     [configOf('Qwen2ForCausalLM', 'qwen2'), {}, { qkvBias: true, outputBias: false }],
     [configOf('Qwen3ForCausalLM', 'qwen3'), { attention_bias: true }, { qkvBias: true, outputBias: false }],
   ])('of %j with %j', (config, more, expected) => {
-    expect(readModelShape({ ...config, ...more })).toMatchObject(expected);
+    expect(readModelShape({ ...config, ...more }).attention).toMatchObject(expected);
   });
 
   test('of the feed-forward layer are those of a Llama with mlp_bias', () => {

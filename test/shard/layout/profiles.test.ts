@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
 import { ARCHITECTURES } from '../../../src/shard/layout/architectures.js';
 import { findProfile } from '../../../src/shard/layout/profiles.js';
 import { describeRange, isInRange, parseVllmVersion } from '../../../src/shard/layout/vllm-version.js';
@@ -11,22 +12,25 @@ const { releases: runs } = JSON.parse(readFileSync(new URL('../fixtures/measured
 const measured = [...new Set(runs.flat())];
 const architectures = Object.keys(ARCHITECTURES);
 
+/** Up to the newest release, which is another one each time that one was measured. */
+const since = (first: string) => `${first} to ${NEWEST_VERIFIED_VLLM}`;
+
 /** Ids by architecture, each with the first and the last measured release that it is for. */
 const PINNED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  LlamaForCausalLM: { 'dense-0': '0.13.0', 'dense-1': '0.14.0 to 0.32.0' },
-  MistralForCausalLM: { 'dense-0': '0.13.0', 'dense-1': '0.14.0 to 0.32.0' },
-  Qwen2ForCausalLM: { 'dense-0': '0.13.0', 'dense-1': '0.14.0 to 0.32.0' },
-  Qwen3ForCausalLM: { 'dense-0': '0.13.0', 'dense-1': '0.14.0 to 0.32.0' },
-  Phi3ForCausalLM: { 'dense-0': '0.13.0', 'dense-1': '0.14.0 to 0.32.0' },
-  GemmaForCausalLM: { 'gemma-0': '0.13.0', 'gemma-1': '0.14.0 to 0.28.0', 'gemma-2': '0.29.0 to 0.32.0' },
-  Gemma2ForCausalLM: { 'gemma2-0': '0.13.0', 'gemma2-1': '0.14.0 to 0.32.0' },
-  Gemma3ForCausalLM: { 'gemma3-0': '0.13.0', 'gemma3-1': '0.14.0 to 0.32.0' },
-  MixtralForCausalLM: { 'mixtral-0': '0.13.0', 'mixtral-1': '0.14.0 to 0.23.0', 'mixtral-2': '0.24.0 to 0.32.0' },
+  LlamaForCausalLM: { 'dense-0': '0.13.0', 'dense-1': since('0.14.0') },
+  MistralForCausalLM: { 'dense-0': '0.13.0', 'dense-1': since('0.14.0') },
+  Qwen2ForCausalLM: { 'dense-0': '0.13.0', 'dense-1': since('0.14.0') },
+  Qwen3ForCausalLM: { 'dense-0': '0.13.0', 'dense-1': since('0.14.0') },
+  Phi3ForCausalLM: { 'dense-0': '0.13.0', 'dense-1': since('0.14.0') },
+  GemmaForCausalLM: { 'gemma-0': '0.13.0', 'gemma-1': '0.14.0 to 0.28.0', 'gemma-2': since('0.29.0') },
+  Gemma2ForCausalLM: { 'gemma2-0': '0.13.0', 'gemma2-1': since('0.14.0') },
+  Gemma3ForCausalLM: { 'gemma3-0': '0.13.0', 'gemma3-1': since('0.14.0') },
+  MixtralForCausalLM: { 'mixtral-0': '0.13.0', 'mixtral-1': '0.14.0 to 0.23.0', 'mixtral-2': since('0.24.0') },
   Qwen2MoeForCausalLM: {
     'qwen2-moe-0': '0.13.0',
     'qwen2-moe-1': '0.14.0 to 0.19.1',
     'qwen2-moe-2': '0.20.0 to 0.23.0',
-    'qwen2-moe-3': '0.24.0 to 0.32.0',
+    'qwen2-moe-3': since('0.24.0'),
   },
   Qwen3MoeForCausalLM: {
     'qwen3-moe-0': '0.13.0',
@@ -34,7 +38,7 @@ const PINNED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'qwen3-moe-2': '0.15.0 to 0.19.1',
     'qwen3-moe-3': '0.20.0 to 0.20.2',
     'qwen3-moe-4': '0.21.0 to 0.23.0',
-    'qwen3-moe-5': '0.24.0 to 0.32.0',
+    'qwen3-moe-5': since('0.24.0'),
   },
 };
 
@@ -48,6 +52,12 @@ describe('profile ids', () => {
       found[id] = range === undefined ? '' : describeRange(range);
     }
     expect(found).toEqual(PINNED[architecture]);
+  });
+
+  test.each(architectures)('of %s have their releases in docs/sharding.md', (architecture) => {
+    const document = readFileSync(new URL('../../../docs/sharding.md', import.meta.url), 'utf8');
+    const row = document.split('\n').find((line) => line.startsWith('|') && line.includes(`\`${architecture}\``));
+    expect(row?.split('|').at(2)?.trim()).toBe(Object.values(PINNED[architecture] ?? {}).join(' · '));
   });
 
   test('stand for one layout each', () => {
@@ -82,17 +92,17 @@ describe('a release', () => {
     expect(ends.filter((end) => !measured.includes(end))).toEqual([]);
   });
 
-  test.each(['0.12.9', '0.13.1', '0.32.1', '0.33.0', '1.0.0', 'main-0000000000', '0.14', ''])(
+  test.each(['0.12.9', '0.13.1', `${NEWEST_VERIFIED_VLLM}1`, '1.0.0', 'main-0000000000', '0.14', ''])(
     'that was not measured is refused with those that were: %j',
     (release) => {
       const { code, reason, details, message } = refusal(() => findProfile('LlamaForCausalLM', release));
       expect({ code, reason }).toEqual({ code: 'UnsupportedSharding', reason: 'vllm-version' });
       expect(details).toMatchObject({ vllmVersion: release, architecture: 'LlamaForCausalLM' });
-      expect(message).toContain('measured are 0.13.0, 0.14.0 to 0.32.0, main-ae25628995');
+      expect(message).toContain(`measured are 0.13.0, ${since('0.14.0')}, main-ae25628995`);
     }
   );
 
   test('is not looked for in the profiles of another architecture', () => {
-    expect(refusal(() => findProfile('GPT2LMHeadModel', '0.32.0')).reason).toBe('vllm-version');
+    expect(refusal(() => findProfile('GPT2LMHeadModel', NEWEST_VERIFIED_VLLM)).reason).toBe('vllm-version');
   });
 });

@@ -1,6 +1,6 @@
+import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
 import type { ByteSource } from '../../../src/core/byte-source.js';
-import { layoutFile, parseHeader, type Dtype, type TensorSpec } from '../../../src/safetensors/index.js';
-import { storedDtype } from '../../../src/shard/layout/target-dtype.js';
+import { dtypeBits, layoutFile, parseHeader, type Dtype, type TensorSpec } from '../../../src/safetensors/index.js';
 import type { SourceFile, SourceTensor } from '../../../src/shard/layout/source-tensors.js';
 import type { Piece } from '../../../src/shard/layout/state-dict.js';
 import { castInPlace } from '../../../src/shard/native/cast.js';
@@ -26,18 +26,22 @@ export function randomCheckpoint(
     ...tensor,
     dtype: dtypes[index % dtypes.length] ?? 'BF16',
   }));
-  const weights = Array.from({ length: split }, (_, file) =>
-    fileWith(
-      tensors.filter((_tensor, index) => index % split === file),
-      () => numbers.int(256)
-    )
-  );
+  const lists = Array.from({ length: split }, (_, file) => tensors.filter((_tensor, index) => index % split === file));
+  return { config, ...filesWith(lists, () => numbers.int(256)) };
+}
+
+/** Weights files with these tensors, one list for each of them. */
+export function filesWith(
+  lists: readonly (readonly TensorSpec[])[],
+  byte: () => number
+): Pick<Checkpoint, 'files' | 'weights'> {
+  const weights = lists.map((tensors) => fileWith(tensors, byte));
   const files = weights.map((bytes, file) => ({
     path: `model-${String(file)}.safetensors`,
     size: bytes.length,
     header: parseHeader(bytes, bytes.length),
   }));
-  return { config, files, weights };
+  return { files, weights };
 }
 
 function fileWith(tensors: readonly TensorSpec[], byte: () => number): Buffer {
@@ -50,7 +54,7 @@ export function planOf(
   { config, files }: Checkpoint,
   change: Partial<ShardingRequest> & { readonly ranks: number }
 ): ShardPlan {
-  const rest = { dtype: 'bfloat16', vllmVersion: '0.32.0', filePattern: DEFAULT_PATTERN };
+  const rest = { dtype: 'bfloat16', vllmVersion: NEWEST_VERIFIED_VLLM, filePattern: DEFAULT_PATTERN };
   return planShards({ config, files, maxFileSize: Number.MAX_SAFE_INTEGER, ...rest, ...change });
 }
 
@@ -62,10 +66,11 @@ export function expectedFile(
 ): Buffer {
   const bytes = Buffer.alloc(part.size);
   bytes.set(part.headerBytes);
-  for (const { pieces, begin, end } of part.tensors) {
-    let position = begin;
+  for (const { pieces, dtype: target, start, end } of part.tensors) {
+    let position = start;
     for (const piece of pieces) {
-      const elements = piece.kind === 'ones' ? Buffer.of(0, 0, 0x80, 0x3f) : pieceOf(plan, weights, { piece, rank });
+      const elements =
+        piece.kind === 'ones' ? Buffer.of(0, 0, 0x80, 0x3f) : pieceOf(plan, weights, { piece, rank, target });
       position += elements.copy(bytes, position);
     }
     if (position !== end) throw new Error('The pieces of a tensor are not as long as it is.');
@@ -76,15 +81,20 @@ export function expectedFile(
 function pieceOf(
   plan: ShardPlan,
   weights: readonly Buffer[],
-  { piece, rank }: { readonly piece: Exclude<Piece, { kind: 'ones' }>; readonly rank: number }
+  {
+    piece,
+    rank,
+    target,
+  }: { readonly piece: Exclude<Piece, { kind: 'ones' }>; readonly rank: number; readonly target: Dtype }
 ): Buffer {
   const source = plan.sources.get(piece.source);
   if (source === undefined) throw new Error(piece.source);
-  const all = castTensor(plan, weights, source);
+  const all = castTensor(weights, source, target);
+  const width = dtypeBits(target) / 8;
   const bytes: number[] = [];
   const take = (row: number, column: number) => {
-    const at = 2 * (row * piece.width + column);
-    bytes.push(all[at] ?? 0, all[at + 1] ?? 0);
+    const at = width * (row * piece.width + column);
+    for (let byte = 0; byte < width; byte++) bytes.push(all[at + byte] ?? 0);
   };
   if (piece.kind === 'columns') {
     for (let row = 0; row < piece.rows; row++) {
@@ -100,11 +110,11 @@ function pieceOf(
   return Buffer.from(bytes);
 }
 
-function castTensor(plan: ShardPlan, weights: readonly Buffer[], source: SourceTensor): Uint8Array {
-  const { file, position, begin, end, dtype } = source;
-  const bytes = Buffer.allocUnsafeSlow(end - begin);
-  weights[file]?.copy(bytes, 0, position, position + end - begin);
-  return castInPlace(bytes, dtype, storedDtype(plan.dtype));
+function castTensor(weights: readonly Buffer[], source: SourceTensor, target: Dtype): Uint8Array {
+  const { file, start, end, dtype } = source;
+  const bytes = Buffer.allocUnsafeSlow(end - start);
+  weights[file]?.copy(bytes, 0, start, end);
+  return castInPlace(bytes, dtype, target);
 }
 
 /** Reads weights from memory and remembers the ranges; some answers come late, after those to later questions. */
@@ -115,7 +125,7 @@ export function readerOf(weights: readonly Buffer[]): readonly ByteSource[] & { 
     size: bytes.length,
     read: async ({ start, end }, into) => {
       if (start === end) return;
-      ranges.push({ file, begin: start, end });
+      ranges.push({ file, start, end });
       if (ranges.length % 3 === 0) await new Promise(setImmediate);
       const found = bytes.subarray(start, end);
       if (found.length !== end - start) throw new Error(`No bytes ${start} to ${end} in file ${file}`);
@@ -128,17 +138,17 @@ export function readerOf(weights: readonly Buffer[]): readonly ByteSource[] & { 
 
 export interface Range {
   readonly file: number;
-  readonly begin: number;
+  readonly start: number;
   readonly end: number;
 }
 
 /** Ranges in order, those that follow each other as one; fails where two have a byte in common. */
 export function joinRanges(ranges: readonly Range[]): Range[] {
   const joined: Range[] = [];
-  for (const range of [...ranges].sort((a, b) => a.file - b.file || a.begin - b.begin)) {
+  for (const range of [...ranges].sort((a, b) => a.file - b.file || a.start - b.start)) {
     const last = joined.at(-1);
-    if (last === undefined || last.file !== range.file || last.end < range.begin) joined.push(range);
-    else if (last.end > range.begin) throw new Error(`File ${range.file} is read twice at ${range.begin}`);
+    if (last === undefined || last.file !== range.file || last.end < range.start) joined.push(range);
+    else if (last.end > range.start) throw new Error(`File ${range.file} is read twice at ${range.start}`);
     else joined[joined.length - 1] = { ...last, end: range.end };
   }
   return joined;
@@ -147,7 +157,5 @@ export function joinRanges(ranges: readonly Range[]): Range[] {
 /** Where the tensors of a plan's sources lie. */
 export function sourceRanges({ sources }: ShardPlan, isRead: (name: string) => boolean = () => true): Range[] {
   const tensors = [...sources.values()].filter(({ name }) => isRead(name));
-  return joinRanges(
-    tensors.map(({ file, position, begin, end }) => ({ file, begin: position, end: position + end - begin }))
-  );
+  return joinRanges(tensors.map(({ file, start, end }) => ({ file, start, end })));
 }

@@ -192,9 +192,22 @@ test('a cast of nothing is nothing', () => {
 });
 
 test.each([
-  ['F32', 4096, 2048],
-  ['F16', 4096, 4096],
-  ['BF16', 4096, 4096],
-] as readonly (readonly [Dtype, number, number])[])('%s of %i bytes come to %i', (source, bytes, expected) => {
-  expect(castLength(bytes, source)).toBe(expected);
+  ['F32', 4096, 'BF16', 2048],
+  ['F16', 4096, 'BF16', 4096],
+  ['BF16', 4096, 'BF16', 4096],
+  ['F32', 4096, 'F32', 4096],
+  ['F8_E4M3', 4096, 'F8_E4M3', 4096],
+] as readonly (readonly [Dtype, number, Dtype, number])[])(
+  '%s of %i bytes are, as %s, %i',
+  (source, bytes, target, expected) => {
+    expect(castLength(bytes, source, target)).toBe(expected);
+  }
+);
+
+test.each([
+  ['BF16', 'F32'],
+  ['F8_E4M3', 'BF16'],
+  ['F32', 'F8_E4M3'],
+] as const)('%s to %s is a cast that nobody made, and no other one in its place', (source, target) => {
+  expect(() => castInPlace(new Uint8Array(8), source, target)).toThrow(`no cast from ${source} to ${target}`);
 });

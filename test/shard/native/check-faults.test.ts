@@ -144,7 +144,7 @@ describe('a head that equals the embedding', () => {
     const sha256 = how === undefined ? undefined : digest;
     expect(await setup.check(plan, sha256)).toEqual([digest]);
     const head = plan.sources.get('lm_head.weight');
-    flip(setup, SOURCE, (head?.position ?? 0) + 7);
+    flip(setup, SOURCE, (head?.start ?? 0) + 7);
     if (how === undefined) {
       expect(await lateRefusal(setup.check(plan))).toMatchObject({
         code: 'ShardMismatch',
@@ -159,11 +159,11 @@ test('a header or a scalar that is not the planned one is told by its file', asy
   const plan = planOf(checkpoint, { ranks: 2, maxFileSize: 4000 });
   const { shards, readers } = setUpCheck(checkpoint, plan);
   await checkFrames(plan, readers.shards, live());
-  const looked = readers.shards.ranges.map(({ file, begin, end }) => ({ file, begin, end }));
+  const looked = readers.shards.ranges.map(({ file, start, end }) => ({ file, start, end }));
   expect(looked.map(({ file }) => file)).toEqual(shards.map((_, index) => index));
   const scalars = plan.parts.map(({ tensors }) => tensors.filter(({ dtype }) => dtype === 'F32').length);
   expect(Math.max(...scalars)).toBeGreaterThan(0);
-  expect(looked.map(({ begin, end }) => [begin, end])).toEqual(
+  expect(looked.map(({ start, end }) => [start, end])).toEqual(
     plan.parts.flatMap(({ headerBytes }, part) => {
       const frame = [0, headerBytes.length + 4 * (scalars[part] ?? 0)];
       return [frame, frame];

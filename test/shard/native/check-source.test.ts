@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Dtype } from '../../../src/safetensors/index.js';
-import { pieceBytes } from '../../../src/shard/native/window-reads.js';
-import { shardFileName, type ShardPlan } from '../../../src/shard/plan-shards.js';
+import { pieceBytes } from '../../../src/shard/native/piece-bytes.js';
+import { shardFileName } from '../../../src/shard/file-names.js';
+import type { ShardPlan } from '../../../src/shard/plan-shards.js';
 import { random } from '../../helpers/random.js';
 import { lateRefusal } from '../../helpers/refusal.js';
 import { sha256Of } from '../../helpers/test-source.js';
@@ -42,16 +43,16 @@ function places(plan: ShardPlan, numbers: ReturnType<typeof random>): Place[] {
     Array.from({ length: plan.ranks }, (_, rank) => {
       const file = shardFileName(plan, rank, part.part);
       const found: Place[] = [];
-      const note = (source: string | undefined, begin: number, end: number) => {
-        for (const at of [begin, end - 1, begin + numbers.int(end - begin)]) {
+      const note = (source: string | undefined, start: number, end: number) => {
+        for (const at of [start, end - 1, start + numbers.int(end - start)]) {
           found.push({ shard: index * plan.ranks + rank, file, at, source });
         }
       };
       note(undefined, 0, part.headerBytes.length);
-      for (const { pieces, begin } of part.tensors) {
-        let position = begin;
+      for (const { pieces, dtype, start } of part.tensors) {
+        let position = start;
         for (const piece of pieces) {
-          const end = position + pieceBytes(piece);
+          const end = position + pieceBytes(piece, dtype);
           note(piece.kind === 'ones' ? undefined : piece.source, position, end);
           position = end;
         }
@@ -73,7 +74,7 @@ describe.each(Object.entries(models))('the ranks of %s', (name, config) => {
           sources.ranges.length = shards.ranges.length = 0;
           expect(await setup.check(how)).toEqual(checkpoint.weights.map((bytes) => sha256Of(bytes).hex));
           const whole = (files: readonly Buffer[]) =>
-            files.map(({ length }, file) => ({ file, begin: 0, end: length }));
+            files.map(({ length }, file) => ({ file, start: 0, end: length }));
           expect(joinRanges(shards.ranges)).toEqual(whole(setup.shards));
           // By digest nothing is read of the source but what no rank has.
           if (how === 'comparison') expect(joinRanges(sources.ranges)).toEqual(whole(checkpoint.weights));

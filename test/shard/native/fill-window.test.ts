@@ -53,7 +53,7 @@ async function fillAll(plan: ShardPlan, filling: Filling, { partSize, together, 
       const fill = async () => {
         for (const { position, size } of queue) {
           const slabs = ranks.map((rank) => bytes[rank]?.subarray(position, position + size) ?? Buffer.alloc(0));
-          await fillWindow(filling, { part, begin: position, end: position + size, ranks }, { slabs, ...live() });
+          await fillWindow(filling, { part, start: position, end: position + size, ranks }, { slabs, ...live() });
         }
       };
       await Promise.all([fill(), fill(), fill()]);
@@ -136,7 +136,7 @@ describe('a row that is cut', () => {
     const lost = () => Promise.reject(new Error('lost'));
     const broken = readerOf(checkpoint.weights).map((source) => ({ ...source, read: lost }));
     const filling = { plan, scratch: createScratch(1, 64), cutRows: new Map<string, Promise<Buffer>>() };
-    const window = { part, begin: border - 8, end: border, ranks: [0, 1] };
+    const window = { part, start: border - 8, end: border, ranks: [0, 1] };
     const slabs = [Buffer.alloc(8), Buffer.alloc(8)];
     await expect(fillWindow({ ...filling, sources: broken }, window, { slabs, ...live() })).rejects.toThrow('lost');
     await fillWindow({ ...filling, sources: readerOf(checkpoint.weights) }, window, { slabs, ...live() });
@@ -152,5 +152,5 @@ function borderInRow(plan: ShardPlan) {
   const [part] = plan.parts;
   const tensor = part?.tensors.find(({ name }) => name.endsWith('o_proj.weight'));
   if (part === undefined || tensor === undefined) throw new Error('There is no o_proj.');
-  return { part, border: tensor.begin + 3 * 32 + 16 };
+  return { part, border: tensor.start + 3 * 32 + 16 };
 }

@@ -22,7 +22,7 @@ test('memory is given back where the thread that hashes cannot be started', asyn
   const hashing = { blocksPerSlab: 1, layOut: () => undefined, work: () => Promise.resolve() };
   try {
     const options = { ...live(), onChecked: () => undefined };
-    expect(await failure(hashBlocks({ context, plan, file: 0 }, options, hashing))).toMatchObject({
+    expect(await failure(hashBlocks({ context, plan, places: new Map(), file: 0 }, options, hashing))).toMatchObject({
       message: 'no more threads',
     });
     expect(context.memory.inUseBytes).toBe(0);

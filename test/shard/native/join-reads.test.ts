@@ -4,13 +4,13 @@ import type { SourceRead } from '../../../src/shard/native/window-reads.js';
 
 const READ_BYTES = 1000;
 
-function readOf(begin: number, end: number, change: Partial<SourceRead> = {}): SourceRead {
-  const moves = [{ kind: 'run', from: 0, length: end - begin, to: begin, slots: [0] }] as const;
-  return { file: 0, begin, end, dtype: 'BF16', moves, ...change };
+function readOf(start: number, end: number, change: Partial<SourceRead> = {}): SourceRead {
+  const moves = [{ kind: 'run', from: 0, length: end - start, to: start, slots: [0] }] as const;
+  return { file: 0, start, end, dtype: 'BF16', target: 'BF16', moves, ...change };
 }
 
 function ranges(reads: readonly SourceRead[]): string[] {
-  return joinNeighbours(reads, READ_BYTES).map(({ file, begin, end }) => `${file}:${begin}-${end}`);
+  return joinNeighbours(reads, READ_BYTES).map(({ file, start, end }) => `${file}:${start}-${end}`);
 }
 
 describe('reads', () => {
@@ -36,6 +36,11 @@ describe('reads', () => {
 
   test('stay two where their elements differ', () => {
     expect(ranges([readOf(0, 100), readOf(100, 200, { dtype: 'F16' })])).toEqual(['0:0-100', '0:100-200']);
+  });
+
+  test('stay two where what becomes of their elements differs', () => {
+    const asSingles = [readOf(0, 100, { dtype: 'F32', target: 'F32' }), readOf(100, 200, { dtype: 'F32' })];
+    expect(ranges(asSingles)).toEqual(['0:0-100', '0:100-200']);
   });
 
   test('stay two where one is a row that another window needs too', () => {

@@ -69,9 +69,9 @@ describe('the blocks of a weights file', () => {
         const places = findWhereabouts(plan);
         for (const [file, { size }] of checkpoint.files.entries()) {
           const blocks = [...sourceBlocks(plan, file, { places, blockBytes })];
-          const ranges = blocks.filter(({ length }) => length > 0).map(({ begin, end }) => ({ file, begin, end }));
-          expect(ranges).toEqual([...ranges].sort((a, b) => a.begin - b.begin));
-          expect(joinRanges(ranges)).toEqual([{ file, begin: 0, end: size }]);
+          const ranges = blocks.filter(({ length }) => length > 0).map(({ start, end }) => ({ file, start, end }));
+          expect(ranges).toEqual([...ranges].sort((a, b) => a.start - b.start));
+          expect(joinRanges(ranges)).toEqual([{ file, start: 0, end: size }]);
           expect(Math.max(...blocks.map(({ length }) => length))).toBeLessThanOrEqual(blockBytes);
         }
       }
@@ -79,19 +79,19 @@ describe('the blocks of a weights file', () => {
   );
 
   test('of a tensor that vLLM computes by itself belong to no rank', () => {
-    const extra = { name: 'model.layers.0.self_attn.rotary_emb.inv_freq', dtype: 'F32', begin: 0, end: 16 } as const;
+    const extra = { name: 'model.layers.0.self_attn.rotary_emb.inv_freq', dtype: 'F32', shape: [4] } as const;
     const plan = planOf(randomCheckpoint({ ...llama, ...little }), { ranks: 2 });
     const file = { path: 'b', size: 32, header: { headerByteLength: 16, dataByteLength: 16, metadata: undefined } };
-    const tensor = { ...extra, shape: [4] };
+    const tensor = { ...extra, begin: 0, end: 16 };
     const withFile = {
       ...plan,
       files: [...plan.files, { ...file, header: { ...file.header, tensors: [tensor] } }],
-      sources: new Map([...plan.sources, [extra.name, { ...tensor, file: 1, position: 16 }]]),
+      sources: new Map([...plan.sources, [extra.name, { ...extra, file: 1, start: 16, end: 32 }]]),
     };
     const blocks = [...sourceBlocks(withFile, 1, { places: findWhereabouts(withFile), blockBytes: 1024 })];
-    expect(blocks.map(({ begin, end, tensor: of, shares }) => ({ begin, end, of, shares }))).toEqual([
-      { begin: 0, end: 16, of: undefined, shares: [] },
-      { begin: 16, end: 32, of: undefined, shares: [] },
+    expect(blocks.map(({ start, end, tensor: of, shares }) => ({ start, end, of, shares }))).toEqual([
+      { start: 0, end: 16, of: undefined, shares: [] },
+      { start: 16, end: 32, of: undefined, shares: [] },
     ]);
   });
 });

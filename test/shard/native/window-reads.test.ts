@@ -11,8 +11,8 @@ const small = { ...llama, vocab_size: 70, num_key_value_heads: 2 };
 const experts = { ...qwen2Moe, vocab_size: 70, num_key_value_heads: 2 };
 
 /** How often each byte of each slab of a window is written. */
-function coverage({ ranks, begin, end }: Window, { reads, fills, zeros }: WindowReads): Uint8Array[] {
-  const slabs = ranks.map(() => new Uint8Array(end - begin));
+function coverage({ ranks, start, end }: Window, { reads, fills, zeros }: WindowReads): Uint8Array[] {
+  const slabs = ranks.map(() => new Uint8Array(end - start));
   const note = (slot: number, to: number, length: number) => {
     const slab = slabs[slot];
     if (slab === undefined || to < 0 || to + length > slab.length) throw new Error('A write past the slab');
@@ -22,7 +22,7 @@ function coverage({ ranks, begin, end }: Window, { reads, fills, zeros }: Window
   for (const { slot, to, length } of zeros) note(slot, to, length);
   for (const read of reads) {
     for (const move of read.moves) {
-      checkInside(move, castLength(read.end - read.begin, read.dtype));
+      checkInside(move, castLength(read.end - read.start, read.dtype, read.target));
       if (move.kind === 'run') for (const slot of move.slots) note(slot, move.to, move.length);
       else
         move.ranks.forEach((_, slot) => {
@@ -45,7 +45,7 @@ function checkInside(move: Move, length: number): void {
 
 function windowsOf(plan: ShardPlan, partSize: number, ranks: readonly number[]): Window[] {
   return plan.parts.flatMap((part) =>
-    planParts(part.size, partSize).map(({ position, size }) => ({ part, begin: position, end: position + size, ranks }))
+    planParts(part.size, partSize).map(({ position, size }) => ({ part, start: position, end: position + size, ranks }))
   );
 }
 
@@ -68,7 +68,7 @@ describe.each([
       for (const window of windowsOf(plan, partSize, some.length === 0 ? all : some)) {
         const planned = planWindow(plan, window, readBytes);
         for (const slab of coverage(window, planned)) expect(slab.findIndex((times) => times !== 1)).toBe(-1);
-        expect(planned.reads.every(({ begin, end }) => end > begin && end - begin <= readBytes)).toBe(true);
+        expect(planned.reads.every(({ start, end }) => end > start && end - start <= readBytes)).toBe(true);
       }
     }
   });
@@ -85,13 +85,13 @@ describe('reads', () => {
 
   test('that are big are not joined, for copies would cost more than requests', () => {
     const { reads } = planWindow(plan, whole, 8192);
-    for (const { moves, begin, end } of reads) {
+    for (const { moves, start, end } of reads) {
       const [least, ...others] = moves.map(moveBytes).sort((a, b) => a - b);
       if (others.length > 0) expect(least).toBeLessThan(8192);
-      expect(end - begin).toBeLessThanOrEqual(8192);
+      expect(end - start).toBeLessThanOrEqual(8192);
     }
     // Each of the bigger tensors goes straight to its place, by reads of the full size.
-    expect(reads.some(({ moves, begin, end }) => moves.length === 1 && end - begin === 8192)).toBe(true);
+    expect(reads.some(({ moves, start, end }) => moves.length === 1 && end - start === 8192)).toBe(true);
   });
 
   test('that replicas share go to all of them', () => {
@@ -106,19 +106,19 @@ describe('reads', () => {
 
   test('of a row that a border cuts are called the same by both windows', () => {
     // Each rank has 32 of 64 elements of a row.
-    const border = (output?.begin ?? NaN) + 5 * 64 + 24;
+    const border = (output?.start ?? NaN) + 5 * 64 + 24;
     const names = [
       { ...whole, end: border },
-      { ...whole, begin: border },
+      { ...whole, start: border },
     ].map((window) => planWindow(plan, window, 1024).reads.flatMap(({ cutRow }) => cutRow ?? []));
     expect(names).toEqual([['model.layers.0.self_attn.o_proj.weight#5'], ['model.layers.0.self_attn.o_proj.weight#5']]);
   });
 
   test('of rows at whose end a border lies need no name', () => {
-    const border = (output?.begin ?? NaN) + 5 * 64;
+    const border = (output?.start ?? NaN) + 5 * 64;
     for (const window of [
       { ...whole, end: border },
-      { ...whole, begin: border },
+      { ...whole, start: border },
     ]) {
       expect(planWindow(plan, window, 1024).reads.flatMap(({ cutRow }) => cutRow ?? [])).toEqual([]);
     }
@@ -127,7 +127,7 @@ describe('reads', () => {
 
 function wholePart({ parts: [part] }: ShardPlan) {
   if (part === undefined) throw new Error('There is no part.');
-  return { part, begin: 0, end: part.size };
+  return { part, start: 0, end: part.size };
 }
 
 function moveBytes(move: Move): number {

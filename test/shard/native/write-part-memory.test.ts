@@ -66,7 +66,7 @@ describe('memory', () => {
 
   test('may be far smaller than a tensor', async () => {
     const { plan, peakBytes } = await writeAtOnce({ memoryBytes: 6_000, partSizeBytes: 4_096 }, { ranks: 1 });
-    const largest = Math.max(...plan.parts.flatMap(({ tensors }) => tensors.map(({ begin, end }) => end - begin)));
+    const largest = Math.max(...plan.parts.flatMap(({ tensors }) => tensors.map(({ start, end }) => end - start)));
     expect(largest).toBeGreaterThan(20 * peakBytes);
   });
 

@@ -68,7 +68,7 @@ const partsOf = (plan: ShardPlan) =>
   plan.parts.reduce((sum, { size }) => sum + plan.ranks * Math.ceil(size / sizes.partSizeBytes), 0);
 
 const sourceBytes = ({ sources }: ShardPlan) =>
-  [...sources.values()].reduce((sum, { begin, end }) => sum + end - begin, 0);
+  [...sources.values()].reduce((sum, { start, end }) => sum + end - start, 0);
 
 /** Begins to write and gives up at the n-th upload part, which never arrives. */
 async function cut(setup: ShardSetup, plan: ShardPlan, at: number): Promise<void> {

@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'vitest';
+import { layoutFile, type Dtype } from '../../../src/safetensors/index.js';
+import { collectSources } from '../../../src/shard/layout/source-tensors.js';
+import { fillWindow } from '../../../src/shard/native/fill-window.js';
+import { createScratch } from '../../../src/shard/native/scratch.js';
+import type { PlannedPart, ShardPlan } from '../../../src/shard/plan-shards.js';
+import { planParts } from '../../../src/transfer/part-plan.js';
+import { random } from '../../helpers/random.js';
+import { lateRefusal } from '../../helpers/refusal.js';
+import { sha256Of } from '../../helpers/test-source.js';
+import { live } from '../../helpers/transfer-setup.js';
+import { llama } from '../layout/configs.js';
+import { expectedFile, filesWith, planOf, randomCheckpoint, readerOf, type Checkpoint } from './bytes-in-memory.js';
+import { setUpCheck } from './check-setup.js';
+
+const config = { ...llama, vocab_size: 70, num_key_value_heads: 2, hidden_size: 32, intermediate_size: 48 };
+
+/** What the checkpoint and the shards have, by the end of a tensor's name: elements of one, two, four and eight bytes. */
+const KINDS: readonly (readonly [RegExp, Dtype, Dtype])[] = [
+  // Wider than the scalars, so that those do not come first.
+  [/layernorm\.weight$/, 'I64', 'I64'],
+  [/model\.norm\.weight$/, 'F32', 'F32'],
+  [/(?:q|k|v|qkv|o)_proj\.weight$/, 'F8_E4M3', 'F8_E4M3'],
+  [/down_proj\.weight$/, 'F32', 'BF16'],
+  [/(?:gate|up|gate_up)_proj\.weight$/, 'F16', 'F16'],
+];
+
+function kindOf(name: string): { readonly source: Dtype; readonly target: Dtype } {
+  const [, source = 'BF16', target = 'BF16'] = KINDS.find(([names]) => names.test(name)) ?? [];
+  return { source, target };
+}
+
+/** A plan whose tensors have several data types, as no planner makes them yet. */
+function mixedPlan(ranks: number): { readonly checkpoint: Checkpoint; readonly plan: ShardPlan } {
+  const numbers = random(ranks);
+  const { files } = randomCheckpoint(config, { split: 2 });
+  const plain = planOf({ config, files, weights: [] }, { ranks, maxFileSize: 12_000 });
+  const lists = files.map(({ header }) =>
+    header.tensors.map(({ name, shape }) => ({ name, shape, dtype: kindOf(name).source }))
+  );
+  const checkpoint = { config, ...filesWith(lists, () => numbers.int(256)) };
+  const parts = plain.parts.map(retyped);
+  return { checkpoint, plan: { ...plain, parts, files: checkpoint.files, sources: collectSources(checkpoint.files) } };
+}
+
+function retyped({ part, tensors }: PlannedPart): PlannedPart {
+  const pieces = new Map(tensors.map((tensor) => [tensor.name, tensor.pieces]));
+  const specs = tensors.map(({ name, dtype, shape }) => ({
+    name,
+    shape,
+    dtype: dtype === 'BF16' ? kindOf(name).target : dtype,
+  }));
+  const { headerBytes, dataByteLength, tensors: placed } = layoutFile(specs);
+  const base = headerBytes.length;
+  return {
+    part,
+    headerBytes,
+    size: base + dataByteLength,
+    tensors: placed.map(({ begin, end, ...spec }) => ({
+      ...spec,
+      pieces: pieces.get(spec.name) ?? [],
+      start: base + begin,
+      end: base + end,
+    })),
+  };
+}
+
+describe.each([1, 2, 4])('a plan with tensors of several data types, for %i ranks', (ranks) => {
+  const { checkpoint, plan } = mixedPlan(ranks);
+
+  test('is written right, window by window', async () => {
+    for (const partSize of [200, 4096, 1_000_000]) {
+      const sources = readerOf(checkpoint.weights);
+      const filling = { plan, sources, scratch: createScratch(2, 256), cutRows: new Map<string, Promise<Buffer>>() };
+      for (const part of plan.parts) {
+        const files = Array.from({ length: ranks }, () => Buffer.alloc(part.size, 0xff));
+        for (const { position: start, size } of planParts(part.size, partSize)) {
+          const window = { part, start, end: start + size, ranks: [...files.keys()] };
+          const slabs = files.map((bytes) => bytes.subarray(start, start + size));
+          await fillWindow(filling, window, { slabs, ...live() });
+        }
+        for (const [rank, bytes] of files.entries()) {
+          expect(bytes.equals(expectedFile(plan, checkpoint.weights, { part, rank }))).toBe(true);
+        }
+      }
+    }
+  });
+
+  test('is given back by its ranks', async () => {
+    const setup = setUpCheck(checkpoint, plan);
+    for (const how of ['digest', 'comparison'] as const) {
+      expect(await setup.check(how)).toEqual(checkpoint.weights.map((bytes) => sha256Of(bytes).hex));
+    }
+  });
+
+  test('has its scalars looked at, wherever they lie', async () => {
+    const setup = setUpCheck(checkpoint, plan);
+    const [index, tensor] = scalarBehindOthers(plan);
+    const shard = setup.shards[(index + 1) * ranks - 1] ?? Buffer.alloc(0);
+    shard.writeUInt8(shard.readUInt8(tensor.start) ^ 1, tensor.start);
+    expect((await lateRefusal(setup.check('digest'))).message).toMatch(/header or the scalars of .* are not/);
+  });
+});
+
+function scalarBehindOthers({ parts }: ShardPlan) {
+  for (const [index, { headerBytes, tensors }] of parts.entries()) {
+    const scalar = tensors.find(({ name, start }) => name.endsWith('_scale') && start > headerBytes.length + 32);
+    if (scalar !== undefined) return [index, scalar] as const;
+  }
+  throw new Error('All scalars come first.');
+}
