@@ -14,7 +14,7 @@ import { openSource } from '../src/hub/hub-source.js';
 import { openStore, type ObjectStore } from '../src/storage/index.js';
 import { copyWithin } from '../src/transfer/copy-within.js';
 import { createEngine } from '../src/transfer/engine.js';
-import { readPolicy } from '../src/transfer/policies.js';
+import { readPolicy } from '../src/transfer/budget/policies.js';
 import { startHub, startS3 } from './transfer/programs.js';
 
 const { values } = parseArgs({

@@ -2,7 +2,7 @@
 import { setProcessDefaults } from './config/process-defaults.js';
 import { noteEnvironmentSecrets } from './config/secrets.js';
 import { withoutSecrets } from './core/foreign-text.js';
-import { runWorker } from './run-worker.js';
+import { runWorker } from './worker/run-worker.js';
 
 setProcessDefaults();
 noteEnvironmentSecrets();

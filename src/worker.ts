@@ -6,15 +6,15 @@ import {
   createLightShardActivities,
   createNativeShardActivities,
   createVllmActivities,
-} from './activities/shards/index.js';
+} from './activities/shard-activities.js';
 import { createWaitActivities } from './activities/wait.js';
-import { createHandOver, type HandOver } from './hand-over.js';
-import { createDependencies, type WorkerDependencies } from './worker-dependencies.js';
+import { createHandOver, type HandOver } from './worker/hand-over.js';
+import { createDependencies, type WorkerDependencies } from './worker/dependencies.js';
 import type { Settings } from './config/environment.js';
 import { PrefetchError } from './core/errors.js';
 import { taskQueue, type Role } from './core/queues.js';
-import { checkGpuIsServed } from './worker-roles.js';
-import { workflowSource } from './workflow-source.js';
+import { checkGpuIsServed } from './worker/roles.js';
+import { workflowSource } from './worker/workflow-source.js';
 
 export { readSettings, type Settings } from './config/environment.js';
 export { ROLES, type Role } from './core/queues.js';

@@ -3,15 +3,15 @@
  * package's own settings. Prints what that took as JSON. Run with `--expose-gc`; its one argument is an `OursRequest`.
  */
 import { readFileSync } from 'node:fs';
-import { shardInProcess } from '../../src/activities/shards/shard-in-process.js';
-import { asCheckpointFile, type ShardingJob } from '../../src/activities/shards/sharding-job.js';
+import { shardInProcess } from '../../src/steps/shards/shard-in-process.js';
+import { asCheckpointFile, type ShardingJob } from '../../src/steps/shards/sharding-job.js';
 import { readSettings } from '../../src/config/environment.js';
 import { shardConfigSchema } from '../../src/core/schemas/input.js';
 import { MiB } from '../../src/core/units.js';
 import type { ObjectStore } from '../../src/storage/object-store.js';
-import { openObject } from '../../src/transfer/object-source.js';
-import { readPolicy } from '../../src/transfer/policies.js';
-import { createDependencies } from '../../src/worker-dependencies.js';
+import { openObject } from '../../src/transfer/read/object-source.js';
+import { readPolicy } from '../../src/transfer/budget/policies.js';
+import { createDependencies } from '../../src/worker/dependencies.js';
 import type { BenchFile } from './checkpoint.js';
 import { settle, type Rest } from './settle.js';
 

@@ -3,7 +3,7 @@ import { openHub } from '../../src/hub/open-hub.js';
 import { openSource } from '../../src/hub/hub-source.js';
 import { openStore } from '../../src/storage/index.js';
 import { createEngine } from '../../src/transfer/engine.js';
-import { readPolicy } from '../../src/transfer/policies.js';
+import { readPolicy } from '../../src/transfer/budget/policies.js';
 import { MiB } from '../../src/core/units.js';
 
 const [endpoint = '', root = '', lanes = '8', partMiB = '8', memoryMiB = '256'] = process.argv.slice(2);

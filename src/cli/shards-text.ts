@@ -1,8 +1,8 @@
-import type { DraftedPlan } from '../activities/shards/plan-job.js';
+import type { DraftedPlan } from '../steps/shards/plan-shards.js';
 import { formatBytes } from '../core/progress-text.js';
 import { describeRange } from '../shard/layout/vllm-version.js';
 import { shardFileName } from '../shard/file-names.js';
-import type { PlannedPart, ShardPlan } from '../shard/plan-shards.js';
+import type { PlannedPart, ShardPlan } from '../shard/rank-layout.js';
 
 /** The layout for people: what decides it, and every file. */
 export function describeShards({ document, summary, layout }: DraftedPlan): string {

@@ -1,7 +1,7 @@
 import type { Manifest, ManifestFile } from '../core/contract.js';
 import type { RequestOptions } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
-import { hashObject } from '../transfer/verify-object.js';
+import { hashObject } from '../transfer/read/verify-object.js';
 import { changedFiles, listDirNow, type DirObjects } from './dir-objects.js';
 import type { DirPlace } from './dir-place.js';
 import { encodeJson, parseJson } from './json-objects.js';

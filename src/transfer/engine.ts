@@ -3,8 +3,8 @@ import { PrefetchError } from '../core/errors.js';
 import { createKeyLock } from '../tasks/key-lock.js';
 import { createPermits, permitsOf, type Claimant, type Permits } from '../tasks/permits.js';
 import { createDrain } from './drain.js';
-import { defaultPolicies, type Policies } from './policies.js';
-import { createSlabPool, slabPoolOf } from './slab-pool.js';
+import { defaultPolicies, type Policies } from './budget/policies.js';
+import { createSlabPool, slabPoolOf } from './budget/slab-pool.js';
 import { transferFile } from './transfer-file.js';
 import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
 

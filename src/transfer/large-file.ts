@@ -1,12 +1,12 @@
 import { isPrefetchError, PrefetchError, type ErrorCode } from '../core/errors.js';
 import type { ObjectInfo } from '../storage/object-store.js';
-import { finalise } from './finalise.js';
-import { findExisting } from './find-existing.js';
-import { choosePartSize } from './part-plan.js';
+import { finalise } from './upload/finalise.js';
+import { findExisting } from './read/find-existing.js';
+import { choosePartSize } from './upload/part-plan.js';
 import { patienceOf } from '../http/request-policy.js';
 import type { ProgressCounter } from './progress.js';
 import { streamParts } from './stream-parts.js';
-import { startUpload, takeUpUpload, type OpenUpload, type PlannedUpload } from './take-up.js';
+import { startUpload, takeUpUpload, type OpenUpload, type PlannedUpload } from './upload/resume-upload.js';
 import type { TransferContext, TransferRequest } from './transfer-context.js';
 
 /** Who counts the parts of a large file, and ends it. */

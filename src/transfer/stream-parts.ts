@@ -2,9 +2,9 @@ import type { ObjectStore, PartDescription } from '../storage/object-store.js';
 import type { KnownSource } from '../core/byte-source.js';
 import { holdOne } from '../tasks/permits.js';
 import { runGroup, type TaskGroup } from '../tasks/task-group.js';
-import { createPartSink, type PartSink, type StreamedParts } from './part-sink.js';
+import { createPartSink, type PartSink, type StreamedParts } from './upload/part-sink.js';
 import type { ProgressCounter } from './progress.js';
-import type { OpenUpload } from './take-up.js';
+import type { OpenUpload } from './upload/resume-upload.js';
 import type { TransferContext } from './transfer-context.js';
 
 /** The parts of one upload that are to be moved. */

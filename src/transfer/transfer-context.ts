@@ -2,8 +2,8 @@ import type { ObjectStore } from '../storage/object-store.js';
 import type { KnownSource } from '../core/byte-source.js';
 import type { KeyLock } from '../tasks/key-lock.js';
 import type { Permits } from '../tasks/permits.js';
-import type { Policies } from './policies.js';
-import type { SlabPool } from './slab-pool.js';
+import type { Policies } from './budget/policies.js';
+import type { SlabPool } from './budget/slab-pool.js';
 
 /** What all transfers of one process share. */
 export interface TransferContext {

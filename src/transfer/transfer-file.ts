@@ -1,4 +1,4 @@
-import { findExisting } from './find-existing.js';
+import { findExisting } from './read/find-existing.js';
 import { transferLarge } from './large-file.js';
 import { patienceOf } from '../http/request-policy.js';
 import { countProgress } from './progress.js';

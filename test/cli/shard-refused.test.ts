@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { publishAsDir } from '../activities/shards/setup.js';
+import { publishAsDir } from '../steps/shards/setup.js';
 import { writeFormulaModel } from '../helpers/formula-models.js';
 import { storedFiles } from '../helpers/tmp.js';
 import { checkpointFolder } from './checkpoint-folder.js';

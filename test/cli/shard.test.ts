@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import type { Dir } from '../../src/core/contract.js';
-import { publishAsDir } from '../activities/shards/setup.js';
+import { publishAsDir } from '../steps/shards/setup.js';
 import { contentOf, expectAsListed, expectValid, shardsDigest } from '../helpers/dir-content.js';
 import { measuredDigest } from '../helpers/shard-repos.js';
 import { storedFiles } from '../helpers/tmp.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
-import { flipBit, publishAsDir } from '../activities/shards/setup.js';
+import { flipBit, publishAsDir } from '../steps/shards/setup.js';
 import { checkpointFolder, type CheckpointFolder } from './checkpoint-folder.js';
 import { runCli } from './cli-process.js';
 

@@ -1,6 +1,6 @@
-import { planPrefetch } from '../../src/activities/plan-prefetch.js';
-import { publishDir } from '../../src/activities/publish-dir.js';
-import { transferBatch } from '../../src/activities/transfer-batch.js';
+import { planPrefetch } from '../../src/steps/plan-prefetch.js';
+import { publishDir } from '../../src/steps/publish-dir.js';
+import { transferBatch } from '../../src/steps/transfer-batch.js';
 import type { PlanOutcome, PlanSummary } from '../../src/core/contract.js';
 import { isErrorCode, isPermanent } from '../../src/core/errors.js';
 import { createEngine } from '../../src/transfer/engine.js';

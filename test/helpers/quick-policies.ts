@@ -1,4 +1,4 @@
-import { defaultPolicies, type Policies } from '../../src/transfer/policies.js';
+import { defaultPolicies, type Policies } from '../../src/transfer/budget/policies.js';
 
 /** Waits that a test can sit out. */
 export const quickPolicies: Policies = {

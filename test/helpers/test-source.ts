@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LocatedSource } from '../../src/core/byte-source.js';
 import type { Digest } from '../../src/core/digest.js';
 import { readLocated } from '../../src/http/read-located.js';
-import { readPolicy, type Policies } from '../../src/transfer/policies.js';
+import { readPolicy, type Policies } from '../../src/transfer/budget/policies.js';
 import { rangeOf, serveRange, startServer } from './local-server.js';
 import { quickPolicies } from './quick-policies.js';
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { ByteLocation } from '../../src/core/byte-source.js';
 import type { FileReference, Hub, HubFile } from '../../src/hub/hub.js';
 import { openSource } from '../../src/hub/hub-source.js';
-import { readPolicy } from '../../src/transfer/policies.js';
+import { readPolicy } from '../../src/transfer/budget/policies.js';
 import { until } from '../helpers/local-server.js';
 import { quickPolicies } from '../helpers/quick-policies.js';
 

@@ -9,7 +9,7 @@ import { startDevHub, type DevHub } from '../../src/dev-hub/index.js';
 import { PrefetchError } from '../../src/index.js';
 import { describeObjectStore } from '../../src/storage/conformance.js';
 import { brokenRead, checkKey, checkPrefix, type HttpAnswer, type ObjectStore } from '../../src/storage/index.js';
-import { createDependencies } from '../../src/worker-dependencies.js';
+import { createDependencies } from '../../src/worker/dependencies.js';
 import { serveRange, startServer, type LocalServer } from '../helpers/local-server.js';
 import { createTmpFolder, removeFolder } from '../helpers/tmp.js';
 import { spec, useToldWorkflow } from '../workflows/told-workflow.js';

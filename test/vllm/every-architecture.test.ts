@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { shardWithVllm } from '../../src/shard/vllm/shard-with-vllm.js';
+import { shardWithVllm } from '../../src/shard/vllm/run-job.js';
 import { live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 import { makeCheckpoints, type CheckpointName } from './checkpoints.js';

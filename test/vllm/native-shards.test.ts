@@ -1,11 +1,11 @@
 import { copyFile, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { jobOfFolders } from '../../src/activities/shards/local-job.js';
-import { shardInProcess } from '../../src/activities/shards/shard-in-process.js';
-import { verifyDir } from '../../src/activities/verify-dir.js';
+import { jobOfFolders } from '../../src/steps/shards/local-job.js';
+import { shardInProcess } from '../../src/steps/shards/shard-in-process.js';
+import { verifyDir } from '../../src/steps/verify-dir.js';
 import { readSettings } from '../../src/config/environment.js';
-import { createDependencies } from '../../src/worker-dependencies.js';
+import { createDependencies } from '../../src/worker/dependencies.js';
 import { live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 import { shardArgs } from '../shard/vllm/shard-args.js';

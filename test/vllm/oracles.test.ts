@@ -1,8 +1,8 @@
 import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readTensors } from '../../src/shard/vllm/read-tensors.js';
-import { shardWithVllm } from '../../src/shard/vllm/shard-with-vllm.js';
+import { readTensors } from '../../src/shard/vllm/output/read-tensors.js';
+import { shardWithVllm } from '../../src/shard/vllm/run-job.js';
 import { live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 import { makeCheckpoints } from './checkpoints.js';

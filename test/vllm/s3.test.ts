@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { shardWithVllm } from '../../src/shard/vllm/shard-with-vllm.js';
+import { shardWithVllm } from '../../src/shard/vllm/run-job.js';
 import { openStore, type ObjectStore } from '../../src/storage/index.js';
 import { describeWithS3, startVersitygw, type S3Server } from '../helpers/s3-servers.js';
 import { failure, live } from '../helpers/transfer-setup.js';

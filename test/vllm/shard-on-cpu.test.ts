@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { VllmProgress } from '../../src/shard/vllm/job.js';
-import { shardWithVllm } from '../../src/shard/vllm/shard-with-vllm.js';
+import { shardWithVllm } from '../../src/shard/vllm/run-job.js';
 import { until } from '../helpers/local-server.js';
 import { failure, live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';

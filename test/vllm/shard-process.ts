@@ -1,5 +1,5 @@
 // A process of its own that shards and says how far it is, to be killed in the middle: see SHARD_PROCESS.
-import { shardWithVllm } from '../../src/shard/vllm/shard-with-vllm.js';
+import { shardWithVllm } from '../../src/shard/vllm/run-job.js';
 import type { VllmShardRequest } from '../../src/shard/vllm/job.js';
 import { dependenciesFor } from './setup.js';
 import { openStore } from '../../src/storage/index.js';

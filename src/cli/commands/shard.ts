@@ -1,12 +1,12 @@
-import { jobOfFolders } from '../../activities/shards/local-job.js';
-import { draftPlan, type DraftedPlan } from '../../activities/shards/plan-job.js';
-import { shardUntilPublished } from '../../activities/shards/shard-in-process.js';
-import type { ShardingJob } from '../../activities/shards/sharding-job.js';
+import { jobOfFolders } from '../../steps/shards/local-job.js';
+import { draftPlan, type DraftedPlan } from '../../steps/shards/plan-shards.js';
+import { shardUntilPublished } from '../../steps/shards/shard-in-process.js';
+import type { ShardingJob } from '../../steps/shards/sharding-job.js';
 import { readSettings } from '../../config/environment.js';
 import { compact } from '../../core/compact.js';
 import { PrefetchError } from '../../core/errors.js';
 import { withTrailingSlash } from '../../core/identity.js';
-import { createDependencies, type WorkerDependencies } from '../../worker-dependencies.js';
+import { createDependencies, type WorkerDependencies } from '../../worker/dependencies.js';
 import { type CliContext, printJson, printResult, say } from '../context.js';
 import { printDir } from '../dir-text.js';
 import { readDirUrl, splitDirUrl } from '../dir-url.js';

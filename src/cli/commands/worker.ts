@@ -14,7 +14,7 @@ export async function runWorkerCommand(options: WorkerOptions, context: CliConte
   if (gpu !== undefined && roles?.includes('gpu') !== true) {
     throw new PrefetchError('InvalidInput', '--gpu: it is for the role gpu, which must be asked for: add --roles gpu');
   }
-  const { runWorker } = await import('../../run-worker.js');
+  const { runWorker } = await import('../../worker/run-worker.js');
   await runWorker({
     ...compact({ roles, gpu, taskQueue, exitWhenIdleMs }),
     onReady: (queues) => {

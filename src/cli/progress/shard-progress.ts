@@ -1,4 +1,4 @@
-import type { ShardMoment } from '../../activities/shards/shard-in-process.js';
+import type { ShardMoment } from '../../steps/shards/shard-in-process.js';
 import type { ProgressDisplay } from './displays.js';
 import { RateMeter } from './rate-meter.js';
 

@@ -1,7 +1,7 @@
 import type { NativeConnection } from '@temporalio/worker';
 import { PrefetchClient } from '../../client.js';
 import type { Settings } from '../../config/environment.js';
-import { connectToTemporal } from '../../connect.js';
+import { connectToTemporal } from '../../worker/connect.js';
 import { quietRuntime } from './quiet-runtime.js';
 import { neverBroken, type Session } from './session.js';
 

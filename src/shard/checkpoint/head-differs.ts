@@ -2,7 +2,7 @@ import type { ByteSource } from '../../core/byte-source.js';
 import { requireAt } from '../../core/require-at.js';
 import { MiB } from '../../core/units.js';
 import type { ObjectStore } from '../../storage/object-store.js';
-import { openObjects } from '../../transfer/open-objects.js';
+import { openObjects } from '../../transfer/read/open-objects.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { readModelShape } from '../layout/model-shape.js';
 import { collectSources, type SourceTensor } from '../layout/source-tensors.js';

@@ -4,7 +4,7 @@ import { requireAt } from '../../core/require-at.js';
 import { MiB } from '../../core/units.js';
 import { headerByteLength, parseHeader, type SafetensorsHeader } from '../../safetensors/index.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
-import { openObjects } from '../../transfer/open-objects.js';
+import { openObjects } from '../../transfer/read/open-objects.js';
 import { unsupported } from '../layout/unsupported.js';
 import type { Checkpoint, CheckpointFile, CheckpointPlace } from './read-checkpoint.js';
 

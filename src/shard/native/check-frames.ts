@@ -2,7 +2,7 @@ import type { ByteSource } from '../../core/byte-source.js';
 import { PrefetchError } from '../../core/errors.js';
 import { requireAt } from '../../core/require-at.js';
 import { shardFileName } from '../file-names.js';
-import type { PlannedPart, ShardPlan } from '../plan-shards.js';
+import type { PlannedPart, ShardPlan } from '../rank-layout.js';
 import { pieceBytes } from './piece-bytes.js';
 
 /** Compares what comes from no source, byte for byte: the header of every rank's file, and its scalars of value one. */

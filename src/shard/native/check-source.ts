@@ -4,11 +4,11 @@ import { requireAt } from '../../core/require-at.js';
 import { runGroup } from '../../tasks/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { shardFileName } from '../file-names.js';
-import type { ShardPlan } from '../plan-shards.js';
+import type { ShardPlan } from '../rank-layout.js';
 import { castInPlace } from './cast.js';
 import { hashBlocks } from './hash-blocks.js';
 import type { HeldTensor, RankShare, SourceBlock } from './source-blocks.js';
-import { findWhereabouts, type AllWhereabouts } from './whereabouts.js';
+import { findWhereabouts, type AllWhereabouts } from './shard-locations.js';
 
 /** A weights file that the ranks have to give back. */
 export interface SourceCheck {

@@ -1,7 +1,7 @@
 import type { ByteSource } from '../../core/byte-source.js';
 import { requireAt } from '../../core/require-at.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
-import type { ShardPlan } from '../plan-shards.js';
+import type { ShardPlan } from '../rank-layout.js';
 import { castInPlace } from './cast.js';
 import { scatter } from './scatter.js';
 import type { Scratch } from './scratch.js';

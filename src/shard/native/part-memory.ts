@@ -1,7 +1,7 @@
 import { PrefetchError } from '../../core/errors.js';
 import { KiB, MiB } from '../../core/units.js';
 import type { StoreCapabilities } from '../../storage/object-store.js';
-import { choosePartSize } from '../../transfer/part-plan.js';
+import { choosePartSize } from '../../transfer/upload/part-plan.js';
 
 /** How one part of all ranks is written within a budget. */
 export interface PartMemory {

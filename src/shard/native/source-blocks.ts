@@ -2,9 +2,9 @@ import type { ByteRange } from '../../core/byte-source.js';
 import { requireAt, requireKey } from '../../core/require-at.js';
 import type { Dtype } from '../../safetensors/index.js';
 import type { SourceTensor } from '../layout/source-tensors.js';
-import type { ShardPlan } from '../plan-shards.js';
+import type { ShardPlan } from '../rank-layout.js';
 import { elementBytes } from './cast.js';
-import type { AllWhereabouts, Whereabouts } from './whereabouts.js';
+import type { AllWhereabouts, Whereabouts } from './shard-locations.js';
 
 /** A range of a weights file, and where the ranks have it in the data type of the shards. */
 export interface SourceBlock extends ByteRange {

@@ -5,7 +5,7 @@ import type { Piece } from '../layout/state-dict.js';
 import { elementBytes } from './cast.js';
 import { joinNeighbours } from './join-reads.js';
 import { pieceBytes } from './piece-bytes.js';
-import type { PlacedTensor, PlannedPart, ShardPlan } from '../plan-shards.js';
+import type { PlacedTensor, PlannedPart, ShardPlan } from '../rank-layout.js';
 
 /** The same range of bytes of one part's files, of several ranks. */
 export interface Window extends ByteRange {

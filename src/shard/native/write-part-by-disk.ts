@@ -5,9 +5,9 @@ import type { ObjectStore } from '../../storage/object-store.js';
 import { openStore } from '../../storage/open-store.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import type { TransferEngine } from '../../transfer/engine.js';
-import { uploadFile } from '../../transfer/upload-file.js';
-import type { PlannedPart } from '../plan-shards.js';
-import { holdScratch, LEFT_BEHIND_MS, sweepScratch } from '../vllm/scratch.js';
+import { uploadFile } from '../../transfer/disk/upload-file.js';
+import type { PlannedPart } from '../rank-layout.js';
+import { holdScratch, LEFT_BEHIND_MS, sweepScratch } from '../../transfer/disk/scratch.js';
 import { writePart, type PartOptions, type PartWriting, type WrittenFile } from './write-part.js';
 
 /** Where the parts of a plan are written by way of local disk. */

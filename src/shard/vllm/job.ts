@@ -3,7 +3,7 @@ import type { ParsedShardConfig, Resources } from '../../core/schemas/input.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { TransferEngine } from '../../transfer/engine.js';
-import type { PublishedBytes } from '../../transfer/finalise.js';
+import type { PublishedBytes } from '../../transfer/upload/finalise.js';
 
 /** A file of the Dir that is sharded, as it was verified. */
 export interface SourceFile {

@@ -1,5 +1,5 @@
-import { createContentHash } from '../../../src/transfer/content-hash.js';
-import type { ThreadHash } from '../../../src/transfer/hash-thread.js';
+import { createContentHash } from '../../../src/transfer/digest/content-hash.js';
+import type { ThreadHash } from '../../../src/transfer/threads/hash-thread.js';
 
 /** A running digest on the spot: what another thread does would come at another moment each time. */
 export function createThreadHash(...[algorithm, size]: Parameters<typeof createContentHash>): ThreadHash {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
 import type { Dtype, TensorSpec } from '../../../src/safetensors/index.js';
 import { isIgnoredByVllm } from '../../../src/shard/layout/source-tensors.js';
-import { planShards, type ShardPlan } from '../../../src/shard/plan-shards.js';
+import { planShards, type ShardPlan } from '../../../src/shard/rank-layout.js';
 import { refusal } from '../../helpers/refusal.js';
 import { DEFAULT_PATTERN } from '../../helpers/shard-setup.js';
 import { tensorsOf, weightsFile } from './checkpoints.js';

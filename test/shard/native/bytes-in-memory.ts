@@ -4,7 +4,7 @@ import { dtypeBits, layoutFile, parseHeader, type Dtype, type TensorSpec } from 
 import type { SourceFile, SourceTensor } from '../../../src/shard/layout/source-tensors.js';
 import type { Piece } from '../../../src/shard/layout/state-dict.js';
 import { castInPlace } from '../../../src/shard/native/cast.js';
-import { planShards, type PlannedPart, type ShardingRequest, type ShardPlan } from '../../../src/shard/plan-shards.js';
+import { planShards, type PlannedPart, type ShardingRequest, type ShardPlan } from '../../../src/shard/rank-layout.js';
 import { random } from '../../helpers/random.js';
 import { DEFAULT_PATTERN } from '../../helpers/shard-setup.js';
 import { tensorsOf } from '../layout/checkpoints.js';

@@ -1,6 +1,6 @@
 import { checkFrames } from '../../../src/shard/native/check-frames.js';
 import { checkSource } from '../../../src/shard/native/check-source.js';
-import type { ShardPlan } from '../../../src/shard/plan-shards.js';
+import type { ShardPlan } from '../../../src/shard/rank-layout.js';
 import { createEngine, type TransferEngine } from '../../../src/transfer/engine.js';
 import { sha256Of } from '../../helpers/test-source.js';
 import { live } from '../../helpers/transfer-setup.js';

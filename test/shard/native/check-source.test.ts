@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Dtype } from '../../../src/safetensors/index.js';
 import { pieceBytes } from '../../../src/shard/native/piece-bytes.js';
 import { shardFileName } from '../../../src/shard/file-names.js';
-import type { ShardPlan } from '../../../src/shard/plan-shards.js';
+import type { ShardPlan } from '../../../src/shard/rank-layout.js';
 import { random } from '../../helpers/random.js';
 import { lateRefusal } from '../../helpers/refusal.js';
 import { sha256Of } from '../../helpers/test-source.js';

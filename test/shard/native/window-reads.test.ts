@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { planWindow, type Move, type Window, type WindowReads } from '../../../src/shard/native/window-reads.js';
 import { castLength } from '../../../src/shard/native/cast.js';
-import { planParts } from '../../../src/transfer/part-plan.js';
-import type { ShardPlan } from '../../../src/shard/plan-shards.js';
+import { planParts } from '../../../src/transfer/upload/part-plan.js';
+import type { ShardPlan } from '../../../src/shard/rank-layout.js';
 import { random } from '../../helpers/random.js';
 import { llama, qwen2Moe } from '../layout/configs.js';
 import { planOf, randomCheckpoint } from './bytes-in-memory.js';

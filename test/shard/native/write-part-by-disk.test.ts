@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { closeIdleSockets } from '../../../src/http/agents.js';
 import { writePartByDisk } from '../../../src/shard/native/write-part-by-disk.js';
 import type { PartOptions, WrittenFile } from '../../../src/shard/native/write-part.js';
-import type { ShardPlan } from '../../../src/shard/plan-shards.js';
+import type { ShardPlan } from '../../../src/shard/rank-layout.js';
 import { OUT, setUpShards, type ShardSetup } from '../../helpers/shard-setup.js';
 import { lateRefusal } from '../../helpers/refusal.js';
 import { sha256Of } from '../../helpers/test-source.js';

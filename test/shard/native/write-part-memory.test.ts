@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { closeIdleSockets } from '../../../src/http/agents.js';
 import { writePart } from '../../../src/shard/native/write-part.js';
-import type { ShardPlan } from '../../../src/shard/plan-shards.js';
+import type { ShardPlan } from '../../../src/shard/rank-layout.js';
 import { counted, OUT, setUpShards, type ShardChange, type ShardSetup } from '../../helpers/shard-setup.js';
 import { failure, live } from '../../helpers/transfer-setup.js';
 import { expectedFile } from './bytes-in-memory.js';

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { closeIdleSockets } from '../../../src/http/agents.js';
 import type { ByteSource } from '../../../src/core/byte-source.js';
 import { writePart, type PartOptions, type WrittenFile } from '../../../src/shard/native/write-part.js';
-import type { ShardPlan } from '../../../src/shard/plan-shards.js';
+import type { ShardPlan } from '../../../src/shard/rank-layout.js';
 import { createEngine, type TransferEngine } from '../../../src/transfer/engine.js';
 import { counted, OUT, setUpShards, type ShardSetup } from '../../helpers/shard-setup.js';
 import { sha256Of } from '../../helpers/test-source.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DriverJob } from '../../../src/shard/vllm/run-driver.js';
+import type { DriverJob } from '../../../src/shard/vllm/driver/run-driver.js';
 import { tmpFolder } from '../../helpers/tmp.js';
 
 const prelude = `

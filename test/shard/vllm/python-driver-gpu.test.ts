@@ -1,7 +1,7 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { runDriver, type DriverJob } from '../../../src/shard/vllm/run-driver.js';
+import { runDriver, type DriverJob } from '../../../src/shard/vllm/driver/run-driver.js';
 import { failure, live } from '../../helpers/transfer-setup.js';
 import { python, pythonJob, vllmModule } from './python-jobs.js';
 

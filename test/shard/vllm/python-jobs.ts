@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { DRIVER, type DriverJob } from '../../../src/shard/vllm/run-driver.js';
+import { DRIVER, type DriverJob } from '../../../src/shard/vllm/driver/run-driver.js';
 import { findPython } from '../../helpers/python.js';
 import { tmpFolder } from '../../helpers/tmp.js';
 import { fakeJob } from './fake-driver.js';

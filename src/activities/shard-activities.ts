@@ -1,0 +1,65 @@
+import type { ShardActivities, ShardProgress, ShardStepResult } from '../core/contract.js';
+import { openDir } from '../dir/open-dir.js';
+import { adapt } from './adapt.js';
+import type { ActivityDependencies } from '../steps/dependencies.js';
+import { withHeartbeat } from './heartbeat.js';
+import { checkShards } from '../steps/shards/check-shards.js';
+import { copyModelFiles } from '../steps/shards/copy-model-files.js';
+import { findShards } from '../steps/shards/find-shards.js';
+import { shardByVllm } from '../steps/shards/shard-with-vllm.js';
+import { planJob } from '../steps/shards/plan-shards.js';
+import { publishShards } from '../steps/shards/publish-shards.js';
+import { jobOfRun } from '../steps/shards/sharding-job.js';
+import type { StepOptions } from '../steps/shards/step-context.js';
+import { withVllmTries } from './vllm-tries.js';
+import { shardPart } from '../steps/shards/shard-natively.js';
+
+type LightShardActivities = Pick<ShardActivities, 'findShards' | 'planShards' | 'publishShards'>;
+type NativeShardActivities = Pick<ShardActivities, 'shardNatively' | 'copyModelFiles' | 'checkShards'>;
+
+/** Steps of sharding that move no weights. */
+export function createLightShardActivities(dependencies: ActivityDependencies): LightShardActivities {
+  return {
+    findShards: (spec) => adapt((signal) => withHeartbeat(() => findShards(dependencies, spec, { signal }))),
+    planShards: (spec) =>
+      adapt((signal) =>
+        withHeartbeat(async () => {
+          const store = await dependencies.openStore(spec.destination);
+          const published = await openDir(store, spec.dirKey).manifest({ signal });
+          return planJob(dependencies, jobOfRun(spec, published?.manifest, store), { signal });
+        })
+      ),
+    publishShards: (step, { revision }) =>
+      adapt((signal) => withHeartbeat(() => publishShards(dependencies, step, { revision, signal, now: new Date() }))),
+  };
+}
+
+/** Steps that move weights without a GPU. */
+export function createNativeShardActivities(dependencies: ActivityDependencies): NativeShardActivities {
+  return {
+    shardNatively: (step) => inStep((options) => shardPart(dependencies, step, options)),
+    copyModelFiles: (step) => inStep((options) => copyModelFiles(dependencies, step, options)),
+    checkShards: (step) => inStep((options) => checkShards(dependencies, step, options)),
+  };
+}
+
+/** The step that runs on a host with vLLM. */
+export function createVllmActivities(dependencies: ActivityDependencies): Pick<ShardActivities, 'shardWithVllm'> {
+  return {
+    shardWithVllm: (step) =>
+      adapt((signal) => withVllmTries(signal, (options) => shardByVllm(dependencies, step, options))),
+  };
+}
+
+function inStep(work: (options: StepOptions) => Promise<ShardStepResult>): Promise<ShardStepResult> {
+  return adapt((signal) =>
+    withHeartbeat((report) =>
+      work({
+        signal,
+        onProgress: (progress: ShardProgress) => {
+          report(progress);
+        },
+      })
+    )
+  );
+}

@@ -1,0 +1,38 @@
+import { isPrefetchError, rewrap } from '../../core/errors.js';
+import { waitBy, type RetryPolicy } from '../../http/request-policy.js';
+import type { HttpTarget, PartTarget, ReadTarget } from '../../storage/object-store.js';
+import { withRetries, type RetryOptions } from '../../tasks/retries.js';
+
+/** Any place that a store gives for bytes. */
+type Target = PartTarget | ReadTarget | ({ readonly kind: 'http' } & HttpTarget);
+
+/** How a place for bytes is got, and what is done there. */
+export interface TargetUse<K extends Target, T> {
+  readonly ask: () => Promise<K>;
+  readonly use: (target: K) => Promise<T>;
+}
+
+/**
+ * Tries again on failures of a store that may pass. Each try asks for a target of its own, so that each is signed anew; who
+ * is refused with fresh signatures too may not do this.
+ */
+export async function withFreshTargets<K extends Target, T>(
+  policy: RetryPolicy,
+  options: Pick<RetryOptions, 'signal' | 'giveWay'>,
+  { ask, use }: TargetUse<K, T>
+): Promise<T> {
+  let signed = false;
+  const isRefused = (error: unknown): boolean => signed && isPrefetchError(error, 'StoreAccessDenied');
+  const waitMs = waitBy(policy, (error) => !error.permanent || isRefused(error));
+  try {
+    return await withRetries({ ...options, waitMs }, async () => {
+      signed = false;
+      const target = await ask();
+      signed = target.kind === 'http';
+      return use(target);
+    });
+  } catch (error) {
+    if (!isPrefetchError(error) || !isRefused(error)) throw error;
+    throw rewrap(error, { text: `${error.text}. Fresh signatures were refused too` });
+  }
+}

@@ -1,0 +1,41 @@
+import { Runtime } from '@temporalio/worker';
+import { readSettings } from '../config/environment.js';
+import { connectToTemporal } from './connect.js';
+import { shutdownWhenIdle } from './shutdown-when-idle.js';
+import { createWorkers } from '../worker.js';
+import type { Role } from '../core/queues.js';
+
+/** What the command line may say about a worker; the environment says the rest. */
+export interface RunWorkerOptions {
+  readonly roles?: readonly Role[];
+  readonly gpu?: string;
+  readonly taskQueue?: string;
+  /** Ends the process after so long without a task. @default never */
+  readonly exitWhenIdleMs?: number;
+  /** Called once the workers were made and begin to poll, with the queues that they serve. */
+  readonly onReady?: (queues: readonly string[]) => void;
+}
+
+/** A worker process, from the environment to its end: SIGINT or SIGTERM lets running parts finish, then it stops. */
+export async function runWorker(options: RunWorkerOptions): Promise<void> {
+  // The SDK shuts its workers down on these signals by itself.
+  Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM', 'SIGQUIT'] });
+  const environment = readSettings();
+  const settings = { ...environment, taskQueue: options.taskQueue ?? environment.taskQueue };
+  const { connection, namespace } = await connectToTemporal();
+  try {
+    const workers = await createWorkers({
+      connection,
+      namespace,
+      settings,
+      ...(options.roles === undefined ? {} : { roles: options.roles }),
+      ...(options.gpu === undefined ? {} : { gpu: options.gpu }),
+    });
+    options.onReady?.(workers.queues);
+    const stopWatching =
+      options.exitWhenIdleMs === undefined ? undefined : shutdownWhenIdle(workers, options.exitWhenIdleMs);
+    await workers.run().finally(stopWatching);
+  } finally {
+    await connection.close();
+  }
+}
