@@ -12,7 +12,7 @@ const longFunctions = [
   'src/safetensors/json-scanner.ts',
   // One queue or pool each, as small functions that share its state.
   'src/tasks/permits.ts',
-  'src/transfer/slab-pool.ts',
+  'src/transfer/budget/slab-pool.ts',
   'torture/round/fleet.ts',
   // The events of one connection or timer, which share its state.
   'src/http/{raw-range,stall-watch,stream-range}.ts',

@@ -2,7 +2,7 @@ import { Runtime } from '@temporalio/worker';
 import { readSettings } from '../config/environment.js';
 import { connectToTemporal } from './connect.js';
 import { shutdownWhenIdle } from './shutdown-when-idle.js';
-import { createWorkers } from '../worker.js';
+import { createWorkers } from './create-workers.js';
 import type { Role } from '../core/queues.js';
 
 /** What the command line may say about a worker; the environment says the rest. */

@@ -1,4 +1,4 @@
-import type { PrefetchWorkers } from '../worker.js';
+import type { PrefetchWorkers } from './create-workers.js';
 
 const LOOK_EVERY_MS = 1000;
 

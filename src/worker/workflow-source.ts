@@ -9,7 +9,7 @@ import type { WorkerOptions } from '@temporalio/worker';
  * @param home - folder of the compiled package
  */
 export function workflowSource(
-  home: URL = new URL('.', import.meta.url)
+  home: URL = new URL('..', import.meta.url)
 ): Pick<WorkerOptions, 'workflowBundle'> | Pick<WorkerOptions, 'workflowsPath'> {
   const resolve = (path: string) => fileURLToPath(new URL(path, home));
   const codePath = resolve('workflow-bundle/workflow-bundle.js');

@@ -5,8 +5,8 @@ import { readFile } from 'node:fs/promises';
  * the package is changed, but for fixes that are taken out.
  */
 const SCALE = [
-  { file: 'src/activities/transfer-batch.ts', find: '= 8 * MiB;', replace: '= 5;' },
-  { file: 'src/activities/tidy-dir.ts', find: '= 5 * MiB;', replace: '= 4;' },
+  { file: 'src/steps/transfer-batch.ts', find: '= 8 * MiB;', replace: '= 5;' },
+  { file: 'src/steps/tidy-dir.ts', find: '= 5 * MiB;', replace: '= 4;' },
 ];
 
 let patches = SCALE;
@@ -18,7 +18,7 @@ export function initialize(given) {
 
 const root = new URL('../../', import.meta.url).href;
 /** Bytes go to the store in memory, and nothing happens in another thread. */
-const replaced = ['http/put-bytes', 'http/stream-range', 'http/get-range', 'transfer/hash-thread'];
+const replaced = ['http/put-bytes', 'http/stream-range', 'http/get-range', 'transfer/threads/hash-thread'];
 
 /** Gives a module of the package with its patches, and those that move bytes as the exploration has them. */
 export async function load(url, context, next) {
@@ -30,7 +30,7 @@ export async function load(url, context, next) {
 
 async function changed(path, url) {
   const name = replaced.find((each) => path === `src/${each}.ts`);
-  if (name !== undefined) return `export * from '${root}test/exploration/replaced/${name.split('/')[1]}.ts';`;
+  if (name !== undefined) return `export * from '${root}test/exploration/replaced/${name.split('/').at(-1)}.ts';`;
   const mine = patches.filter(({ file }) => file === path);
   if (mine.length === 0) return undefined;
   return mine.reduce(patch, await readFile(new URL(url), 'utf8'));

@@ -22,7 +22,7 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     fault: 'bytes that are known to be wrong are completed',
     patches: [
       {
-        file: 'src/transfer/finalise.ts',
+        file: 'src/transfer/upload/finalise.ts',
         find: 'if (hex === source.digest.hex) return completeKnown(full, hex, options);',
         replace: 'return completeKnown(full, hex, options);',
       },
@@ -35,7 +35,7 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     fault: 'bytes that nobody vouches for replace an object that another run published',
     patches: [
       {
-        file: 'src/transfer/finalise.ts',
+        file: 'src/transfer/upload/finalise.ts',
         find: 'const outcome = await complete(full, { ...options, ifAbsent: true });',
         replace: 'const outcome = await complete(full, { ...options, ifAbsent: false });',
       },
@@ -48,7 +48,7 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     fault: 'the same in a folder',
     patches: [
       {
-        file: 'src/transfer/finalise.ts',
+        file: 'src/transfer/upload/finalise.ts',
         find: 'const outcome = await complete(full, { ...options, ifAbsent: true });',
         replace: 'const outcome = await complete(full, { ...options, ifAbsent: false });',
       },
@@ -61,7 +61,7 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     fault: 'an object that was read back and is wrong is removed, whoever has put another one there since',
     patches: [
       {
-        file: 'src/transfer/finalise.ts',
+        file: 'src/transfer/upload/finalise.ts',
         find: 'if (isRight) return { info, hex: stored };',
         replace: 'if (isRight) return { info, hex: stored };\n  await store.delete(upload.key, options);',
       },
@@ -100,7 +100,7 @@ export const takenOutFixes: readonly TakenOutFix[] = [
     fault: 'a stalled writer still has the file open that became the object',
     patches: [
       {
-        file: 'src/transfer/take-up.ts',
+        file: 'src/transfer/upload/resume-upload.ts',
         find: '(await takeOver(store, found, options)) ?? found',
         replace: 'found',
       },
