@@ -9,5 +9,5 @@ test('what is there is given, whatever it is', () => {
 test('a hole is told with its place', () => {
   expect(() => requireAt(['a'], 1)).toThrow('nothing at 1 of 1');
   expect(() => requireAt(['a'], -1)).toThrow('nothing at -1 of 1');
-  expect(() => requireKey(new Map(), 'a')).toThrow('nothing under a');
+  expect(() => requireKey(new Map<string, number>(), 'a')).toThrow('nothing under a');
 });
