@@ -26,7 +26,7 @@ async function brokenArrows(file: string, code: string): Promise<string[]> {
     .map((message) => message.message);
 }
 
-test.each([
+test.each<[file: string, code: string]>([
   ['src/core/probe.ts', "import { x } from '../storage/object-store.js';"],
   ['src/core/probe.ts', "import { x } from '../http/agents.js';"],
   ['src/core/schemas/probe.ts', "import { x } from '../../hub/hub.js';"],
@@ -65,7 +65,7 @@ test.each([
   ['src/shard/layout/probe.ts', "import { x } from '../../config/environment.js';"],
   ['src/transfer/probe.ts', "import { x } from '../shard/rank-layout.js';"],
   ...['core', 'transfer', 'shard', 'storage', 'hub', 'dir', 'steps'].map(
-    (room) => [`src/${room}/probe.ts`, "import { ApplicationFailure } from '@temporalio/common';"] as const
+    (room): [string, string] => [`src/${room}/probe.ts`, "import { ApplicationFailure } from '@temporalio/common';"]
   ),
   ['src/steps/shards/probe.ts', "import { Context } from '@temporalio/activity';"],
   ['src/steps/probe.ts', "import { x } from '../activities/index.js';"],

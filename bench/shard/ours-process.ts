@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { shardInProcess } from '../../src/steps/shards/shard-in-process.js';
-import { asCheckpointFile, type ShardingJob } from '../../src/steps/shards/sharding-job.js';
+import { asStoredFile, type ShardingJob } from '../../src/steps/shards/sharding-job.js';
 import { readSettings } from '../../src/config/environment.js';
 import { shardConfigSchema } from '../../src/core/schemas/input.js';
 import { MiB } from '../../src/core/units.js';
@@ -99,7 +99,7 @@ function noting(store: ObjectStore, note: (key: string) => void): ObjectStore {
 /** The job of a run that brought the model before: of every file the digest is known. */
 async function jobOf({ ranks, source, target }: OursRequest, store: ObjectStore): Promise<ShardingJob> {
   const heads = await Promise.all(source.files.map(({ path }) => store.head(`${source.dirKey}${path}`)));
-  const files = source.files.map((file, index) => asCheckpointFile({ ...file, etag: heads[index]?.etag ?? '' }));
+  const files = source.files.map((file, index) => asStoredFile({ ...file, etag: heads[index]?.etag ?? '' }));
   return {
     model: {
       repo: 'bench/model',

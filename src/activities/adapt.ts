@@ -1,4 +1,4 @@
-import { toFailure } from './failures.js';
+import { toFailure } from '../starter/to-failure.js';
 import { activitySignal } from './hand-over.js';
 
 /** Gives an activity its signal and translates what it throws. */

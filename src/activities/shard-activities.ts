@@ -6,13 +6,13 @@ import { withHeartbeat } from './heartbeat.js';
 import { checkShards } from '../steps/shards/check-shards.js';
 import { copyModelFiles } from '../steps/shards/copy-model-files.js';
 import { findShards } from '../steps/shards/find-shards.js';
-import { shardByVllm } from '../steps/shards/shard-with-vllm.js';
-import { planJob } from '../steps/shards/plan-shards.js';
+import { shardWithVllm } from '../steps/shards/shard-with-vllm.js';
+import { planShards } from '../steps/shards/plan-shards.js';
 import { publishShards } from '../steps/shards/publish-shards.js';
 import { jobOfRun } from '../steps/shards/sharding-job.js';
 import type { StepOptions } from '../steps/shards/step-context.js';
 import { withVllmTries } from './vllm-tries.js';
-import { shardPart } from '../steps/shards/shard-natively.js';
+import { shardNatively } from '../steps/shards/shard-natively.js';
 
 type LightShardActivities = Pick<ShardActivities, 'findShards' | 'planShards' | 'publishShards'>;
 type NativeShardActivities = Pick<ShardActivities, 'shardNatively' | 'copyModelFiles' | 'checkShards'>;
@@ -26,7 +26,7 @@ export function createLightShardActivities(dependencies: ActivityDependencies): 
         withHeartbeat(async () => {
           const store = await dependencies.openStore(spec.destination);
           const published = await openDir(store, spec.dirKey).manifest({ signal });
-          return planJob(dependencies, jobOfRun(spec, published?.manifest, store), { signal });
+          return planShards(dependencies, jobOfRun(spec, published?.manifest, store), { signal });
         })
       ),
     publishShards: (step, { revision }) =>
@@ -37,7 +37,7 @@ export function createLightShardActivities(dependencies: ActivityDependencies): 
 /** Steps that move weights without a GPU. */
 export function createNativeShardActivities(dependencies: ActivityDependencies): NativeShardActivities {
   return {
-    shardNatively: (step) => inStep((options) => shardPart(dependencies, step, options)),
+    shardNatively: (step) => inStep((options) => shardNatively(dependencies, step, options)),
     copyModelFiles: (step) => inStep((options) => copyModelFiles(dependencies, step, options)),
     checkShards: (step) => inStep((options) => checkShards(dependencies, step, options)),
   };
@@ -47,7 +47,7 @@ export function createNativeShardActivities(dependencies: ActivityDependencies):
 export function createVllmActivities(dependencies: ActivityDependencies): Pick<ShardActivities, 'shardWithVllm'> {
   return {
     shardWithVllm: (step) =>
-      adapt((signal) => withVllmTries(signal, (options) => shardByVllm(dependencies, step, options))),
+      adapt((signal) => withVllmTries(signal, (options) => shardWithVllm(dependencies, step, options))),
   };
 }
 

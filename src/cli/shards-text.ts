@@ -2,7 +2,7 @@ import type { DraftedPlan } from '../steps/shards/plan-shards.js';
 import { formatBytes } from '../core/progress-text.js';
 import { describeRange } from '../shard/layout/vllm-version.js';
 import { shardFileName } from '../shard/file-names.js';
-import type { PlannedPart, ShardPlan } from '../shard/rank-layout.js';
+import type { ShardPart, RankLayout } from '../shard/rank-layout.js';
 
 /** The layout for people: what decides it, and every file. */
 export function describeShards({ document, summary, layout }: DraftedPlan): string {
@@ -55,7 +55,7 @@ function asLine([name, value]: readonly [string, string]): string {
   return `${name.padEnd(7)} ${value}`;
 }
 
-function namesOf(layout: ShardPlan, { part }: PlannedPart): string {
+function namesOf(layout: RankLayout, { part }: ShardPart): string {
   const first = shardFileName(layout, 0, part);
   return layout.ranks === 1 ? first : `${first} … ${shardFileName(layout, layout.ranks - 1, part)}`;
 }
@@ -64,6 +64,6 @@ function plural(count: number, what: string): string {
   return `${String(count)} ${what}${count === 1 ? '' : 's'}`;
 }
 
-function sourceBytes({ files }: ShardPlan): number {
+function sourceBytes({ files }: RankLayout): number {
   return files.reduce((sum, { size }) => sum + size, 0);
 }

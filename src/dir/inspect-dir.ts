@@ -9,7 +9,7 @@ import { digestOf, type PublishedDir } from './published-dir.js';
 import { replaceManifest } from './write-manifest.js';
 
 /** A Dir as the store lists it, beside its manifest. */
-export interface SeenDir {
+export interface ComparedDir {
   readonly objects: DirObjects;
   readonly published: PublishedDir | undefined;
   /** What the manifest names, and what is not there with the size and the etag that it has. */
@@ -33,11 +33,11 @@ export interface InspectOptions extends RequestOptions {
 const READS_AT_ONCE = 4;
 
 /** Lists a Dir and compares size and etag of what its manifest names. */
-export async function lookAtDir(
+export async function compareDir(
   place: DirPlace,
   published: PublishedDir | undefined,
   options: RequestOptions
-): Promise<SeenDir> {
+): Promise<ComparedDir> {
   const files = published?.manifest.files ?? [];
   const objects = await listDirNow(place, files, options);
   return { objects, published, changed: changedFiles(objects, files) };
@@ -52,7 +52,7 @@ export async function inspectDir(
   published: PublishedDir | undefined,
   { mayRepair = () => false, ...options }: InspectOptions
 ): Promise<InspectedDir> {
-  const { objects, changed } = await lookAtDir(place, published, options);
+  const { objects, changed } = await compareDir(place, published, options);
   if (published === undefined) return { objects, published, intact: false };
   if (changed.length === 0) return { objects, published, intact: true };
   const hasAll = changed.every(({ path, size }) => objects.get(path)?.size === size);

@@ -2,7 +2,7 @@ import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { listDirNow, type DirObjects, type RecordedFile } from './dir-objects.js';
 import type { DirPlace } from './dir-place.js';
-import { inspectDir, lookAtDir, type InspectedDir, type InspectOptions, type SeenDir } from './inspect-dir.js';
+import { inspectDir, compareDir, type InspectedDir, type InspectOptions, type ComparedDir } from './inspect-dir.js';
 import { describeDir, readManifest, type PublishedDir } from './published-dir.js';
 import { withdrawManifest, writeManifest } from './write-manifest.js';
 
@@ -14,7 +14,7 @@ export interface StoredDir extends DirPlace {
   /** What is published, by the word of its manifest alone; undefined where nothing is. One small request. */
   manifest(options?: RequestOptions): Promise<PublishedDir | undefined>;
   /** All objects of the Dir by path, and which files of the manifest have another size or etag; reads none of them. */
-  look(options?: RequestOptions): Promise<SeenDir>;
+  compare(options?: RequestOptions): Promise<ComparedDir>;
   /** The same, and whether the Dir is intact: a file that has another etag alone is read, and its bytes decide. */
   inspect(options?: InspectOptions): Promise<InspectedDir>;
   /** What is published, where it is wanted and intact; what is not wanted is not listed. */
@@ -40,7 +40,7 @@ export function openDir(store: ObjectStore, dirKey: string): StoredDir {
   return {
     ...place,
     manifest,
-    look: async (options = {}) => lookAtDir(place, await manifest(options), options),
+    compare: async (options = {}) => compareDir(place, await manifest(options), options),
     inspect: async (options = {}) => inspectDir(place, await manifest(options), options),
     findIntact: async (isWanted, options = {}) => {
       const published = await manifest(options);

@@ -4,7 +4,7 @@ import { layoutFile, tensorByteLength } from '../safetensors/index.js';
 import { checkFitsRanks } from './layout/fits-ranks.js';
 import { readModelShape, type ModelShape } from './layout/model-shape.js';
 import { findProfile, type LayoutProfile } from './layout/profiles.js';
-import { checkSources, collectSources, type SourceFile, type SourceTensor } from './layout/source-tensors.js';
+import { checkSources, collectSources, type WeightsFile, type SourceTensor } from './layout/source-tensors.js';
 import { buildStateDict, type StateTensor } from './layout/state-dict.js';
 import { resolveDtype, storedDtype, type TargetDtype } from './layout/target-dtype.js';
 import { unsupported } from './layout/unsupported.js';
@@ -14,7 +14,7 @@ import { describeRange } from './layout/vllm-version.js';
 export interface ShardingRequest {
   /** The parsed config.json. */
   readonly config: unknown;
-  readonly files: readonly SourceFile[];
+  readonly files: readonly WeightsFile[];
   readonly ranks: number;
   /** `auto`, or a type by vLLM's name. */
   readonly dtype: string;
@@ -27,20 +27,20 @@ export interface ShardingRequest {
 }
 
 /** What will be written, to the last byte: nothing of it depends on the bytes of the weights. */
-export interface ShardPlan {
+export interface RankLayout {
   readonly shape: ModelShape;
   readonly profile: LayoutProfile;
   /** Of the model, by vLLM's name; each tensor has its own. */
   readonly dtype: TargetDtype;
   readonly ranks: number;
   readonly filePattern: string;
-  readonly parts: readonly PlannedPart[];
-  readonly files: readonly SourceFile[];
+  readonly parts: readonly ShardPart[];
+  readonly files: readonly WeightsFile[];
   readonly sources: ReadonlyMap<string, SourceTensor>;
 }
 
 /** One part of every rank: the files of all ranks have the same header and the same size. */
-export interface PlannedPart {
+export interface ShardPart {
   /** From 0, as in the file's name. */
   readonly part: number;
   readonly headerBytes: Uint8Array;
@@ -54,7 +54,7 @@ export interface PlannedPart {
 export type PlacedTensor = StateTensor & ByteRange;
 
 /** Lays out the shards of a checkpoint from its config and its headers; fails as `UnsupportedSharding`, by name. */
-export function planShards(request: ShardingRequest): ShardPlan {
+export function layOutRanks(request: ShardingRequest): RankLayout {
   const { ranks, vllmVersion, maxFileSize, filePattern, headDiffers = false } = request;
   const shape = readModelShape(request.config);
   const profile = findProfile(shape.architecture, vllmVersion);
@@ -98,7 +98,7 @@ function splitIntoParts(tensors: readonly StateTensor[], maxFileSize: number): S
   return [...parts, part];
 }
 
-function placePart(tensors: readonly StateTensor[], part: number): PlannedPart {
+function placePart(tensors: readonly StateTensor[], part: number): ShardPart {
   const { headerBytes, dataByteLength, tensors: placed } = layoutFile(tensors);
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   return {

@@ -4,7 +4,7 @@ import { objectUrl } from '../storage/store-url.js';
 import { authenticate } from './authenticate.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { asksForShards, findPublishedShards, foreseeEngine, type ShardingSpec } from './shards/find-shards.js';
-import { lookAtTarget } from './shards/inspect-target.js';
+import { inspectTarget } from './shards/inspect-target.js';
 import { draftPlan } from './shards/plan-shards.js';
 import { jobOfRun } from './shards/sharding-job.js';
 import { surveyDir } from './survey.js';
@@ -59,7 +59,7 @@ export async function dryRun(input: unknown, needs: Needs, options: Options): Pr
   const spec = await authenticate(needs, input, options);
   const store = await needs.openStore(spec.destination);
   if (asksForShards(spec)) return dryRunOfShards(spec, store, needs, options);
-  const { files, published } = await lookAtDir(spec, store, needs, options);
+  const { files, published } = await foreseeDir(spec, store, needs, options);
   const dirPath = objectUrl(store.root, spec.dirKey);
   return { ...describe(spec, dirPath, files), ...(published === undefined ? {} : { published }) };
 }
@@ -68,7 +68,7 @@ export async function dryRun(input: unknown, needs: Needs, options: Options): Pr
 async function dryRunOfShards(spec: ShardingSpec, store: ObjectStore, needs: Needs, options: Options): Promise<DryRun> {
   const found = await findPublishedShards(store, spec, options);
   if (found !== undefined) return hitOnShards(spec, found.dir, found.manifest);
-  const source = await lookAtDir(spec, store, needs, options);
+  const source = await foreseeDir(spec, store, needs, options);
   const dirPath = objectUrl(store.root, spec.dirKey);
   const { tensorParallelSize } = spec.shardConfig.args;
   if (source.manifest === undefined) {
@@ -78,7 +78,7 @@ async function dryRunOfShards(spec: ShardingSpec, store: ObjectStore, needs: Nee
   }
   const job = jobOfRun(spec, source.manifest, store);
   const draft = await draftPlan(needs, job, options);
-  const { dir, published } = await lookAtTarget(job, draft, options);
+  const { dir, published } = await inspectTarget(job, draft, options);
   if (dir !== undefined && published !== undefined) return hitOnShards(spec, dir, published.manifest);
   const { engine, reason, dirKey } = draft.summary;
   const sharding = {
@@ -101,14 +101,14 @@ function hitOnShards(spec: ShardingSpec, dir: Dir, { files, sharding }: Manifest
   };
 }
 
-interface LookedAt {
+interface ForeseenDir {
   readonly files: readonly DryRunFile[];
   /** When there is nothing to do. */
   readonly published?: Dir;
   readonly manifest?: Manifest;
 }
 
-async function lookAtDir(spec: PrefetchSpec, store: ObjectStore, needs: Needs, options: Options): Promise<LookedAt> {
+async function foreseeDir(spec: PrefetchSpec, store: ObjectStore, needs: Needs, options: Options): Promise<ForeseenDir> {
   const token = await needs.readToken(spec.hfTokenKey);
   const survey = await surveyDir({ spec, store, hub: needs.hub, token }, options);
   if (survey.kind === 'hit') {

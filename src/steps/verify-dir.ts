@@ -59,7 +59,7 @@ export async function verifyDir(
   options: VerifyDirOptions
 ): Promise<VerifiedDir> {
   const { store, deep } = verification;
-  const { published, objects } = await openDir(store, '').look(options).catch(asNotIntact);
+  const { published, objects } = await openDir(store, '').compare(options).catch(asNotIntact);
   if (published === undefined) {
     throw new PrefetchError(
       'DirNotIntact',
@@ -73,9 +73,9 @@ export async function verifyDir(
     manifest.files.map(({ path, size }) => ({ key: path, size }))
   );
   try {
-    const inFiles = await lookAtFiles({ ...verification, manifest, objects, sources: opened.sources }, options);
+    const inFiles = await checkFiles({ ...verification, manifest, objects, sources: opened.sources }, options);
     const { sharding } = manifest;
-    const ofShards = sharding === undefined ? [] : lookAtShards({ ...verification, manifest, objects, sharding });
+    const ofShards = sharding === undefined ? [] : checkShardNames({ ...verification, manifest, objects, sharding });
     return {
       dir: store.root,
       repo: manifest.repo,
@@ -102,20 +102,20 @@ function pickSharding({
   return { engine, tensorParallelSize, dtype, vllmVersion, vllmVersions };
 }
 
-interface Looking extends Verification {
+interface DirCheck extends Verification {
   readonly manifest: Manifest;
   readonly objects: DirObjects;
 }
 
-async function lookAtFiles(
-  looking: Looking & { readonly sources: readonly ByteSource[] },
+async function checkFiles(
+  check: DirCheck & { readonly sources: readonly ByteSource[] },
   { signal, onFile }: VerifyDirOptions
 ): Promise<string[]> {
   const problems = new Map<number, string>();
   const done = { files: 0, bytes: 0 };
-  const files = looking.manifest.files.entries();
+  const files = check.manifest.files.entries();
   await forEachAtOnce(files, { limit: FILES_AT_ONCE, signal }, async ([number, file], inner) => {
-    const problem = await lookAtFile(looking, { number, file, ...inner });
+    const problem = await checkFile(check, { number, file, ...inner });
     if (problem !== undefined) problems.set(number, `${file.path}: ${problem}`);
     done.files += 1;
     done.bytes += file.size;
@@ -124,8 +124,8 @@ async function lookAtFiles(
   return [...problems].sort(([a], [b]) => a - b).map(([, problem]) => problem);
 }
 
-async function lookAtFile(
-  { store, deep, objects, sources, manifest }: Looking & { readonly sources: readonly ByteSource[] },
+async function checkFile(
+  { store, deep, objects, sources, manifest }: DirCheck & { readonly sources: readonly ByteSource[] },
   {
     number,
     file,
@@ -145,12 +145,12 @@ async function lookAtFile(
     if (hex !== digest.hex) return `its bytes come to ${digestKey({ ...digest, hex })}, expected ${digestKey(digest)}`;
   }
   return manifest.sharding !== undefined && path.endsWith('.safetensors')
-    ? lookAtHeader(requireAt(sources, number), { size, signal })
+    ? checkHeader(requireAt(sources, number), { size, signal })
     : undefined;
 }
 
 /** A file of the right size may still be no shard: its header must be one, and cover the file to its last byte. */
-async function lookAtHeader(
+async function checkHeader(
   source: ByteSource,
   { size, signal }: { readonly size: number; readonly signal: AbortSignal }
 ): Promise<string | undefined> {
@@ -168,12 +168,12 @@ async function lookAtHeader(
   }
 }
 
-type LookingAtShards = Looking & { readonly sharding: NonNullable<Manifest['sharding']> };
+type ShardCheck = DirCheck & { readonly sharding: NonNullable<Manifest['sharding']> };
 
 /** What vLLM would load without a word, or fail on much later. */
-function lookAtShards(looking: LookingAtShards): string[] {
-  const { sharding, tensorParallelSize, dtype, vllmVersion } = looking;
-  const problems = [...missingRanks(looking), ...strayShards(looking)];
+function checkShardNames(check: ShardCheck): string[] {
+  const { sharding, tensorParallelSize, dtype, vllmVersion } = check;
+  const problems = [...missingRanks(check), ...strayShards(check)];
   if (tensorParallelSize !== undefined && tensorParallelSize !== sharding.tensorParallelSize) {
     problems.push(
       `made for tensorParallelSize ${sharding.tensorParallelSize}, and vLLM is to be started with ${tensorParallelSize}: ` +
@@ -195,7 +195,7 @@ function lookAtShards(looking: LookingAtShards): string[] {
 }
 
 /** Every rank has as many parts as the others, from part 0 on. */
-function missingRanks({ manifest, objects, sharding }: LookingAtShards): string[] {
+function missingRanks({ manifest, objects, sharding }: ShardCheck): string[] {
   const parts = Math.max(0, ...manifest.files.map(({ path }) => partOf(sharding.filePattern, path) + 1));
   return Array.from({ length: sharding.tensorParallelSize }, (_, rank) => {
     const names = Array.from({ length: parts }, (_part, part) => shardFileName(sharding, rank, part));
@@ -207,7 +207,7 @@ function missingRanks({ manifest, objects, sharding }: LookingAtShards): string[
 }
 
 /** vLLM loads whatever fits its pattern, listed or not. */
-function strayShards({ store, manifest, objects, sharding }: LookingAtShards): string[] {
+function strayShards({ store, manifest, objects, sharding }: ShardCheck): string[] {
   const listed = new Set(manifest.files.map(({ path }) => path));
   const isLoaded = namesThatLoad(sharding.filePattern, store.root);
   return [...objects.keys()]

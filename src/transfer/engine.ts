@@ -24,7 +24,7 @@ export interface EngineSettings {
   readonly policies?: Policies;
 }
 
-/** The one mover of a process: all its transfers share its lanes and its memory. */
+/** The one engine of a process: all its transfers share its lanes and its memory. */
 export interface TransferEngine {
   transferFile(request: TransferRequest, options: TransferOptions): Promise<TransferResult>;
   /** Lets what is in flight land and begins nothing new, for good; resolves when all has landed. */
@@ -36,7 +36,7 @@ export interface TransferEngine {
   readonly context: TransferContext;
 }
 
-/** Makes the mover of this process. */
+/** Makes the engine of this process. */
 export function createEngine(settings: EngineSettings): TransferEngine {
   const { partSizeBytes, lanes, memoryBytes, policies = defaultPolicies } = settings;
   check(settings);

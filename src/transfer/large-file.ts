@@ -6,7 +6,7 @@ import { choosePartSize } from './upload/part-plan.js';
 import { patienceOf } from '../http/request-policy.js';
 import type { ProgressCounter } from './progress.js';
 import { streamParts } from './stream-parts.js';
-import { startUpload, takeUpUpload, type OpenUpload, type PlannedUpload } from './upload/resume-upload.js';
+import { startUpload, resumeUpload, type OpenUpload, type PlannedUpload } from './upload/resume-upload.js';
 import type { TransferContext, TransferRequest } from './transfer-context.js';
 
 /** Who counts the parts of a large file, and ends it. */
@@ -35,7 +35,7 @@ export async function transferLarge(
   const failed = new Map<ErrorCode, number>();
   let seesAll = await mustSeeAllBytes(request, options);
   for (;;) {
-    const open = seesAll ? await startUpload(plan, { signal }) : await takeUpUpload(plan, { signal });
+    const open = seesAll ? await startUpload(plan, { signal }) : await resumeUpload(plan, { signal });
     try {
       const info = await moveUpload(context, { request, open }, options);
       return { info, how: open.held.length > 0 ? 'resumed' : 'fetched' };

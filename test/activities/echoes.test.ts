@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { toFailure } from '../../src/activities/failures.js';
+import { toFailure } from '../../src/starter/to-failure.js';
 import { describeFailure } from '../../src/cli/failure-text.js';
 import type { HttpAnswer } from '../../src/core/http-answer.js';
 import { noteSecret } from '../../src/core/secrets.js';

@@ -75,14 +75,14 @@ describe('a file that is not as the manifest says', () => {
       intact: false,
       published: { manifest },
     });
-    expect((await dir.look(live())).changed.map(({ path }) => path)).toEqual(['model.bin']);
+    expect((await dir.compare(live())).changed.map(({ path }) => path)).toEqual(['model.bin']);
     expect(await dir.findIntact(always, live())).toBeUndefined();
   });
 
   test('is no fault where it has another etag alone: its bytes are read and decide', async () => {
     const { dir, at, asked } = await published();
     await utimes(at('model.bin'), 1, 1);
-    expect((await dir.look(live())).changed).toHaveLength(1);
+    expect((await dir.compare(live())).changed).toHaveLength(1);
     expect(asked.filter((call) => call.startsWith('read '))).toEqual([]);
     const inspected = await dir.inspect(live());
     expect(inspected.intact).toBe(true);
@@ -158,11 +158,11 @@ describe('a manifest that cannot be read', () => {
   test('fails every question about what is published, and is left as it is', async () => {
     const { dir, at } = await published();
     await writeFile(at('.prefetch/manifest.json'), '{"version":2}');
-    for (const ask of [() => dir.manifest(live()), () => dir.look(live()), () => dir.inspect(live())]) {
+    for (const ask of [() => dir.manifest(live()), () => dir.compare(live()), () => dir.inspect(live())]) {
       await expect(ask()).rejects.toMatchObject({ code: 'ManifestUnreadable', details: { version: 2 } });
     }
     await expect(dir.findIntact(always, live())).rejects.toMatchObject({ code: 'ManifestUnreadable' });
-    await expect(dir.look(live()).catch(asNotIntact)).rejects.toMatchObject({ code: 'DirNotIntact' });
+    await expect(dir.compare(live()).catch(asNotIntact)).rejects.toMatchObject({ code: 'DirNotIntact' });
     expect(await readFile(at('.prefetch/manifest.json'), 'utf8')).toBe('{"version":2}');
   });
 });

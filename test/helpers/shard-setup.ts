@@ -7,8 +7,8 @@ import type { ByteSource } from '../../src/core/byte-source.js';
 import { openObjects } from '../../src/transfer/read/open-objects.js';
 import { writePart, type WrittenFile } from '../../src/shard/native/write-part.js';
 import { shardFileName } from '../../src/shard/file-names.js';
-import { planShards, type ShardingRequest, type ShardPlan } from '../../src/shard/rank-layout.js';
-import type { SourceFile } from '../../src/shard/layout/source-tensors.js';
+import { layOutRanks, type ShardingRequest, type RankLayout } from '../../src/shard/rank-layout.js';
+import type { WeightsFile } from '../../src/shard/layout/source-tensors.js';
 import { createEngine, type TransferEngine } from '../../src/transfer/engine.js';
 import { formulaModel, formulaWeights, type FormulaModel } from './formula-models.js';
 import { startMemoryStore, type MemoryStore } from './memory-store.js';
@@ -22,14 +22,14 @@ export interface ShardSetup {
   readonly model: FormulaModel;
   readonly store: MemoryStore;
   readonly engine: TransferEngine;
-  readonly files: readonly (SourceFile & { readonly key: string })[];
-  plan(change: ShardChange): ShardPlan;
+  readonly files: readonly (WeightsFile & { readonly key: string })[];
+  plan(change: ShardChange): RankLayout;
   sources(): readonly ByteSource[];
-  shards(plan: ShardPlan): readonly ByteSource[];
+  shards(plan: RankLayout): readonly ByteSource[];
   /** Writes all parts under `shards/`. */
-  write(plan: ShardPlan): Promise<WrittenFile[]>;
+  write(plan: RankLayout): Promise<WrittenFile[]>;
   /** Checks headers and scalars, and gives the digest of each weights file. */
-  check(plan: ShardPlan, sha256?: string): Promise<string[]>;
+  check(plan: RankLayout, sha256?: string): Promise<string[]>;
   shard(name: string): Buffer;
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export async function setUpShards(
     engine,
     files,
     plan: (change) =>
-      planShards({
+      layOutRanks({
         config: model.config,
         files,
         dtype: 'auto',
@@ -108,7 +108,7 @@ export function counted(sources: readonly ByteSource[]): {
   return { sources: sources.map(count), bytesRead: () => bytes };
 }
 
-export function shardObjects(plan: ShardPlan): { key: string; size: number }[] {
+export function shardObjects(plan: RankLayout): { key: string; size: number }[] {
   return plan.parts.flatMap(({ part, size }) =>
     Array.from({ length: plan.ranks }, (_, rank) => ({ key: `${OUT}${shardFileName(plan, rank, part)}`, size }))
   );

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import { parseHeader } from '../../src/safetensors/index.js';
-import { planShards, type ShardPlan } from '../../src/shard/rank-layout.js';
+import { layOutRanks, type RankLayout } from '../../src/shard/rank-layout.js';
 import { random } from '../helpers/random.js';
 import { refusal } from '../helpers/refusal.js';
 import { DEFAULT_PATTERN } from '../helpers/shard-setup.js';
@@ -12,11 +12,11 @@ import { configOf, llama, qwen2Moe } from './layout/configs.js';
 const EMPTY = Uint8Array.of(8, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0x7d, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20);
 const EMBEDDING_BYTES = 1024 * 64 * 2;
 
-function plan(change: { config?: object; ranks?: number; maxFileSize?: number } = {}): ShardPlan {
+function plan(change: { config?: object; ranks?: number; maxFileSize?: number } = {}): RankLayout {
   const { config = llama, ranks = 1, maxFileSize = Number.MAX_SAFE_INTEGER } = change;
   const files = [weightsFile('model.safetensors', tensorsOf(config))];
   const rest = { dtype: 'auto', vllmVersion: NEWEST_VERIFIED_VLLM, filePattern: DEFAULT_PATTERN };
-  return planShards({ config, files, ranks, maxFileSize, ...rest });
+  return layOutRanks({ config, files, ranks, maxFileSize, ...rest });
 }
 
 describe('parts', () => {
@@ -101,7 +101,7 @@ describe('ranks', () => {
   test('that do not fit are refused before the tensors are looked at', () => {
     const request = { config: llama, files: [], ranks: 3, dtype: 'auto', vllmVersion: NEWEST_VERIFIED_VLLM };
     const place = { maxFileSize: 1, filePattern: DEFAULT_PATTERN };
-    expect(refusal(() => planShards({ ...request, ...place })).reason).toBe('tensor-parallel-size');
+    expect(refusal(() => layOutRanks({ ...request, ...place })).reason).toBe('tensor-parallel-size');
   });
 });
 
@@ -111,7 +111,7 @@ describe('a head that differs from the embedding which the config says it is tie
     const headDiffers = config.tie_word_embeddings === true;
     const files = [weightsFile('model.safetensors', tensorsOf({ ...config, tie_word_embeddings: false }))];
     const place = { maxFileSize: Number.MAX_SAFE_INTEGER, filePattern: DEFAULT_PATTERN };
-    return planShards({ config, files, ranks: 1, dtype: 'auto', vllmVersion, ...place, headDiffers });
+    return layOutRanks({ config, files, ranks: 1, dtype: 'auto', vllmVersion, ...place, headDiffers });
   };
 
   test('is kept beside it', () => {
@@ -132,7 +132,7 @@ describe('a head that differs from the embedding which the config says it is tie
   });
 });
 
-function sizeOf(part: ShardPlan['parts'][number] | undefined, name: string): number | undefined {
+function sizeOf(part: RankLayout['parts'][number] | undefined, name: string): number | undefined {
   const tensor = part?.tensors.find((each) => each.name === name);
   return tensor === undefined ? undefined : tensor.end - tensor.start;
 }

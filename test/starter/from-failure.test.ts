@@ -1,6 +1,6 @@
 import { ApplicationFailure, defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import { expect, test } from 'vitest';
-import { toFailure } from '../../src/activities/failures.js';
+import { toFailure } from '../../src/starter/to-failure.js';
 import { PrefetchError, type ErrorDetails } from '../../src/core/errors.js';
 import { noteSecret } from '../../src/core/secrets.js';
 import { fromFailure } from '../../src/starter/from-failure.js';

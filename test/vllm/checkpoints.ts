@@ -1,6 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SourceFile } from '../../src/shard/vllm/job.js';
+import type { StoredFile } from '../../src/core/stored-file.js';
 import type { ObjectStore } from '../../src/storage/index.js';
 import { sha256Of } from '../helpers/test-source.js';
 import { runScript } from './vllm-python.js';
@@ -32,8 +32,8 @@ export async function makeCheckpoints<T extends CheckpointName>(
 }
 
 /** Puts a checkpoint into a store as a prefetch does; the result is what its manifest would say. */
-export async function storeCheckpoint(store: ObjectStore, dirKey: string, folder: string): Promise<SourceFile[]> {
-  const files: SourceFile[] = [];
+export async function storeCheckpoint(store: ObjectStore, dirKey: string, folder: string): Promise<StoredFile[]> {
+  const files: StoredFile[] = [];
   for (const path of await readdir(folder)) {
     const bytes = await readFile(join(folder, path));
     const { etag } = await store.put(`${dirKey}${path}`, bytes);

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { shardWithVllm } from '../../src/shard/vllm/run-job.js';
+import { runVllmJob } from '../../src/shard/vllm/run-job.js';
 import { live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 import { makeCheckpoints, type CheckpointName } from './checkpoints.js';
@@ -54,7 +54,7 @@ describeWithVllmInFull('without a GPU, every architecture is sharded into the by
       const args = { tensorParallelSize: ranks, maxFileSize, dtype };
       const { request, dependencies } = await prepareDir(checkpoints[name] ?? '', { store, scratchFolder, args });
 
-      const result = await shardWithVllm(request, dependencies, live());
+      const result = await runVllmJob(request, dependencies, live());
 
       expect(result).toMatchObject({ vllmVersion: VLLM_ON_CPU, device: 'cpu', untied: false });
       expect(result.dtype).toBe(dtype === 'auto' ? 'bfloat16' : dtype);

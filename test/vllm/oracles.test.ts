@@ -2,7 +2,7 @@ import { cp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readTensors } from '../../src/shard/vllm/output/read-tensors.js';
-import { shardWithVllm } from '../../src/shard/vllm/run-job.js';
+import { runVllmJob } from '../../src/shard/vllm/run-job.js';
 import { live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 import { makeCheckpoints } from './checkpoints.js';
@@ -23,7 +23,7 @@ describeWithVllmInFull('the oracles notice', () => {
       store: await openFolder(folder),
       scratchFolder: join(folder, 'scratch'),
     });
-    await shardWithVllm(prepared.request, prepared.dependencies, live());
+    await runVllmJob(prepared.request, prepared.dependencies, live());
     sharded = await completeShards(folder);
   }, 300_000);
   afterAll(() => removeFolder(folder));

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { shardWithVllm } from '../../src/shard/vllm/run-job.js';
+import { runVllmJob } from '../../src/shard/vllm/run-job.js';
 import { openStore, type ObjectStore } from '../../src/storage/index.js';
 import { describeWithS3, startVersitygw, type S3Server } from '../helpers/s3-servers.js';
 import { failure, live } from '../helpers/transfer-setup.js';
@@ -38,12 +38,12 @@ describeWithVllm('sharding with real vLLM from S3 to S3', () => {
         scratchFolder: join(root, 'scratch'),
         args,
       });
-      const summary = ({ files }: Awaited<ReturnType<typeof shardWithVllm>>) =>
+      const summary = ({ files }: Awaited<ReturnType<typeof runVllmJob>>) =>
         files.map(({ path, size, sha256 }) => ({ path, size, sha256 }));
 
-      const result = await shardWithVllm(remote.request, remote.dependencies, live());
+      const result = await runVllmJob(remote.request, remote.dependencies, live());
 
-      expect(summary(result)).toEqual(summary(await shardWithVllm(local.request, local.dependencies, live())));
+      expect(summary(result)).toEqual(summary(await runVllmJob(local.request, local.dependencies, live())));
       for (const { path, size, etag } of result.files) {
         expect(await store.head(`model/sharded/${path}`)).toMatchObject({ size, etag });
       }
@@ -55,7 +55,7 @@ describeWithVllm('sharding with real vLLM from S3 to S3', () => {
       const weights = await readFile(join(checkpoint, 'model.safetensors'));
       weights[weights.length - 1] = (weights.at(-1) ?? 0) ^ 1;
       await store.put('model/plain/model.safetensors', weights);
-      expect(await failure(shardWithVllm(request, dependencies, live()))).toMatchObject({ code: 'DirNotIntact' });
+      expect(await failure(runVllmJob(request, dependencies, live()))).toMatchObject({ code: 'DirNotIntact' });
     });
   });
 });

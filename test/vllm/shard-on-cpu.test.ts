@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { VllmProgress } from '../../src/shard/vllm/job.js';
-import { shardWithVllm } from '../../src/shard/vllm/run-job.js';
+import { runVllmJob } from '../../src/shard/vllm/run-job.js';
 import { until } from '../helpers/local-server.js';
 import { failure, live } from '../helpers/transfer-setup.js';
 import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
@@ -45,7 +45,7 @@ describeWithVllmInFull('sharding with real vLLM', () => {
     { timeout: 900_000 },
     async (name) => {
       const { request, dependencies, root } = await dirOf(checkpoints[name] ?? '');
-      await shardWithVllm(request, dependencies, live());
+      await runVllmJob(request, dependencies, live());
       const sharded = await completeShards(root);
       const where = ['--original', join(root, 'model/plain'), '--sharded', sharded];
       const { code, output } = await runScript('load_oracle.py', [...where, '--tp', '2']);
@@ -60,7 +60,7 @@ describeWithVllmInFull('sharding with real vLLM', () => {
     async () => {
       const { request, dependencies, root } = await dirOf(checkpoints['llama'] ?? '', { tensorParallelSize: 1 });
       const driver = fileURLToPath(new URL('engine_save.py', import.meta.url));
-      const error = await failure(shardWithVllm(request, { ...dependencies, driver }, live()));
+      const error = await failure(runVllmJob(request, { ...dependencies, driver }, live()));
       expect(error).toMatchObject({ code: 'ShardsIncomplete', permanent: true });
       const kinds = ['self_attn.q_proj', 'self_attn.o_proj', 'mlp.gate_proj', 'mlp.down_proj'];
       for (const kind of kinds) expect(String(error)).toContain(`model.layers.*.${kind}.weight`);
@@ -77,7 +77,7 @@ describeWithVllmInFull('sharding with real vLLM', () => {
       running = processesIn(scratchFolder);
       abort.abort(new Error('cancelled'));
     };
-    await expect(shardWithVllm(request, dependencies, { signal: abort.signal, onProgress })).rejects.toThrow(
+    await expect(runVllmJob(request, dependencies, { signal: abort.signal, onProgress })).rejects.toThrow(
       'cancelled'
     );
     expect(running.length).toBeGreaterThanOrEqual(2);
@@ -112,7 +112,7 @@ describeWithVllmInFull('sharding with real vLLM', () => {
       const onProgress = ({ phase }: VllmProgress) => {
         if (phase === 'load') after = statSync(left).ino;
       };
-      const result = await shardWithVllm(request, dependencies, { ...live(), onProgress });
+      const result = await runVllmJob(request, dependencies, { ...live(), onProgress });
 
       expect(after).toBe(before.ino);
       expect(result.files).toHaveLength(2);
@@ -126,7 +126,7 @@ describeWithVllmInFull('sharding with real vLLM', () => {
       if (phase !== 'load') return;
       for (const pid of processesIn(scratchFolder)) if (isWorker(pid)) process.kill(pid, 'SIGKILL');
     };
-    const error = await failure(shardWithVllm(request, dependencies, { ...live(), onProgress }));
+    const error = await failure(runVllmJob(request, dependencies, { ...live(), onProgress }));
     expect(error).toMatchObject({ code: 'VllmFailed', permanent: false });
     expect(String(error)).toContain('ran out of memory');
     expect(String(error)).toContain('--mem');
@@ -139,14 +139,14 @@ describeWithVllmInFull('sharding with real vLLM', () => {
     // 2^41 tokens of 128 numbers: more than a process can address.
     await writeFile(join(huge, 'config.json'), JSON.stringify({ ...config, vocab_size: 2 ** 41 }));
     const { request, dependencies } = await dirOf(huge);
-    const error = await failure(shardWithVllm(request, dependencies, live()));
+    const error = await failure(runVllmJob(request, dependencies, live()));
     expect(error).toMatchObject({ code: 'VllmFailed', details: { kind: 'out-of-memory' } });
     expect(String(error)).toContain('--mem');
   });
 
   test('a version that is not installed is named beside the one that is', { timeout: 60_000 }, async () => {
     const { request, dependencies } = await dirOf(checkpoints['llama'] ?? '', { vllmVersion: '0.31.0' });
-    const error = await failure(shardWithVllm(request, dependencies, live()));
+    const error = await failure(runVllmJob(request, dependencies, live()));
     expect(error).toMatchObject({ code: 'VllmVersionMismatch', permanent: true });
     for (const words of ['0.31.0', VLLM_ON_CPU, '--vllm-version']) expect(String(error)).toContain(words);
   });
@@ -154,13 +154,13 @@ describeWithVllmInFull('sharding with real vLLM', () => {
   test('GPUs that are not there are asked for in vain', { timeout: 60_000 }, async () => {
     const { request, dependencies } = await dirOf(checkpoints['llama'] ?? '', { device: 'gpu' });
     // The operator is mistaken, and the driver finds out.
-    const error = await failure(shardWithVllm(request, { ...dependencies, gpu: 'A100:8' }, live()));
+    const error = await failure(runVllmJob(request, { ...dependencies, gpu: 'A100:8' }, live()));
     expect(error).toMatchObject({ code: 'InsufficientResources' });
   });
 
   test('more ranks than the model has heads for are refused by vLLM', { timeout: 60_000 }, async () => {
     const { request, dependencies } = await dirOf(checkpoints['llama'] ?? '', { tensorParallelSize: 3 });
-    const error = await failure(shardWithVllm(request, dependencies, live()));
+    const error = await failure(runVllmJob(request, dependencies, live()));
     expect(error).toMatchObject({ code: 'UnsupportedSharding', permanent: true });
     expect(String(error)).toMatch(/attention heads.*divisible/);
   });
@@ -171,7 +171,7 @@ describeWithVllmInFull('sharding with real vLLM', () => {
     const weights = await readFile(join(damaged, 'model.safetensors'));
     await writeFile(join(damaged, 'model.safetensors'), weights.subarray(0, -1000));
     const { request, dependencies } = await dirOf(damaged);
-    expect(await failure(shardWithVllm(request, dependencies, live()))).toMatchObject({ code: 'VllmFailed' });
+    expect(await failure(runVllmJob(request, dependencies, live()))).toMatchObject({ code: 'VllmFailed' });
   });
 
   test(
@@ -183,7 +183,7 @@ describeWithVllmInFull('sharding with real vLLM', () => {
       const config = JSON.parse(await readFile(join(mistaken, 'config.json'), 'utf8')) as object;
       await writeFile(join(mistaken, 'config.json'), JSON.stringify({ ...config, tie_word_embeddings: true }));
       const { request, dependencies, root } = await dirOf(mistaken);
-      const result = await shardWithVllm(request, dependencies, live());
+      const result = await runVllmJob(request, dependencies, live());
       expect(result.untied).toBe(true);
 
       // Beside them the config must say so, or vLLM does not load them.

@@ -1,5 +1,5 @@
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import { toFailure } from '../../activities/failures.js';
+import { toFailure } from '../../starter/to-failure.js';
 import { foreignRun, isForeign } from '../../embedded/seal.js';
 
 /** Keeps the activities of an embedded worker from a run that no command of its home started. */

@@ -71,6 +71,6 @@ export const shardRecordSchema = z.strictObject({
 });
 
 /** The plan of a sharded Dir, read from the store and checked. */
-export type ShardPlanDocument = z.output<typeof shardPlanSchema>;
+export type ShardPlan = z.output<typeof shardPlanSchema>;
 /** What one step did, read from the store and checked. */
 export type ShardRecord = z.output<typeof shardRecordSchema>;

@@ -1,30 +1,21 @@
-import type { Digest } from '../../core/digest.js';
 import { PrefetchError } from '../../core/errors.js';
+import type { StoredFile } from '../../core/stored-file.js';
 import { MiB } from '../../core/units.js';
 import { parseIndex } from '../../safetensors/index.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
-import type { SourceFile } from '../layout/source-tensors.js';
+import type { WeightsFile } from '../layout/source-tensors.js';
 import { someOf, unsupported } from '../layout/unsupported.js';
 import { CONFIG_PATH, INDEX_PATH, sideFiles, weightsFiles } from './model-files.js';
 import { readHeaders } from './read-headers.js';
-
-/** A file of the checkpoint as its store has it. */
-export interface CheckpointFile {
-  readonly path: string;
-  readonly size: number;
-  readonly etag: string;
-  /** What the Hub says about its bytes, where that is known. */
-  readonly digest?: Digest;
-}
 
 /** A checkpoint, read from its headers: no byte of a tensor was looked at. */
 export interface Checkpoint {
   /** The parsed config.json. */
   readonly config: Readonly<Record<string, unknown>>;
-  readonly weights: readonly (CheckpointFile & SourceFile)[];
+  readonly weights: readonly (StoredFile & WeightsFile)[];
   /** What goes into the sharded Dir as it is. */
-  readonly others: readonly CheckpointFile[];
+  readonly others: readonly StoredFile[];
 }
 
 /** Where a checkpoint lies. */
@@ -33,7 +24,7 @@ export interface CheckpointPlace {
   readonly store: ObjectStore;
   /** Key prefix, empty or ending in "/". */
   readonly dirKey: string;
-  readonly files: readonly CheckpointFile[];
+  readonly files: readonly StoredFile[];
 }
 
 const MOST_JSON_BYTES = 64 * MiB;
@@ -44,7 +35,7 @@ export async function readCheckpoint(
   place: CheckpointPlace,
   options: { readonly signal: AbortSignal }
 ): Promise<Checkpoint> {
-  const read = (file: CheckpointFile) => readObject(place, file, options);
+  const read = (file: StoredFile) => readObject(place, file, options);
   const config = await readConfig(place.files, read);
   const index = await readJson(place.files, INDEX_PATH, read);
   const weightMap = index === undefined ? undefined : parseIndex(index).weightMap;
@@ -57,7 +48,7 @@ export async function readCheckpoint(
 }
 
 /** A file as a listing has it, wherever it lies. */
-export type ListedFile = Pick<CheckpointFile, 'path' | 'size'>;
+export type ListedFile = Pick<StoredFile, 'path' | 'size'>;
 
 /** The parsed config.json among these files; `UnsupportedSharding` where there is none that could be read. */
 export async function readConfig<T extends ListedFile>(
@@ -79,7 +70,7 @@ export function requireWeights<T extends ListedFile>(
   throw unsupported('weights-format', 'There are no weights in the format safetensors at the top of the checkpoint');
 }
 
-function checkIndexed(indexed: ReadonlySet<string>, files: readonly CheckpointFile[]): void {
+function checkIndexed(indexed: ReadonlySet<string>, files: readonly StoredFile[]): void {
   const there = new Set(files.map(({ path }) => path));
   const missing = [...indexed].filter((path) => !there.has(path));
   if (missing.length === 0) return;
@@ -135,7 +126,7 @@ function isContainer(value: unknown): value is object {
 
 async function readObject(
   { store, dirKey }: CheckpointPlace,
-  { path }: CheckpointFile,
+  { path }: StoredFile,
   options: { readonly signal: AbortSignal }
 ): Promise<Uint8Array> {
   const bytes = await store.get(`${dirKey}${path}`, options);

@@ -6,7 +6,8 @@ import { headerByteLength, parseHeader, type SafetensorsHeader } from '../../saf
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import { openObjects } from '../../transfer/read/open-objects.js';
 import { unsupported } from '../layout/unsupported.js';
-import type { Checkpoint, CheckpointFile, CheckpointPlace } from './read-checkpoint.js';
+import type { StoredFile } from '../../core/stored-file.js';
+import type { Checkpoint, CheckpointPlace } from './read-checkpoint.js';
 
 /** A real header has kilobytes to a few megabytes; the format's limit of 100 MB would cost gigabytes to parse. */
 const MOST_HEADER_BYTES = 32 * MiB;
@@ -20,7 +21,7 @@ const FILES_AT_ONCE = 8;
 /** Reads the headers of weights files; `UnsupportedSharding` where they are larger than those of any model. */
 export async function readHeaders(
   { context, store, dirKey }: Pick<CheckpointPlace, 'context' | 'store' | 'dirKey'>,
-  files: readonly CheckpointFile[],
+  files: readonly StoredFile[],
   { signal }: { readonly signal: AbortSignal }
 ): Promise<Checkpoint['weights']> {
   const objects = files.map(({ path, size }) => ({ key: `${dirKey}${path}`, size }));
@@ -44,7 +45,7 @@ interface HeaderReading {
 
 async function readHeader(
   { source, limits }: HeaderReading,
-  file: CheckpointFile,
+  file: StoredFile,
   options: { readonly signal: AbortSignal }
 ): Promise<SafetensorsHeader> {
   const { path, size } = file;
@@ -66,8 +67,8 @@ async function readHeader(
 /** What the headers of a checkpoint may come to; whoever adds too much fails. */
 interface HeaderLimits {
   /** Before they are read. */
-  addBytes(file: CheckpointFile, bytes: number): void;
-  addTensors(file: CheckpointFile, tensors: number): void;
+  addBytes(file: StoredFile, bytes: number): void;
+  addTensors(file: StoredFile, tensors: number): void;
 }
 
 function limitHeaders(): HeaderLimits {

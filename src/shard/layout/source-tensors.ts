@@ -7,7 +7,7 @@ import { SOURCE_DTYPES } from './target-dtype.js';
 import { shorten, someOf, unsupported } from './unsupported.js';
 
 /** A weights file of the checkpoint: what its header says. */
-export interface SourceFile {
+export interface WeightsFile {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
@@ -21,7 +21,7 @@ export interface SourceTensor extends TensorSpec, ByteRange {
 }
 
 /** All tensors of a checkpoint by name; a name that two files hold is refused. */
-export function collectSources(files: readonly SourceFile[]): Map<string, SourceTensor> {
+export function collectSources(files: readonly WeightsFile[]): Map<string, SourceTensor> {
   const sources = new Map<string, SourceTensor>();
   files.forEach(({ path, header }, file) => {
     for (const { name, dtype, shape, begin, end } of header.tensors) {

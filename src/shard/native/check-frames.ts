@@ -2,12 +2,12 @@ import type { ByteSource } from '../../core/byte-source.js';
 import { PrefetchError } from '../../core/errors.js';
 import { requireAt } from '../../core/require-at.js';
 import { shardFileName } from '../file-names.js';
-import type { PlannedPart, ShardPlan } from '../rank-layout.js';
+import type { ShardPart, RankLayout } from '../rank-layout.js';
 import { pieceBytes } from './piece-bytes.js';
 
 /** Compares what comes from no source, byte for byte: the header of every rank's file, and its scalars of value one. */
 export async function checkFrames(
-  plan: ShardPlan,
+  plan: RankLayout,
   shards: readonly ByteSource[],
   { signal }: { readonly signal: AbortSignal }
 ): Promise<void> {
@@ -34,7 +34,7 @@ interface Frame {
 }
 
 /** The header and the scalars, in file order; those that follow each other are one, for each costs requests. */
-function framesOf(part: PlannedPart): Frame[] {
+function framesOf(part: ShardPart): Frame[] {
   const frames: { start: number; end: number; chunks: Uint8Array[] }[] = [];
   for (const { start, bytes } of [{ start: 0, bytes: part.headerBytes }, ...scalarsOf(part)]) {
     const last = frames.at(-1);
@@ -46,7 +46,7 @@ function framesOf(part: PlannedPart): Frame[] {
   return frames.map(({ start, chunks }) => ({ start, bytes: Buffer.concat(chunks) }));
 }
 
-function scalarsOf({ tensors }: PlannedPart): Frame[] {
+function scalarsOf({ tensors }: ShardPart): Frame[] {
   const scalars: Frame[] = [];
   for (const { pieces, dtype, start } of tensors) {
     let position = start;

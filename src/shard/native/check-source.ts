@@ -4,7 +4,7 @@ import { requireAt } from '../../core/require-at.js';
 import { runGroup } from '../../tasks/task-group.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { shardFileName } from '../file-names.js';
-import type { ShardPlan } from '../rank-layout.js';
+import type { RankLayout } from '../rank-layout.js';
 import { castInPlace } from './cast.js';
 import { hashBlocks } from './hash-blocks.js';
 import type { HeldTensor, RankShare, SourceBlock } from './source-blocks.js';
@@ -13,7 +13,7 @@ import { findWhereabouts, type AllWhereabouts } from './shard-locations.js';
 /** A weights file that the ranks have to give back. */
 export interface SourceCheck {
   readonly context: Pick<TransferContext, 'memory' | 'lanes'>;
-  readonly plan: ShardPlan;
+  readonly plan: RankLayout;
   /** Position in the plan's list of files. */
   readonly file: number;
   /** What the Hub says the file comes to, where that is known. */

@@ -1,32 +1,32 @@
 import type { ByteSource } from '../../core/byte-source.js';
 import { requireAt } from '../../core/require-at.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
-import type { ShardPlan } from '../rank-layout.js';
+import type { RankLayout } from '../rank-layout.js';
 import { castInPlace } from './cast.js';
 import { scatter } from './scatter.js';
 import type { Scratch } from './scratch.js';
 import { planWindow, type SourceRead, type Window } from './window-reads.js';
 
 /** What filling the windows of one part shares. */
-export interface Filling {
-  readonly plan: ShardPlan;
+export interface WindowFill {
+  readonly plan: RankLayout;
   readonly sources: readonly ByteSource[];
   readonly scratch: Scratch;
   /** Rows that a window's end cut, until the next window takes them. */
-  readonly cutRows: Map<string, Promise<Buffer>>;
+  readonly splitRows: Map<string, Promise<Buffer>>;
 }
 
 /** Fills the slabs of a window, one for each of its ranks; every byte of them is written. */
 export async function fillWindow(
-  filling: Filling,
+  fill: WindowFill,
   window: Window,
   { slabs, signal }: { readonly slabs: readonly Uint8Array[]; readonly signal: AbortSignal }
 ): Promise<void> {
-  const { reads, fills, zeros } = planWindow(filling.plan, window, filling.scratch.size);
+  const { reads, fills, zeros } = planWindow(fill.plan, window, fill.scratch.size);
   for (const { slots, to, bytes } of fills) for (const slot of slots) requireAt(slabs, slot).set(bytes, to);
   for (const { slot, to, length } of zeros) requireAt(slabs, slot).fill(0, to, to + length);
-  const limit = Math.min(filling.scratch.count, reads.length);
-  await forEachAtOnce(reads, { limit, signal }, (read, inner) => doRead(filling, read, { slabs, ...inner }));
+  const limit = Math.min(fill.scratch.count, reads.length);
+  await forEachAtOnce(reads, { limit, signal }, (read, inner) => doRead(fill, read, { slabs, ...inner }));
 }
 
 interface ReadOptions {
@@ -34,17 +34,17 @@ interface ReadOptions {
   readonly signal: AbortSignal;
 }
 
-async function doRead(filling: Filling, read: SourceRead, options: ReadOptions): Promise<void> {
+async function doRead(fill: WindowFill, read: SourceRead, options: ReadOptions): Promise<void> {
   const place = placeOf(read, options.slabs);
   if (place !== undefined) {
-    await readSource(filling, read, place.bytes, options);
+    await readSource(fill, read, place.bytes, options);
     for (const other of place.others) other.set(place.bytes);
-  } else if (read.cutRow !== undefined) {
-    scatter(await cutRow(filling, read, { ...options, cutRow: read.cutRow }), read.moves, options.slabs);
+  } else if (read.splitRow !== undefined) {
+    scatter(await splitRow(fill, read, { ...options, splitRow: read.splitRow }), read.moves, options.slabs);
   } else {
-    await filling.scratch.use(options, async (scratch) => {
+    await fill.scratch.use(options, async (scratch) => {
       const bytes = scratch.subarray(0, read.end - read.start);
-      await readSource(filling, read, bytes, options);
+      await readSource(fill, read, bytes, options);
       scatter(cast(read, bytes), read.moves, options.slabs);
     });
   }
@@ -62,31 +62,31 @@ function placeOf(
 }
 
 /** The first of the two windows that need a row reads it, and the second takes it over. */
-async function cutRow(
-  filling: Filling,
+async function splitRow(
+  fill: WindowFill,
   read: SourceRead,
-  { cutRow: name, signal }: ReadOptions & { readonly cutRow: string }
+  { splitRow: name, signal }: ReadOptions & { readonly splitRow: string }
 ): Promise<Buffer> {
-  const kept = filling.cutRows.get(name);
+  const kept = fill.splitRows.get(name);
   if (kept !== undefined) {
-    filling.cutRows.delete(name);
+    fill.splitRows.delete(name);
     return kept;
   }
-  const reading = readRow(filling, read, signal);
-  filling.cutRows.set(name, reading);
+  const reading = readRow(fill, read, signal);
+  fill.splitRows.set(name, reading);
   // Who waits for it hears of a failure; nobody may.
-  reading.catch(() => filling.cutRows.delete(name));
+  reading.catch(() => fill.splitRows.delete(name));
   return reading;
 }
 
-async function readRow(filling: Filling, read: SourceRead, signal: AbortSignal): Promise<Buffer> {
+async function readRow(fill: WindowFill, read: SourceRead, signal: AbortSignal): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(read.end - read.start);
-  await readSource(filling, read, bytes, { signal });
+  await readSource(fill, read, bytes, { signal });
   return cast(read, bytes);
 }
 
 function readSource(
-  { sources }: Filling,
+  { sources }: WindowFill,
   { file, start, end }: SourceRead,
   into: Uint8Array,
   { signal }: { readonly signal: AbortSignal }

@@ -4,7 +4,7 @@ import { runGroup } from '../../tasks/task-group.js';
 import { createThreadHash } from '../../transfer/threads/hash-thread.js';
 import { createOrderedHash, type OrderedHash } from '../../transfer/digest/ordered-hash.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
-import type { ShardPlan } from '../rank-layout.js';
+import type { RankLayout } from '../rank-layout.js';
 import { sourceBlocks, type SourceBlock } from './source-blocks.js';
 import type { AllWhereabouts } from './shard-locations.js';
 
@@ -42,7 +42,7 @@ export async function hashBlocks<Lane>(
     file,
   }: {
     readonly context: Pick<TransferContext, 'memory' | 'lanes'>;
-    readonly plan: ShardPlan;
+    readonly plan: RankLayout;
     readonly places: AllWhereabouts;
     /** Position in the plan's list of files. */
     readonly file: number;

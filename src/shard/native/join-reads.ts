@@ -26,8 +26,8 @@ function areNeighbours(last: SourceRead, next: SourceRead, readBytes: number): b
     last.end === next.start &&
     last.dtype === next.dtype &&
     last.target === next.target &&
-    last.cutRow === undefined &&
-    next.cutRow === undefined &&
+    last.splitRow === undefined &&
+    next.splitRow === undefined &&
     Math.min(...lengths) < readBytes / 4 &&
     next.end - last.start <= readBytes
   );

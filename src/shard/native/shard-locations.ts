@@ -3,11 +3,11 @@ import { requireKey } from '../../core/require-at.js';
 import type { Dtype } from '../../safetensors/index.js';
 import type { SourceTensor } from '../layout/source-tensors.js';
 import type { Piece } from '../layout/state-dict.js';
-import type { ShardPlan } from '../rank-layout.js';
+import type { RankLayout } from '../rank-layout.js';
 import { pieceBytes } from './piece-bytes.js';
 
 /** Where a piece of a source tensor lies: in the files of one part, at the same place of every rank's. */
-export interface Whereabouts {
+export interface ShardLocations {
   /** Position of the part in the plan. */
   readonly part: number;
   /** First byte in the file. */
@@ -18,11 +18,11 @@ export interface Whereabouts {
 }
 
 /** The places of each source tensor, in its own order; those that no rank has are absent. */
-export type AllWhereabouts = ReadonlyMap<string, readonly Whereabouts[]>;
+export type AllWhereabouts = ReadonlyMap<string, readonly ShardLocations[]>;
 
 /** Finds every source tensor in the shards, the other way round than they were made. */
-export function findWhereabouts(plan: ShardPlan): AllWhereabouts {
-  const found = new Map<string, Whereabouts[]>();
+export function findWhereabouts(plan: RankLayout): AllWhereabouts {
+  const found = new Map<string, ShardLocations[]>();
   plan.parts.forEach(({ tensors }, part) => {
     for (const { pieces, dtype: target, start } of tensors) {
       let position = start;
@@ -44,12 +44,12 @@ export function findWhereabouts(plan: ShardPlan): AllWhereabouts {
   return new Map([...found, ['lm_head.weight', embedding]]);
 }
 
-function baseOf({ piece }: Whereabouts): number {
+function baseOf({ piece }: ShardLocations): number {
   return piece.kind === 'rows' ? piece.base : 0;
 }
 
 /** Every row and every column of a source tensor has exactly one place, not counting replicas. */
-function checkComplete(plan: ShardPlan, source: SourceTensor, places: readonly Whereabouts[]): void {
+function checkComplete(plan: RankLayout, source: SourceTensor, places: readonly ShardLocations[]): void {
   let rows = 0;
   for (const { piece } of places) {
     if (piece.kind === 'columns') {

@@ -2,9 +2,9 @@ import type { ByteRange } from '../../core/byte-source.js';
 import { requireAt, requireKey } from '../../core/require-at.js';
 import type { Dtype } from '../../safetensors/index.js';
 import type { SourceTensor } from '../layout/source-tensors.js';
-import type { ShardPlan } from '../rank-layout.js';
+import type { RankLayout } from '../rank-layout.js';
 import { elementBytes } from './cast.js';
-import type { AllWhereabouts, Whereabouts } from './shard-locations.js';
+import type { AllWhereabouts, ShardLocations } from './shard-locations.js';
 
 /** A range of a weights file, and where the ranks have it in the data type of the shards. */
 export interface SourceBlock extends ByteRange {
@@ -34,7 +34,7 @@ export interface RankShare extends ByteRange {
 
 /** Cuts a weights file into blocks in file order; together with what no rank has they are the whole file. */
 export function* sourceBlocks(
-  plan: ShardPlan,
+  plan: RankLayout,
   file: number,
   { places, blockBytes }: { readonly places: AllWhereabouts; readonly blockBytes: number }
 ): Generator<SourceBlock> {
@@ -57,9 +57,9 @@ function* unheld(range: ByteRange, blockBytes: number): Generator<SourceBlock> {
 }
 
 interface Held {
-  readonly plan: ShardPlan;
+  readonly plan: RankLayout;
   readonly tensor: HeldTensor;
-  readonly place: Whereabouts;
+  readonly place: ShardLocations;
   readonly blockBytes: number;
 }
 
@@ -69,8 +69,8 @@ function* held({ place, ...rest }: Held): Generator<SourceBlock> {
   else yield* columnBlocks({ ...rest, place }, piece);
 }
 
-type RowsPiece = Whereabouts['piece'] & { readonly kind: 'rows' };
-type ColumnsPiece = Whereabouts['piece'] & { readonly kind: 'columns' };
+type RowsPiece = ShardLocations['piece'] & { readonly kind: 'rows' };
+type ColumnsPiece = ShardLocations['piece'] & { readonly kind: 'columns' };
 
 /** Rank after rank, for their rows follow each other in the source; ranks with the same rows are all looked at. */
 function* rowBlocks({ plan, tensor, place, blockBytes }: Held, piece: RowsPiece): Generator<SourceBlock> {
@@ -143,7 +143,7 @@ function* wideRowBlocks({ plan, tensor, place, blockBytes }: Held, piece: Column
 }
 
 function asShare(
-  { part, position }: Whereabouts,
+  { part, position }: ShardLocations,
   { rank, start, end }: ByteRange & { readonly rank: number }
 ): RankShare {
   return { part, rank, start: position + start, end: position + end, to: 0, rows: 1, rowBytes: end - start };

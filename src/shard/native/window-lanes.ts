@@ -4,8 +4,8 @@ import type { TaskGroup } from '../../tasks/task-group.js';
 import { planParts } from '../../transfer/upload/part-plan.js';
 import type { PartSink } from '../../transfer/upload/part-sink.js';
 import type { Slab, SlabPool } from '../../transfer/budget/slab-pool.js';
-import type { PlannedPart } from '../rank-layout.js';
-import { fillWindow, type Filling } from './fill-window.js';
+import type { ShardPart } from '../rank-layout.js';
+import { fillWindow, type WindowFill } from './fill-window.js';
 import { limitSlabs, type LimitedSlabs } from '../../transfer/budget/limit-slabs.js';
 import type { PartMemory } from './part-memory.js';
 
@@ -17,29 +17,29 @@ export interface RankSink {
 
 interface Lanes {
   readonly pool: Pick<SlabPool, 'takeSlabs'>;
-  readonly part: PlannedPart;
+  readonly part: ShardPart;
   /** Of the ranks that are filled together. */
   readonly sinks: readonly RankSink[];
   readonly memory: PartMemory;
-  readonly filling: Filling;
+  readonly fill: WindowFill;
   readonly group: TaskGroup;
 }
 
 /** Fills windows side by side and hands each rank's share of them to its upload; the lanes run in the group. */
-export function startLanes({ pool, part, sinks, memory, filling, group }: Lanes): void {
+export function startLanes({ pool, part, sinks, memory, fill, group }: Lanes): void {
   const work: WindowWork = {
     part,
     ranks: sinks.length,
     windows: missingWindows(planParts(part.size, memory.partSize), sinks),
     slabs: limitSlabs(pool, memory.ranksAtOnce * memory.windowsAtOnce),
     slabBytes: Math.min(memory.partSize, part.size),
-    filling,
+    fill,
     group,
   };
   for (let lane = 0; lane < memory.windowsAtOnce; lane++) group.run(() => fillWindows(work));
 }
 
-interface WindowWork extends Pick<Lanes, 'part' | 'filling' | 'group'> {
+interface WindowWork extends Pick<Lanes, 'part' | 'fill' | 'group'> {
   /** How many are filled together, and so the slabs of a window. */
   readonly ranks: number;
   /** Windows that no lane has taken yet, in file order. */
@@ -82,7 +82,7 @@ async function fillWindows(work: WindowWork): Promise<void> {
 type RankShare = RankSink & { readonly slab: Slab };
 
 async function fillShares(
-  { part, filling, group: { signal } }: WindowWork,
+  { part, fill, group: { signal } }: WindowWork,
   description: PartDescription,
   shares: readonly RankShare[]
 ): Promise<void> {
@@ -90,7 +90,7 @@ async function fillShares(
   const ranks = shares.map(({ rank }) => rank);
   const slabs = shares.map(({ slab }) => slab.bytes);
   try {
-    await fillWindow(filling, { part, start: position, end: position + size, ranks }, { slabs, signal });
+    await fillWindow(fill, { part, start: position, end: position + size, ranks }, { slabs, signal });
   } catch (error) {
     for (const { slab } of shares) slab.release();
     throw error;

@@ -5,11 +5,11 @@ import type { Piece } from '../layout/state-dict.js';
 import { elementBytes } from './cast.js';
 import { joinNeighbours } from './join-reads.js';
 import { pieceBytes } from './piece-bytes.js';
-import type { PlacedTensor, PlannedPart, ShardPlan } from '../rank-layout.js';
+import type { PlacedTensor, ShardPart, RankLayout } from '../rank-layout.js';
 
 /** The same range of bytes of one part's files, of several ranks. */
 export interface Window extends ByteRange {
-  readonly part: PlannedPart;
+  readonly part: ShardPart;
   /** Whose files are filled, in the order of their slabs. */
   readonly ranks: readonly number[];
 }
@@ -22,7 +22,7 @@ export interface SourceRead extends ByteRange {
   readonly target: Dtype;
   readonly moves: readonly Move[];
   /** A row that a window's end cuts: the next window needs it too, and gets it by this name instead of reading it again. */
-  readonly cutRow?: string;
+  readonly splitRow?: string;
 }
 
 /** Bytes of a read, counted after the cast, to places in slabs. */
@@ -60,7 +60,7 @@ export interface WindowReads {
 const ONE = Uint8Array.of(0x00, 0x00, 0x80, 0x3f);
 
 /** Plans the reads of one window; every byte of it is filled exactly once. */
-export function planWindow(plan: ShardPlan, window: Window, readBytes: number): WindowReads {
+export function planWindow(plan: RankLayout, window: Window, readBytes: number): WindowReads {
   const reads: SourceRead[] = [];
   const work: Work = { plan, window, readBytes, reads, fills: [], zeros: [] };
   addHeader(work);
@@ -69,7 +69,7 @@ export function planWindow(plan: ShardPlan, window: Window, readBytes: number): 
 }
 
 interface Work {
-  readonly plan: ShardPlan;
+  readonly plan: RankLayout;
   readonly window: Window;
   readonly readBytes: number;
   readonly reads: SourceRead[];
@@ -216,7 +216,7 @@ function addColumns(work: Work, piece: Piece & { readonly kind: 'columns' }, sha
           ranks: window.ranks,
         },
       ],
-      ...(alone ? { cutRow: `${piece.source}#${row}` } : {}),
+      ...(alone ? { splitRow: `${piece.source}#${row}` } : {}),
     });
     row = end;
   }

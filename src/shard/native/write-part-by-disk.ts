@@ -6,7 +6,7 @@ import { openStore } from '../../storage/open-store.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import type { TransferEngine } from '../../transfer/engine.js';
 import { uploadFile } from '../../transfer/disk/upload-file.js';
-import type { PlannedPart } from '../rank-layout.js';
+import type { ShardPart } from '../rank-layout.js';
 import { holdScratch, LEFT_BEHIND_MS, sweepScratch } from '../../transfer/disk/scratch.js';
 import { writePart, type PartOptions, type PartWriting, type WrittenFile } from './write-part.js';
 
@@ -23,7 +23,7 @@ export interface DiskWriting extends Omit<PartWriting, 'context' | 'resume'> {
  */
 export async function writePartByDisk(
   writing: DiskWriting,
-  part: PlannedPart,
+  part: ShardPart,
   { signal, onStored, onFinished }: PartOptions
 ): Promise<WrittenFile[]> {
   const { engine, plan, planId, scratchFolder } = writing;

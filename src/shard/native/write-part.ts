@@ -5,11 +5,11 @@ import { forEachAtOnce, mapAtOnce } from '../../tasks/for-each-at-once.js';
 import { runGroup } from '../../tasks/task-group.js';
 import { finalise, type FullUpload, type PublishedBytes } from '../../transfer/upload/finalise.js';
 import { createPartSink, type StreamedParts } from '../../transfer/upload/part-sink.js';
-import { startUpload, takeUpUpload, type OpenUpload } from '../../transfer/upload/resume-upload.js';
+import { startUpload, resumeUpload, type OpenUpload } from '../../transfer/upload/resume-upload.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import { shardFileName } from '../file-names.js';
-import type { PlannedPart, ShardPlan } from '../rank-layout.js';
-import type { Filling } from './fill-window.js';
+import type { ShardPart, RankLayout } from '../rank-layout.js';
+import type { WindowFill } from './fill-window.js';
 import { divideMemory, type PartMemory } from './part-memory.js';
 import { createScratch } from './scratch.js';
 import { startLanes, type RankSink } from './window-lanes.js';
@@ -17,7 +17,7 @@ import { startLanes, type RankSink } from './window-lanes.js';
 /** Where the parts of a plan are written, and what is read for them. */
 export interface PartWriting {
   readonly context: TransferContext;
-  readonly plan: ShardPlan;
+  readonly plan: RankLayout;
   readonly sources: readonly ByteSource[];
   readonly store: ObjectStore;
   /** Key prefix of the sharded Dir. */
@@ -48,7 +48,7 @@ export interface PartOptions {
 }
 
 /** Writes one part of every rank, reading each source byte once, and makes the files visible when all bytes are there. */
-export async function writePart(writing: PartWriting, part: PlannedPart, options: PartOptions): Promise<WrittenFile[]> {
+export async function writePart(writing: PartWriting, part: ShardPart, options: PartOptions): Promise<WrittenFile[]> {
   const { context, plan, store } = writing;
   const { signal } = options;
   const capabilities = await store.capabilities({ signal });
@@ -106,7 +106,7 @@ type StreamedRank = RankUpload & StreamedParts;
 
 function openUploads(
   { plan, store, dirKey, resume, finished = [] }: PartWriting,
-  part: PlannedPart,
+  part: ShardPart,
   { memory, signal }: { readonly memory: PartMemory; readonly signal: AbortSignal }
 ): Promise<RankUpload[]> {
   const there = new Set(finished.map(({ path }) => path));
@@ -119,7 +119,7 @@ function openUploads(
     const upload = { store, key: `${dirKey}${path}`, size: part.size, partSize, accepts };
     // Only bytes that were all seen may take the place of others.
     const mayTakeUp = resume && (await store.head(upload.key, inner)) === undefined;
-    return { rank, path, open: await (mayTakeUp ? takeUpUpload : startUpload)(upload, inner) };
+    return { rank, path, open: await (mayTakeUp ? resumeUpload : startUpload)(upload, inner) };
   });
 }
 
@@ -130,7 +130,7 @@ interface Streaming extends PartOptions {
 }
 
 /** One part at a time in this process: two of them could each hold memory that the other one waits for. */
-async function streamAll(writing: PartWriting, part: PlannedPart, streaming: Streaming): Promise<StreamedRank[]> {
+async function streamAll(writing: PartWriting, part: ShardPart, streaming: Streaming): Promise<StreamedRank[]> {
   const { context, plan, sources } = writing;
   const { memory, signal } = streaming;
   const releaseTurn = await context.shardTurn.acquire(1, { signal });
@@ -138,11 +138,11 @@ async function streamAll(writing: PartWriting, part: PlannedPart, streaming: Str
     const releaseScratch = await context.memory.reserve(memory.scratchCount * memory.readBytes, { signal });
     try {
       const scratch = createScratch(memory.scratchCount, memory.readBytes);
-      const filling: Filling = { plan, sources, scratch, cutRows: new Map() };
+      const fill: WindowFill = { plan, sources, scratch, splitRows: new Map() };
       const streamed: StreamedRank[] = [];
       for (let first = 0; first < streaming.uploads.length; first += memory.ranksAtOnce) {
         const uploads = streaming.uploads.slice(first, first + memory.ranksAtOnce);
-        streamed.push(...(await streamRanks(writing, part, { ...streaming, uploads, filling })));
+        streamed.push(...(await streamRanks(writing, part, { ...streaming, uploads, fill })));
       }
       return streamed;
     } finally {
@@ -156,10 +156,10 @@ async function streamAll(writing: PartWriting, part: PlannedPart, streaming: Str
 /** Fills windows and hands each rank's share of them to its upload. */
 async function streamRanks(
   { context, store }: PartWriting,
-  part: PlannedPart,
-  streaming: Streaming & { readonly filling: Filling }
+  part: ShardPart,
+  streaming: Streaming & { readonly fill: WindowFill }
 ): Promise<StreamedRank[]> {
-  const { uploads, memory, partChecksums, filling, signal, onStored } = streaming;
+  const { uploads, memory, partChecksums, fill, signal, onStored } = streaming;
   const streams: (RankUpload & RankSink)[] = [];
   try {
     await runGroup(signal, (group) => {
@@ -171,7 +171,7 @@ async function streamRanks(
           sink: createPartSink({ context, store, open, object, partChecksums, group, onStored }),
         });
       }
-      startLanes({ pool: context.memory, part, sinks: streams, memory, filling, group });
+      startLanes({ pool: context.memory, part, sinks: streams, memory, fill, group });
     });
     return await Promise.all(streams.map(async ({ sink, ...upload }) => ({ ...upload, ...(await sink.finish()) })));
   } finally {

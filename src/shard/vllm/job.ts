@@ -1,18 +1,9 @@
-import type { Digest } from '../../core/digest.js';
 import type { ParsedShardConfig, Resources } from '../../core/schemas/input.js';
+import type { StoredFile } from '../../core/stored-file.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { TransferEngine } from '../../transfer/engine.js';
 import type { PublishedBytes } from '../../transfer/upload/finalise.js';
-
-/** A file of the Dir that is sharded, as it was verified. */
-export interface SourceFile {
-  readonly path: string;
-  readonly size: number;
-  readonly etag: string;
-  /** Where it is not known, size and etag have to do. */
-  readonly digest?: Digest;
-}
 
 /** What is sharded, and into what. */
 export interface VllmShardRequest {
@@ -24,7 +15,7 @@ export interface VllmShardRequest {
     readonly store?: ObjectStore;
     /** Key prefix of the Dir that is sharded, ending in "/". */
     readonly dirKey: string;
-    readonly files: readonly SourceFile[];
+    readonly files: readonly StoredFile[];
   };
   readonly args: ParsedShardConfig['args'];
   /** What a planner made of `args.dtype`. */

@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkShards } from './output/check-output.js';
+import { checkOutput } from './output/check-output.js';
 import { driverEnvironment } from './driver/driver-environment.js';
 import type { DriverDone, DriverProgress } from './driver/driver-events.js';
 import type { VllmDependencies, VllmOptions, VllmProgress, VllmShardRequest, VllmShards } from './job.js';
 import { lookForVllm } from './host/look-for-vllm.js';
-import { materialiseSource } from '../../transfer/disk/pull-dir.js';
+import { pullDir } from '../../transfer/disk/pull-dir.js';
 import { requireResources } from './host/require-resources.js';
 import { DRIVER, runDriver } from './driver/run-driver.js';
 import { holdScratch, LEFT_BEHIND_MS, sweepScratch, type Scratch } from '../../transfer/disk/scratch.js';
@@ -16,7 +16,7 @@ import { uploadShards } from './output/upload-shards.js';
  * Shards a Dir with vLLM in a child process: fetches the Dir to local disk, has vLLM write the shards, checks that they
  * are all there, uploads them and removes what was on the disk. What a killed process fetched is used again.
  */
-export async function shardWithVllm(
+export async function runVllmJob(
   request: VllmShardRequest,
   dependencies: VllmDependencies,
   { signal, onProgress = () => undefined }: VllmOptions
@@ -30,11 +30,16 @@ export async function shardWithVllm(
     const { store, engine } = dependencies;
     const { store: sourceStore = store, dirKey } = request.source;
     const source = { store: sourceStore, engine, dirKey, files, folder: scratch.source };
-    await materialiseSource(source, { signal, onProgress });
+    await pullDir(source, {
+      signal,
+      onProgress: (progress) => {
+        onProgress({ phase: 'materialise', ...progress });
+      },
+    });
     const weights = files.filter(({ path }) => isSafetensors(path)).reduce((total, { size }) => total + size, 0);
     const done = await runVllm(request, { ...dependencies, scratch }, { signal, onProgress, weights });
     onProgress({ phase: 'check', bytesDone: 0 });
-    const shards = await checkShards(request, scratch, { signal });
+    const shards = await checkOutput(request, scratch, { signal });
     const uploaded = await uploadShards(
       shards.files,
       { store, engine, dirKey: request.dirKey, published: dependencies.published },

@@ -1,7 +1,7 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import type { Digest } from '../../core/digest.js';
 import { PrefetchError } from '../../core/errors.js';
-import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-plan.js';
+import type { ShardPlan, ShardRecord } from '../../core/schemas/shard-plan.js';
 import { readShardRecord, records, writeShardRecord } from '../../dir/shard-records.js';
 import { CONFIG_PATH, sideFiles } from '../../shard/checkpoint/model-files.js';
 import { untieEmbeddings } from '../../shard/checkpoint/untie-embeddings.js';
@@ -24,7 +24,7 @@ import { areThere } from './shard-natively.js';
 
 const FILES_AT_ONCE = 8;
 
-type OtherFile = ShardPlanDocument['source']['others'][number];
+type OtherFile = ShardPlan['source']['others'][number];
 type CopiedFile = ShardRecord['files'][number];
 
 /** Brings config, tokenizer and what else is no weight into the sharded Dir, each file verified. */

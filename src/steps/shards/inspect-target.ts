@@ -1,7 +1,7 @@
 import { canonicalJson } from '../../core/canonical-json.js';
 import type { Dir, ShardEngine, ShardPlanSummary } from '../../core/contract.js';
 import type { Manifest } from '../../core/schemas/manifest.js';
-import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import type { ShardPlan } from '../../core/schemas/shard-plan.js';
 import type { DirObjects } from '../../dir/dir-objects.js';
 import type { InspectOptions } from '../../dir/inspect-dir.js';
 import { openDir } from '../../dir/open-dir.js';
@@ -19,9 +19,9 @@ export interface Target {
 }
 
 /** Looks where a plan would write to; no shard is written. */
-export async function lookAtTarget(
+export async function inspectTarget(
   job: ShardingJob,
-  { document, summary }: { readonly document: ShardPlanDocument; readonly summary: Pick<ShardPlanSummary, 'dirKey'> },
+  { document, summary }: { readonly document: ShardPlan; readonly summary: Pick<ShardPlanSummary, 'dirKey'> },
   options: InspectOptions
 ): Promise<Target> {
   const place = openDir(job.target.store, summary.dirKey);
@@ -33,7 +33,7 @@ export async function lookAtTarget(
 
 /** Whether a published Dir is what this plan would write. */
 function isOfPlan(
-  { engine, request, dtype, profile, source, model }: ShardPlanDocument,
+  { engine, request, dtype, profile, source, model }: ShardPlan,
   { sharding }: Manifest,
   { named }: ShardingJob['target']
 ): boolean {
@@ -55,7 +55,7 @@ function isOfPlan(
   return sameCommit && areThese(source.others, sharding.source.others);
 }
 
-type PlannedFile = ShardPlanDocument['source']['others'][number];
+type PlannedFile = ShardPlan['source']['others'][number];
 type ListedFile = NonNullable<Manifest['sharding']>['source']['others'][number];
 
 /** By digest; by the source store's etag where nobody knows one. */

@@ -1,19 +1,19 @@
 import { PrefetchError } from '../../core/errors.js';
 import { shardPlanKey } from '../../core/layout.js';
-import { shardPlanSchema, type ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import { shardPlanSchema, type ShardPlan } from '../../core/schemas/shard-plan.js';
 import type { ShardStep } from '../../core/contract.js';
 import { readJson } from '../../dir/json-objects.js';
 import { keepPlans } from '../../dir/kept-plans.js';
 import { isDtype } from '../../safetensors/index.js';
-import { planShards, type ShardPlan } from '../../shard/rank-layout.js';
-import type { SourceFile } from '../../shard/layout/source-tensors.js';
+import { layOutRanks, type RankLayout } from '../../shard/rank-layout.js';
+import type { WeightsFile } from '../../shard/layout/source-tensors.js';
 import { withWayOut } from '../../shard/layout/unsupported.js';
 import type { ObjectStore, RequestOptions } from '../../storage/object-store.js';
 
 /** The plan that a step belongs to, and its layout where that is known. */
 export interface LoadedPlan {
-  readonly document: ShardPlanDocument;
-  readonly layout: ShardPlan | undefined;
+  readonly document: ShardPlan;
+  readonly layout: RankLayout | undefined;
 }
 
 const plans = keepPlans<LoadedPlan>();
@@ -41,13 +41,13 @@ async function readPlan(
 }
 
 /** The layout of a plan's document: it follows from it, byte for byte, in every process. */
-export function layoutOf(document: ShardPlanDocument): ShardPlan | undefined {
+export function layoutOf(document: ShardPlan): RankLayout | undefined {
   if (document.profile === undefined) return undefined;
   const { request, config, source, headDiffers, dtype } = document;
   const { tensorParallelSize: ranks, vllmVersion, maxFileSize, filePattern } = request.args;
   const files = source.weights.map(asSourceFile);
   try {
-    return planShards({ config, files, ranks, dtype, vllmVersion, maxFileSize, filePattern, headDiffers });
+    return layOutRanks({ config, files, ranks, dtype, vllmVersion, maxFileSize, filePattern, headDiffers });
   } catch (error) {
     // A worker of another release may know less than the one that planned.
     return withWayOut(error);
@@ -59,7 +59,7 @@ function asSourceFile({
   size,
   headerByteLength,
   tensors,
-}: ShardPlanDocument['source']['weights'][number]): SourceFile {
+}: ShardPlan['source']['weights'][number]): WeightsFile {
   return {
     path,
     size,

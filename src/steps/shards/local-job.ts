@@ -5,7 +5,7 @@ import type { DirObjects } from '../../dir/dir-objects.js';
 import { openDir } from '../../dir/open-dir.js';
 import { asNotIntact } from '../../dir/published-dir.js';
 import type { ObjectStore } from '../../storage/object-store.js';
-import { asCheckpointFile, type ShardingJob } from './sharding-job.js';
+import { asStoredFile, type ShardingJob } from './sharding-job.js';
 
 /** A checkpoint and a folder for its shards, as somebody names them. */
 export interface NamedFolders {
@@ -23,7 +23,7 @@ export async function jobOfFolders(
   options: { readonly signal: AbortSignal }
 ): Promise<ShardingJob> {
   const dirKey = target.folder === '' ? '' : `${target.folder}/`;
-  const { published, objects, changed } = await openDir(source, '').look(options).catch(asNotIntact);
+  const { published, objects, changed } = await openDir(source, '').compare(options).catch(asNotIntact);
   if (published !== undefined) refuseBroken(source, published.manifest, changed);
   else refuseUnreadable(source, objects);
   const manifest = published?.manifest;
@@ -32,7 +32,7 @@ export async function jobOfFolders(
     source: {
       store: source,
       dirKey: '',
-      files: manifest?.files.map(asCheckpointFile) ?? plainFiles(objects),
+      files: manifest?.files.map(asStoredFile) ?? plainFiles(objects),
     },
     target: { store: target.store, dirKey: () => dirKey, named: true },
     request,

@@ -4,34 +4,35 @@ import { PrefetchError } from '../../core/errors.js';
 import { sha256Hex } from '../../core/identity.js';
 import { planPrefix, plansPrefix, shardPlanKey } from '../../core/layout.js';
 import type { Manifest } from '../../core/schemas/manifest.js';
-import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import type { StoredFile } from '../../core/stored-file.js';
+import type { ShardPlan } from '../../core/schemas/shard-plan.js';
 import type { DirObjects } from '../../dir/dir-objects.js';
 import { writeJson } from '../../dir/json-objects.js';
 import { openDir } from '../../dir/open-dir.js';
 import { headDiffers } from '../../shard/checkpoint/head-differs.js';
 import { sideFiles } from '../../shard/checkpoint/model-files.js';
-import { readCheckpoint, type Checkpoint, type CheckpointFile } from '../../shard/checkpoint/read-checkpoint.js';
+import { readCheckpoint, type Checkpoint } from '../../shard/checkpoint/read-checkpoint.js';
 import { shardFileName } from '../../shard/file-names.js';
-import { planShards, type ShardPlan } from '../../shard/rank-layout.js';
+import { layOutRanks, type RankLayout } from '../../shard/rank-layout.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { chooseEngine, type EngineChoice } from './choose-engine.js';
-import { lookAtTarget, type Target } from './inspect-target.js';
+import { inspectTarget, type Target } from './inspect-target.js';
 import type { ShardingJob } from './sharding-job.js';
 
 const UPLOADS_AT_ONCE = 8;
 
 /** A plan before anything is written. */
 export interface DraftedPlan {
-  readonly document: ShardPlanDocument;
+  readonly document: ShardPlan;
   readonly summary: ShardPlanSummary;
   /** The files to the last byte, where the native engine knows the model. */
-  readonly layout: ShardPlan | undefined;
+  readonly layout: RankLayout | undefined;
 }
 
 /** Finds the sharded Dir that is published already, or leaves a plan for the steps that follow. */
-export async function planJob(
+export async function planShards(
   needs: Pick<ActivityDependencies, 'engine'>,
   job: ShardingJob,
   options: { readonly signal: AbortSignal }
@@ -40,7 +41,7 @@ export async function planJob(
   const { document, summary, layout } = draft;
   const { dirKey, planId } = summary;
   const { store, named } = job.target;
-  const { dir, published, stays, objects } = await lookAtTarget(job, draft, { ...options, mayRepair: () => true });
+  const { dir, published, stays, objects } = await inspectTarget(job, draft, { ...options, mayRepair: () => true });
   if (dir !== undefined) {
     await removeOwnPlan(store, dirKey, { objects, published, signal: options.signal });
     return { kind: 'hit', dir };
@@ -96,7 +97,7 @@ export async function draftPlan(
     const { tensorParallelSize: ranks, dtype, vllmVersion, maxFileSize, filePattern } = args;
     const { config, weights: files } = checkpoint;
     const request = { config, files, ranks, dtype, vllmVersion, maxFileSize, filePattern, headDiffers: differs };
-    return { checkpoint, plan: planShards(request), headDiffers: differs };
+    return { checkpoint, plan: layOutRanks(request), headDiffers: differs };
   });
   const document = describePlan(job, choice);
   return { document, summary: summarise(job, document, choice), layout: choice.layout?.plan };
@@ -104,11 +105,11 @@ export async function draftPlan(
 
 type Choice = EngineChoice<{
   readonly checkpoint: Checkpoint;
-  readonly plan: ShardPlan;
+  readonly plan: RankLayout;
   readonly headDiffers: boolean;
 }>;
 
-function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): ShardPlanDocument {
+function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): ShardPlan {
   const { source, request, model, force, metadata } = job;
   const content = {
     version: 1,
@@ -147,11 +148,11 @@ function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): Sha
   return { ...content, planId: sha256Hex(canonicalJson(decides)).slice(0, 16) };
 }
 
-function asSourceFile({ path, size, etag, digest }: CheckpointFile): ShardPlanDocument['source']['others'][number] {
+function asSourceFile({ path, size, etag, digest }: StoredFile): ShardPlan['source']['others'][number] {
   return { path, size, etag, ...(digest === undefined ? {} : { digest }) };
 }
 
-function summarise(job: ShardingJob, document: ShardPlanDocument, choice: Choice): ShardPlanSummary {
+function summarise(job: ShardingJob, document: ShardPlan, choice: Choice): ShardPlanSummary {
   const { engine, reason, layout } = choice;
   const { args } = job.request;
   const { dtype, planId } = document;
@@ -173,8 +174,8 @@ function summarise(job: ShardingJob, document: ShardPlanDocument, choice: Choice
 }
 
 interface Place {
-  readonly document: ShardPlanDocument;
-  readonly layout: ShardPlan | undefined;
+  readonly document: ShardPlan;
+  readonly layout: RankLayout | undefined;
   readonly objects: DirObjects;
   readonly place: string;
   /** Whether an attempt of this plan was here before. */
@@ -210,14 +211,14 @@ function describeDir({ repo, sharding }: Manifest): string {
   return `${repo}, tensorParallelSize ${sharding.tensorParallelSize}, ${sharding.dtype}, engine ${sharding.engine}`;
 }
 
-function fileNames(layout: ShardPlan, part: number): string[] {
+function fileNames(layout: RankLayout, part: number): string[] {
   return Array.from({ length: layout.ranks }, (_, rank) => shardFileName(layout, rank, part));
 }
 
 async function giveUpUploads(
   store: ObjectStore,
   dirKey: string,
-  layout: ShardPlan,
+  layout: RankLayout,
   signal: AbortSignal
 ): Promise<void> {
   const { multipart } = await store.capabilities({ signal });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Dir, Manifest, PrefetchSpec, ShardStep } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import type { ManifestSharding } from '../../core/schemas/manifest.js';
-import type { ShardPlanDocument, ShardRecord } from '../../core/schemas/shard-plan.js';
+import type { ShardPlan, ShardRecord } from '../../core/schemas/shard-plan.js';
 import { openDir, type StoredDir } from '../../dir/open-dir.js';
 import type { PublishedDir } from '../../dir/published-dir.js';
 import { requireVerified } from '../../dir/require-verified.js';
@@ -146,7 +146,7 @@ function describeSharding({ document, layout, source }: StepContext, done: reado
 }
 
 /** A checkpoint that no Hub knows is named by its content: a digest over the digests of its weights. */
-function contentId({ source }: ShardPlanDocument, checked: ReadonlyMap<string, string>): string {
+function contentId({ source }: ShardPlan, checked: ReadonlyMap<string, string>): string {
   const hash = createHash('sha256');
   // Without a layout nobody knows which files are weights, nor read them: the store's word for their bytes has to do.
   const files = source.weights.length > 0 ? source.weights : source.others;

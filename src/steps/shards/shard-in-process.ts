@@ -4,11 +4,11 @@ import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { checkShards } from './check-shards.js';
 import { copyModelFiles } from './copy-model-files.js';
-import { planJob } from './plan-shards.js';
+import { planShards } from './plan-shards.js';
 import { publishShards } from './publish-shards.js';
 import type { ShardingJob } from './sharding-job.js';
-import { shardPart } from './shard-natively.js';
-import { requireVllm, shardByVllm } from './shard-with-vllm.js';
+import { shardNatively } from './shard-natively.js';
+import { requireVllm, shardWithVllm } from './shard-with-vllm.js';
 
 /** Where sharding in one process stands. */
 export interface ShardMoment {
@@ -57,7 +57,7 @@ export async function shardInProcess(
   { signal, onMoment }: InProcessOptions
 ): Promise<{ readonly dir: Dir; readonly hit: boolean }> {
   onMoment({ phase: 'plan', bytesDone: 0 });
-  const outcome = await planJob(dependencies, job, { signal });
+  const outcome = await planShards(dependencies, job, { signal });
   if (outcome.kind === 'hit') return { dir: outcome.dir, hit: true };
   const { plan } = outcome;
   const step: ShardStep = { destination: job.target.store.root, dirKey: plan.dirKey, planId: plan.planId };
@@ -88,10 +88,10 @@ async function writeAndCheck(
   };
   const writing = inPhase('shard');
   if (plan.engine === 'vllm') {
-    await shardByVllm(dependencies, step, { signal, onProgress: writing(0) });
+    await shardWithVllm(dependencies, step, { signal, onProgress: writing(0) });
   } else {
     await forEachAtOnce(numbers(plan.parts), { limit: PARTS_AT_ONCE, signal }, async (number, inner) => {
-      await shardPart(dependencies, { ...step, number }, { ...inner, onProgress: writing(number) });
+      await shardNatively(dependencies, { ...step, number }, { ...inner, onProgress: writing(number) });
     });
   }
   const checking = inPhase('check');

@@ -3,7 +3,7 @@ import type { ShardRecord } from '../../core/schemas/shard-plan.js';
 import { writePart, type WrittenFile } from '../../shard/native/write-part.js';
 import type { ByteSource } from '../../core/byte-source.js';
 import { readShardRecord, records, writeShardRecord } from '../../dir/shard-records.js';
-import type { PlannedPart, ShardPlan } from '../../shard/rank-layout.js';
+import type { ShardPart, RankLayout } from '../../shard/rank-layout.js';
 import { writePartByDisk } from '../../shard/native/write-part-by-disk.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
@@ -21,7 +21,7 @@ import {
 } from './step-context.js';
 
 /** Writes one part of every rank, but for files that a record says were written, and that are still there. */
-export async function shardPart(
+export async function shardNatively(
   needs: WritingNeeds,
   step: ShardStep,
   { signal, onProgress }: StepOptions
@@ -55,8 +55,8 @@ export async function shardPart(
 
 interface Writing {
   readonly context: StepContext;
-  readonly plan: ShardPlan;
-  readonly part: PlannedPart;
+  readonly plan: RankLayout;
+  readonly part: ShardPart;
   readonly sources: readonly ByteSource[];
 }
 

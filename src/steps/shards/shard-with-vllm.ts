@@ -1,13 +1,13 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import { isPrefetchError, rewrap } from '../../core/errors.js';
-import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import type { ShardPlan } from '../../core/schemas/shard-plan.js';
 import { readShardRecord, records, writeShardRecord } from '../../dir/shard-records.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import { shardFileName } from '../../shard/file-names.js';
-import type { ShardPlan } from '../../shard/rank-layout.js';
+import type { RankLayout } from '../../shard/rank-layout.js';
 import type { VllmProgress } from '../../shard/vllm/job.js';
 import { lookForVllm } from '../../shard/vllm/host/look-for-vllm.js';
-import { shardWithVllm } from '../../shard/vllm/run-job.js';
+import { runVllmJob } from '../../shard/vllm/run-job.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { untieCopiedConfig } from './copy-model-files.js';
 import { publishedShards } from './published-shards.js';
@@ -17,7 +17,7 @@ import { areThere } from './shard-natively.js';
 type Needs = Pick<ActivityDependencies, 'openStore' | 'engine' | 'scratchFolder' | 'vllm'>;
 
 /** Has vLLM on this host write all shards, unless a record says that it did and they are still there. */
-export async function shardByVllm(
+export async function shardWithVllm(
   needs: Needs,
   step: ShardStep,
   { signal, onProgress }: StepOptions
@@ -37,7 +37,7 @@ export async function shardByVllm(
   const { weights, others, dirKey } = document.source;
   const published = publishedShards(context);
   const shards = await whyVllm(document, () =>
-    shardWithVllm(
+    runVllmJob(
       {
         planId: step.planId,
         dirKey: step.dirKey,
@@ -79,7 +79,7 @@ export async function requireVllm(
 
 /** Who asked for no engine may not know why vLLM is needed where there is none. */
 async function whyVllm<T>(
-  { reason, request }: Pick<ShardPlanDocument, 'reason' | 'request'>,
+  { reason, request }: Pick<ShardPlan, 'reason' | 'request'>,
   work: () => Promise<T>
 ): Promise<T> {
   try {
@@ -104,7 +104,7 @@ function asFile({ path, size, etag, digest }: PlannedFile) {
 }
 
 /** What the native engine would write: vLLM must write no less. */
-function expectedFiles(layout: ShardPlan): Map<string, readonly TensorSpec[]> {
+function expectedFiles(layout: RankLayout): Map<string, readonly TensorSpec[]> {
   return new Map(
     layout.parts.flatMap(({ part, tensors }) => {
       const specs = tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }));

@@ -3,19 +3,19 @@ import { PrefetchError } from '../../core/errors.js';
 import { shardedDirKey, type ShardLayout } from '../../core/layout.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
 import type { Manifest, ManifestFile } from '../../core/schemas/manifest.js';
-import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import type { ShardPlan } from '../../core/schemas/shard-plan.js';
+import type { StoredFile } from '../../core/stored-file.js';
 import { digestOf } from '../../dir/published-dir.js';
-import type { CheckpointFile } from '../../shard/checkpoint/read-checkpoint.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 
 /** A checkpoint to be sharded, and where to. */
 export interface ShardingJob {
   /** For the manifest: where the checkpoint comes from. */
-  readonly model: ShardPlanDocument['model'];
+  readonly model: ShardPlan['model'];
   readonly source: {
     readonly store: ObjectStore;
     readonly dirKey: string;
-    readonly files: readonly CheckpointFile[];
+    readonly files: readonly StoredFile[];
   };
   readonly target: {
     readonly store: ObjectStore;
@@ -26,7 +26,7 @@ export interface ShardingJob {
   };
   readonly request: ParsedShardConfig;
   readonly force?: number;
-  readonly metadata?: ShardPlanDocument['metadata'];
+  readonly metadata?: ShardPlan['metadata'];
 }
 
 /** The job of a run: its published Dir is sharded into another one beside it. */
@@ -43,7 +43,7 @@ export function jobOfRun(
   const ranks = request.args.tensorParallelSize;
   return {
     model: { repo, revision, artifactName, selection, commit: spec.commit },
-    source: { store, dirKey, files: published.files.map(asCheckpointFile) },
+    source: { store, dirKey, files: published.files.map(asStoredFile) },
     target: { store, dirKey: (dtype, layout) => shardedDirKey(dirKey, ranks, dtype, layout), named: false },
     request,
     ...(spec.force === undefined ? {} : { force: spec.force }),
@@ -52,7 +52,7 @@ export function jobOfRun(
 }
 
 /** A file of a manifest as a checkpoint's. */
-export function asCheckpointFile(file: ManifestFile): CheckpointFile {
+export function asStoredFile(file: ManifestFile): StoredFile {
   const { path, size, etag = '' } = file;
   return { path, size, etag, digest: digestOf(file) };
 }

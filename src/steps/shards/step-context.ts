@@ -1,9 +1,9 @@
 import type { Manifest, ShardProgress, ShardStep } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
-import type { ShardPlanDocument } from '../../core/schemas/shard-plan.js';
+import type { ShardPlan } from '../../core/schemas/shard-plan.js';
 import { openDir } from '../../dir/open-dir.js';
 import { shardFileName } from '../../shard/file-names.js';
-import type { ShardPlan } from '../../shard/rank-layout.js';
+import type { RankLayout } from '../../shard/rank-layout.js';
 import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import { openObjects, type OpenedObjects } from '../../transfer/read/open-objects.js';
@@ -28,8 +28,8 @@ export interface StepOptions {
 /** A step with what it works on. */
 export interface StepContext {
   readonly step: ShardStep;
-  readonly document: ShardPlanDocument;
-  readonly layout: ShardPlan | undefined;
+  readonly document: ShardPlan;
+  readonly layout: RankLayout | undefined;
   /** Where the shards go. */
   readonly store: ObjectStore;
   /** Where the checkpoint lies. */
@@ -58,7 +58,7 @@ export async function isPublished(
 }
 
 /** The layout of a step that cannot be done without one. */
-export function requireLayout({ step, layout }: Pick<StepContext, 'step' | 'layout'>): ShardPlan {
+export function requireLayout({ step, layout }: Pick<StepContext, 'step' | 'layout'>): RankLayout {
   if (layout !== undefined) return layout;
   throw new PrefetchError('Internal', `The shard plan ${step.planId} has no layout`);
 }

@@ -1,7 +1,7 @@
 import type { RequestPolicy, RetryPolicy } from '../../http/request-policy.js';
 import { defaultLeastRate, type Patience } from '../../http/stall-watch.js';
 
-/** How patient the mover is. */
+/** How patient the engine is. */
 export interface Policies extends Patience {
   readonly get: RetryPolicy;
   readonly put: RetryPolicy;

@@ -3,7 +3,7 @@ import type { Digest } from '../../core/digest.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { TransferEngine } from '../engine.js';
 import { uploadFile } from './upload-file.js';
-import { materialiseSource } from './pull-dir.js';
+import { pullDir } from './pull-dir.js';
 import { holdScratch } from './scratch.js';
 
 /** An object of one store, bound for another one that takes no upload parts. */
@@ -31,7 +31,7 @@ export async function copyByDisk(
     // Where there is a digest nobody looks at the etag.
     const files = [{ path: name, size, etag: '', digest }];
     const materialise = { store: source, engine, dirKey, files, folder: scratch.source };
-    await materialiseSource(materialise, { signal, onProgress: () => undefined });
+    await pullDir(materialise, { signal, onProgress: () => undefined });
     const path = join(scratch.source, name);
     return await uploadFile({ path, name: from, size, digest, store, key: to, engine, trust: 'replace' }, { signal });
   } finally {

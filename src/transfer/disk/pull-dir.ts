@@ -2,41 +2,47 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Digest } from '../../core/digest.js';
 import { checkRepoPath } from '../../core/repo-path.js';
+import type { StoredFile } from '../../core/stored-file.js';
 import { withFileErrors } from '../../storage/local/file-errors.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import { downloadFile } from './download-file.js';
 import type { TransferEngine } from '../engine.js';
 import { hashFile, hashObject } from '../read/verify-object.js';
-import type { SourceFile, VllmOptions } from '../../shard/vllm/job.js';
 import { linkOrCopy } from './link-or-copy.js';
 import { asDirFailure, notIntact, openStoredSource } from './stored-source.js';
 
 const FILES_AT_ONCE = 4;
 
 /** A Dir in the store, and the folder where it is wanted. */
-export interface SourceToMaterialise {
+export interface DirToPull {
   readonly store: ObjectStore;
   readonly engine: TransferEngine;
   readonly dirKey: string;
-  readonly files: readonly SourceFile[];
+  readonly files: readonly StoredFile[];
   readonly folder: string;
+}
+
+/** How a pull is ended and watched. */
+export interface PullOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: { readonly bytesDone: number; readonly totalBytes: number }) => void;
 }
 
 /**
  * Brings the files of a Dir to local disk, going on where a killed process ended, and checks each against its digest.
  * `DirNotIntact` when the store no longer has what was verified.
  */
-export async function materialiseSource(
-  source: SourceToMaterialise,
-  { signal, onProgress }: Required<VllmOptions>
+export async function pullDir(
+  source: DirToPull,
+  { signal, onProgress }: PullOptions
 ): Promise<void> {
   const { files } = source;
   const totalBytes = files.reduce((total, { size }) => total + size, 0);
   const done = new Map<string, number>();
   const onBytes = (path: string, bytes: number) => {
     done.set(path, bytes);
-    onProgress({ phase: 'materialise', bytesDone: [...done.values()].reduce((a, b) => a + b, 0), totalBytes });
+    onProgress({ bytesDone: [...done.values()].reduce((a, b) => a + b, 0), totalBytes });
   };
   await forEachAtOnce(files, { limit: FILES_AT_ONCE, signal }, async (file, inner) => {
     await bring(source, file, {
@@ -54,7 +60,7 @@ interface Bringing {
   readonly onBytes: (bytes: number) => void;
 }
 
-async function bring(source: SourceToMaterialise, file: SourceFile, options: Bringing): Promise<void> {
+async function bring(source: DirToPull, file: StoredFile, options: Bringing): Promise<void> {
   const { store, dirKey, folder } = source;
   const { signal } = options;
   // The path comes from a repo and becomes one on this disk.
@@ -74,8 +80,8 @@ async function bring(source: SourceToMaterialise, file: SourceFile, options: Bri
 }
 
 async function fetch(
-  { store, engine }: SourceToMaterialise,
-  file: SourceFile & { readonly digest: Digest },
+  { store, engine }: DirToPull,
+  file: StoredFile & { readonly digest: Digest },
   { signal, onBytes, path, key }: Bringing & { readonly path: string; readonly key: string }
 ): Promise<void> {
   const target = await store.readTarget(key, { signal });
@@ -107,7 +113,7 @@ async function fetch(
 async function checkObject(
   store: ObjectStore,
   key: string,
-  { file, signal }: { readonly file: SourceFile; readonly signal: AbortSignal }
+  { file, signal }: { readonly file: StoredFile; readonly signal: AbortSignal }
 ): Promise<void> {
   const info = await store.head(key, { signal });
   if (info === undefined) throw notIntact(key, 'it is gone');
@@ -119,7 +125,7 @@ async function checkObject(
 async function digestOfObject(
   store: ObjectStore,
   key: string,
-  { file, signal }: { readonly file: SourceFile; readonly signal: AbortSignal }
+  { file, signal }: { readonly file: StoredFile; readonly signal: AbortSignal }
 ): Promise<Digest> {
   const hex = await hashObject(store, { key, size: file.size, algorithm: 'sha256' }, { signal });
   return { algorithm: 'sha256', hex };
@@ -127,7 +133,7 @@ async function digestOfObject(
 
 async function isRight(
   path: string,
-  { file, digest, signal }: { readonly file: SourceFile; readonly digest: Digest; readonly signal: AbortSignal }
+  { file, digest, signal }: { readonly file: StoredFile; readonly digest: Digest; readonly signal: AbortSignal }
 ): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() !== true || found.size !== file.size) return false;

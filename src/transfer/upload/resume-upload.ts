@@ -36,7 +36,7 @@ interface Found {
  * Goes on with the unfinished upload that holds the most, whatever settings it was begun with, or starts one. Uploads that
  * cannot be used here are left alone: another writer may be at work on them.
  */
-export async function takeUpUpload(plan: PlannedUpload, options: Options): Promise<OpenUpload> {
+export async function resumeUpload(plan: PlannedUpload, options: Options): Promise<OpenUpload> {
   for (const { upload, partSize } of await findUsable(plan, options)) {
     const taken = await ifThere(() => takeUp(plan, { upload, partSize }, options));
     if (taken !== undefined) return taken;

@@ -2,11 +2,11 @@ import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
 import { layoutFile, parseHeader, type Dtype, type TensorSpec } from '../../../src/safetensors/index.js';
 import { readModelShape } from '../../../src/shard/layout/model-shape.js';
 import { findProfile } from '../../../src/shard/layout/profiles.js';
-import type { SourceFile } from '../../../src/shard/layout/source-tensors.js';
+import type { WeightsFile } from '../../../src/shard/layout/source-tensors.js';
 import { buildStateDict } from '../../../src/shard/layout/state-dict.js';
 
 /** A weights file with these tensors, as far as its header. */
-export function weightsFile(path: string, tensors: readonly TensorSpec[]): SourceFile {
+export function weightsFile(path: string, tensors: readonly TensorSpec[]): WeightsFile {
   const { headerBytes, dataByteLength } = layoutFile(tensors);
   const size = headerBytes.length + dataByteLength;
   return { path, size, header: parseHeader(headerBytes, size) };

@@ -2,15 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
 import type { Dtype, TensorSpec } from '../../../src/safetensors/index.js';
 import { isIgnoredByVllm } from '../../../src/shard/layout/source-tensors.js';
-import { planShards, type ShardPlan } from '../../../src/shard/rank-layout.js';
+import { layOutRanks, type RankLayout } from '../../../src/shard/rank-layout.js';
 import { refusal } from '../../helpers/refusal.js';
 import { DEFAULT_PATTERN } from '../../helpers/shard-setup.js';
 import { tensorsOf, weightsFile } from './checkpoints.js';
 import { configOf, llama, mixtral, qwen2Moe, qwen3Moe } from './configs.js';
 
 /** Lays out a checkpoint with just these tensors, one list for each of its files. */
-function planOf(files: readonly (readonly TensorSpec[])[], config: object = llama): ShardPlan {
-  return planShards({
+function planOf(files: readonly (readonly TensorSpec[])[], config: object = llama): RankLayout {
+  return layOutRanks({
     config,
     files: files.map((tensors, index) => weightsFile(`model-${String(index)}.safetensors`, tensors)),
     ranks: 1,

@@ -1,10 +1,10 @@
 import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
 import type { ByteSource } from '../../../src/core/byte-source.js';
 import { dtypeBits, layoutFile, parseHeader, type Dtype, type TensorSpec } from '../../../src/safetensors/index.js';
-import type { SourceFile, SourceTensor } from '../../../src/shard/layout/source-tensors.js';
+import type { WeightsFile, SourceTensor } from '../../../src/shard/layout/source-tensors.js';
 import type { Piece } from '../../../src/shard/layout/state-dict.js';
 import { castInPlace } from '../../../src/shard/native/cast.js';
-import { planShards, type PlannedPart, type ShardingRequest, type ShardPlan } from '../../../src/shard/rank-layout.js';
+import { layOutRanks, type ShardPart, type ShardingRequest, type RankLayout } from '../../../src/shard/rank-layout.js';
 import { random } from '../../helpers/random.js';
 import { DEFAULT_PATTERN } from '../../helpers/shard-setup.js';
 import { tensorsOf } from '../layout/checkpoints.js';
@@ -12,7 +12,7 @@ import { tensorsOf } from '../layout/checkpoints.js';
 /** A whole checkpoint in memory. */
 export interface Checkpoint {
   readonly config: object;
-  readonly files: readonly SourceFile[];
+  readonly files: readonly WeightsFile[];
   readonly weights: readonly Buffer[];
 }
 
@@ -53,16 +53,16 @@ function fileWith(tensors: readonly TensorSpec[], byte: () => number): Buffer {
 export function planOf(
   { config, files }: Checkpoint,
   change: Partial<ShardingRequest> & { readonly ranks: number }
-): ShardPlan {
+): RankLayout {
   const rest = { dtype: 'bfloat16', vllmVersion: NEWEST_VERIFIED_VLLM, filePattern: DEFAULT_PATTERN };
-  return planShards({ config, files, maxFileSize: Number.MAX_SAFE_INTEGER, ...rest, ...change });
+  return layOutRanks({ config, files, maxFileSize: Number.MAX_SAFE_INTEGER, ...rest, ...change });
 }
 
 /** A file of one rank, made element by element with everything in memory. */
 export function expectedFile(
-  plan: ShardPlan,
+  plan: RankLayout,
   weights: readonly Buffer[],
-  { part, rank }: { readonly part: PlannedPart; readonly rank: number }
+  { part, rank }: { readonly part: ShardPart; readonly rank: number }
 ): Buffer {
   const bytes = Buffer.alloc(part.size);
   bytes.set(part.headerBytes);
@@ -79,7 +79,7 @@ export function expectedFile(
 }
 
 function pieceOf(
-  plan: ShardPlan,
+  plan: RankLayout,
   weights: readonly Buffer[],
   {
     piece,
@@ -155,7 +155,7 @@ export function joinRanges(ranges: readonly Range[]): Range[] {
 }
 
 /** Where the tensors of a plan's sources lie. */
-export function sourceRanges({ sources }: ShardPlan, isRead: (name: string) => boolean = () => true): Range[] {
+export function sourceRanges({ sources }: RankLayout, isRead: (name: string) => boolean = () => true): Range[] {
   const tensors = [...sources.values()].filter(({ name }) => isRead(name));
   return joinRanges(tensors.map(({ file, start, end }) => ({ file, start, end })));
 }

@@ -1,6 +1,6 @@
 import { checkFrames } from '../../../src/shard/native/check-frames.js';
 import { checkSource } from '../../../src/shard/native/check-source.js';
-import type { ShardPlan } from '../../../src/shard/rank-layout.js';
+import type { RankLayout } from '../../../src/shard/rank-layout.js';
 import { createEngine, type TransferEngine } from '../../../src/transfer/engine.js';
 import { sha256Of } from '../../helpers/test-source.js';
 import { live } from '../../helpers/transfer-setup.js';
@@ -8,7 +8,7 @@ import { expectedFile, readerOf, type Checkpoint } from './bytes-in-memory.js';
 
 /** Right shards of a checkpoint in memory, and what checks them. */
 export interface CheckSetup {
-  readonly plan: ShardPlan;
+  readonly plan: RankLayout;
   readonly weights: readonly Buffer[];
   /** Part after part, and rank after rank in each, as checks count them. */
   readonly shards: Buffer[];
@@ -20,7 +20,7 @@ export interface CheckSetup {
 
 export function setUpCheck(
   { weights }: Checkpoint,
-  plan: ShardPlan,
+  plan: RankLayout,
   { memoryBytes = 100_000 }: { memoryBytes?: number } = {}
 ): CheckSetup {
   const shards = plan.parts.flatMap((part) =>

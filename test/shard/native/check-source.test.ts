@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Dtype } from '../../../src/safetensors/index.js';
 import { pieceBytes } from '../../../src/shard/native/piece-bytes.js';
 import { shardFileName } from '../../../src/shard/file-names.js';
-import type { ShardPlan } from '../../../src/shard/rank-layout.js';
+import type { RankLayout } from '../../../src/shard/rank-layout.js';
 import { random } from '../../helpers/random.js';
 import { lateRefusal } from '../../helpers/refusal.js';
 import { sha256Of } from '../../helpers/test-source.js';
@@ -38,7 +38,7 @@ interface Place {
 }
 
 /** The first and the last byte of every piece of every file, one between them, and some of the headers. */
-function places(plan: ShardPlan, numbers: ReturnType<typeof random>): Place[] {
+function places(plan: RankLayout, numbers: ReturnType<typeof random>): Place[] {
   return plan.parts.flatMap((part, index) =>
     Array.from({ length: plan.ranks }, (_, rank) => {
       const file = shardFileName(plan, rank, part.part);

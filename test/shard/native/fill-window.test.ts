@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { fillWindow, type Filling } from '../../../src/shard/native/fill-window.js';
+import { fillWindow, type WindowFill } from '../../../src/shard/native/fill-window.js';
 import type { Dtype } from '../../../src/safetensors/index.js';
 import { createScratch } from '../../../src/shard/native/scratch.js';
-import type { ShardPlan } from '../../../src/shard/rank-layout.js';
+import type { RankLayout } from '../../../src/shard/rank-layout.js';
 import { planParts } from '../../../src/transfer/upload/part-plan.js';
 import { random } from '../../helpers/random.js';
 import { live } from '../../helpers/transfer-setup.js';
@@ -43,7 +43,7 @@ interface Sizes {
 }
 
 /** Fills all windows of all parts, several at once, into slabs that are full of a marker; gives the files. */
-async function fillAll(plan: ShardPlan, filling: Filling, { partSize, together, marker }: Sizes & { marker: number }) {
+async function fillAll(plan: RankLayout, filling: WindowFill, { partSize, together, marker }: Sizes & { marker: number }) {
   const files: Buffer[][] = [];
   for (const part of plan.parts) {
     const bytes = Array.from({ length: plan.ranks }, () => Buffer.alloc(part.size, marker));
@@ -63,12 +63,12 @@ async function fillAll(plan: ShardPlan, filling: Filling, { partSize, together, 
   return files;
 }
 
-async function expectRight(checkpoint: Checkpoint, plan: ShardPlan, sizes: Sizes) {
+async function expectRight(checkpoint: Checkpoint, plan: RankLayout, sizes: Sizes) {
   const reader = readerOf(checkpoint.weights);
   for (const marker of [0x00, 0xff]) {
     reader.ranges.length = 0;
     const scratch = createScratch(sizes.scratchCount, sizes.readBytes);
-    const filling = { plan, sources: reader, scratch, cutRows: new Map<string, Promise<Buffer>>() };
+    const filling = { plan, sources: reader, scratch, splitRows: new Map<string, Promise<Buffer>>() };
     const files = await fillAll(plan, filling, { ...sizes, marker });
     plan.parts.forEach((part, index) => {
       files[index]?.forEach((bytes, rank) => {
@@ -80,7 +80,7 @@ async function expectRight(checkpoint: Checkpoint, plan: ShardPlan, sizes: Sizes
 }
 
 /** Bytes of the widest share of a row that any rank has of any matrix that is split by columns. */
-function widestShare(plan: ShardPlan): number {
+function widestShare(plan: RankLayout): number {
   const pieces = plan.parts.flatMap(({ tensors }) => tensors.flatMap((tensor) => tensor.pieces));
   return Math.max(...pieces.map((piece) => (piece.kind === 'columns' ? 2 * piece.count : 0)));
 }
@@ -126,16 +126,16 @@ describe('a row that is cut', () => {
 
   test('is kept until the window that follows took it, and no longer', async () => {
     const sources = readerOf(checkpoint.weights);
-    const filling = { plan, sources, scratch: createScratch(2, 4096), cutRows: new Map<string, Promise<Buffer>>() };
+    const filling = { plan, sources, scratch: createScratch(2, 4096), splitRows: new Map<string, Promise<Buffer>>() };
     await fillAll(plan, filling, { partSize: 1000, readBytes: 4096, scratchCount: 2, together: 2, marker: 1 });
-    expect(filling.cutRows.size).toBe(0);
+    expect(filling.splitRows.size).toBe(0);
   });
 
   test('is asked for again after its read failed', async () => {
     const { part, border } = borderInRow(plan);
     const lost = () => Promise.reject(new Error('lost'));
     const broken = readerOf(checkpoint.weights).map((source) => ({ ...source, read: lost }));
-    const filling = { plan, scratch: createScratch(1, 64), cutRows: new Map<string, Promise<Buffer>>() };
+    const filling = { plan, scratch: createScratch(1, 64), splitRows: new Map<string, Promise<Buffer>>() };
     const window = { part, start: border - 8, end: border, ranks: [0, 1] };
     const slabs = [Buffer.alloc(8), Buffer.alloc(8)];
     await expect(fillWindow({ ...filling, sources: broken }, window, { slabs, ...live() })).rejects.toThrow('lost');
@@ -148,7 +148,7 @@ describe('a row that is cut', () => {
 });
 
 /** A place inside a rank's share of a row of the first o_proj. */
-function borderInRow(plan: ShardPlan) {
+function borderInRow(plan: RankLayout) {
   const [part] = plan.parts;
   const tensor = part?.tensors.find(({ name }) => name.endsWith('o_proj.weight'));
   if (part === undefined || tensor === undefined) throw new Error('There is no o_proj.');

@@ -44,7 +44,7 @@ describe('reads', () => {
   });
 
   test('stay two where one is a row that another window needs too', () => {
-    const cut = { cutRow: 'a#1' };
+    const cut = { splitRow: 'a#1' };
     expect(ranges([readOf(0, 100, cut), readOf(100, 200)])).toHaveLength(2);
     expect(ranges([readOf(0, 100), readOf(100, 200, cut)])).toHaveLength(2);
   });

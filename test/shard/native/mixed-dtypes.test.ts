@@ -3,7 +3,7 @@ import { layoutFile, type Dtype } from '../../../src/safetensors/index.js';
 import { collectSources } from '../../../src/shard/layout/source-tensors.js';
 import { fillWindow } from '../../../src/shard/native/fill-window.js';
 import { createScratch } from '../../../src/shard/native/scratch.js';
-import type { PlannedPart, ShardPlan } from '../../../src/shard/rank-layout.js';
+import type { ShardPart, RankLayout } from '../../../src/shard/rank-layout.js';
 import { planParts } from '../../../src/transfer/upload/part-plan.js';
 import { random } from '../../helpers/random.js';
 import { lateRefusal } from '../../helpers/refusal.js';
@@ -31,7 +31,7 @@ function kindOf(name: string): { readonly source: Dtype; readonly target: Dtype 
 }
 
 /** A plan whose tensors have several data types, as no planner makes them yet. */
-function mixedPlan(ranks: number): { readonly checkpoint: Checkpoint; readonly plan: ShardPlan } {
+function mixedPlan(ranks: number): { readonly checkpoint: Checkpoint; readonly plan: RankLayout } {
   const numbers = random(ranks);
   const { files } = randomCheckpoint(config, { split: 2 });
   const plain = planOf({ config, files, weights: [] }, { ranks, maxFileSize: 12_000 });
@@ -43,7 +43,7 @@ function mixedPlan(ranks: number): { readonly checkpoint: Checkpoint; readonly p
   return { checkpoint, plan: { ...plain, parts, files: checkpoint.files, sources: collectSources(checkpoint.files) } };
 }
 
-function retyped({ part, tensors }: PlannedPart): PlannedPart {
+function retyped({ part, tensors }: ShardPart): ShardPart {
   const pieces = new Map(tensors.map((tensor) => [tensor.name, tensor.pieces]));
   const specs = tensors.map(({ name, dtype, shape }) => ({
     name,
@@ -71,13 +71,13 @@ describe.each([1, 2, 4])('a plan with tensors of several data types, for %i rank
   test('is written right, window by window', async () => {
     for (const partSize of [200, 4096, 1_000_000]) {
       const sources = readerOf(checkpoint.weights);
-      const filling = { plan, sources, scratch: createScratch(2, 256), cutRows: new Map<string, Promise<Buffer>>() };
+      const fill = { plan, sources, scratch: createScratch(2, 256), splitRows: new Map<string, Promise<Buffer>>() };
       for (const part of plan.parts) {
         const files = Array.from({ length: ranks }, () => Buffer.alloc(part.size, 0xff));
         for (const { position: start, size } of planParts(part.size, partSize)) {
           const window = { part, start, end: start + size, ranks: [...files.keys()] };
           const slabs = files.map((bytes) => bytes.subarray(start, start + size));
-          await fillWindow(filling, window, { slabs, ...live() });
+          await fillWindow(fill, window, { slabs, ...live() });
         }
         for (const [rank, bytes] of files.entries()) {
           expect(bytes.equals(expectedFile(plan, checkpoint.weights, { part, rank }))).toBe(true);
@@ -102,7 +102,7 @@ describe.each([1, 2, 4])('a plan with tensors of several data types, for %i rank
   });
 });
 
-function scalarBehindOthers({ parts }: ShardPlan) {
+function scalarBehindOthers({ parts }: RankLayout) {
   for (const [index, { headerBytes, tensors }] of parts.entries()) {
     const scalar = tensors.find(({ name, start }) => name.endsWith('_scale') && start > headerBytes.length + 32);
     if (scalar !== undefined) return [index, scalar] as const;

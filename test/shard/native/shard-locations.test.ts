@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Piece } from '../../../src/shard/layout/state-dict.js';
 import { sourceBlocks } from '../../../src/shard/native/source-blocks.js';
 import { findWhereabouts } from '../../../src/shard/native/shard-locations.js';
-import type { ShardPlan } from '../../../src/shard/rank-layout.js';
+import type { RankLayout } from '../../../src/shard/rank-layout.js';
 import { refusal } from '../../helpers/refusal.js';
 import { configOf, llama, qwen2Moe } from '../layout/configs.js';
 import { joinRanges, planOf, randomCheckpoint } from './bytes-in-memory.js';
@@ -11,7 +11,7 @@ const little = { vocab_size: 70, num_key_value_heads: 2, hidden_size: 32, interm
 const fused = { ...configOf('Phi3ForCausalLM', 'phi3'), ...little };
 
 /** The same plan with other pieces in one tensor. */
-function tampered(plan: ShardPlan, name: string, change: (pieces: readonly Piece[]) => readonly Piece[]): ShardPlan {
+function tampered(plan: RankLayout, name: string, change: (pieces: readonly Piece[]) => readonly Piece[]): RankLayout {
   const parts = plan.parts.map((part) => ({
     ...part,
     tensors: part.tensors.map((tensor) =>

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { planWindow, type Move, type Window, type WindowReads } from '../../../src/shard/native/window-reads.js';
 import { castLength } from '../../../src/shard/native/cast.js';
 import { planParts } from '../../../src/transfer/upload/part-plan.js';
-import type { ShardPlan } from '../../../src/shard/rank-layout.js';
+import type { RankLayout } from '../../../src/shard/rank-layout.js';
 import { random } from '../../helpers/random.js';
 import { llama, qwen2Moe } from '../layout/configs.js';
 import { planOf, randomCheckpoint } from './bytes-in-memory.js';
@@ -43,7 +43,7 @@ function checkInside(move: Move, length: number): void {
   if (needed > length) throw new Error('A move of more than was read');
 }
 
-function windowsOf(plan: ShardPlan, partSize: number, ranks: readonly number[]): Window[] {
+function windowsOf(plan: RankLayout, partSize: number, ranks: readonly number[]): Window[] {
   return plan.parts.flatMap((part) =>
     planParts(part.size, partSize).map(({ position, size }) => ({ part, start: position, end: position + size, ranks }))
   );
@@ -110,7 +110,7 @@ describe('reads', () => {
     const names = [
       { ...whole, end: border },
       { ...whole, start: border },
-    ].map((window) => planWindow(plan, window, 1024).reads.flatMap(({ cutRow }) => cutRow ?? []));
+    ].map((window) => planWindow(plan, window, 1024).reads.flatMap(({ splitRow }) => splitRow ?? []));
     expect(names).toEqual([['model.layers.0.self_attn.o_proj.weight#5'], ['model.layers.0.self_attn.o_proj.weight#5']]);
   });
 
@@ -120,12 +120,12 @@ describe('reads', () => {
       { ...whole, end: border },
       { ...whole, start: border },
     ]) {
-      expect(planWindow(plan, window, 1024).reads.flatMap(({ cutRow }) => cutRow ?? [])).toEqual([]);
+      expect(planWindow(plan, window, 1024).reads.flatMap(({ splitRow }) => splitRow ?? [])).toEqual([]);
     }
   });
 });
 
-function wholePart({ parts: [part] }: ShardPlan) {
+function wholePart({ parts: [part] }: RankLayout) {
   if (part === undefined) throw new Error('There is no part.');
   return { part, start: 0, end: part.size };
 }

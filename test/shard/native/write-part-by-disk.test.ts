@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { closeIdleSockets } from '../../../src/http/agents.js';
 import { writePartByDisk } from '../../../src/shard/native/write-part-by-disk.js';
 import type { PartOptions, WrittenFile } from '../../../src/shard/native/write-part.js';
-import type { ShardPlan } from '../../../src/shard/rank-layout.js';
+import type { RankLayout } from '../../../src/shard/rank-layout.js';
 import { OUT, setUpShards, type ShardSetup } from '../../helpers/shard-setup.js';
 import { lateRefusal } from '../../helpers/refusal.js';
 import { sha256Of } from '../../helpers/test-source.js';
@@ -21,7 +21,7 @@ async function setUp(name = 'llama-untied') {
     expect(setup.engine.memory.inUseBytes).toBe(0);
     await setup.close();
   });
-  const write = async (plan: ShardPlan, options: Partial<PartOptions> = {}) => {
+  const write = async (plan: RankLayout, options: Partial<PartOptions> = {}) => {
     const { engine, store } = setup;
     const writing = { engine, plan, sources: setup.sources(), store, dirKey: OUT, planId: 'plan', scratchFolder };
     const files: WrittenFile[] = [];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { closeIdleSockets } from '../../../src/http/agents.js';
 import { writePart } from '../../../src/shard/native/write-part.js';
-import type { ShardPlan } from '../../../src/shard/rank-layout.js';
+import type { RankLayout } from '../../../src/shard/rank-layout.js';
 import { counted, OUT, setUpShards, type ShardChange, type ShardSetup } from '../../helpers/shard-setup.js';
 import { failure, live } from '../../helpers/transfer-setup.js';
 import { expectedFile } from './bytes-in-memory.js';
@@ -11,7 +11,7 @@ async function writeAtOnce(
   memory: { readonly memoryBytes: number; readonly partSizeBytes: number },
   change: ShardChange,
   name = 'llama-untied'
-): Promise<{ readonly plan: ShardPlan; readonly peakBytes: number; readonly bytesRead: number }> {
+): Promise<{ readonly plan: RankLayout; readonly peakBytes: number; readonly bytesRead: number }> {
   const setup = await setUpShards(name, memory);
   try {
     const plan = setup.plan(change);

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { closeIdleSockets } from '../../../src/http/agents.js';
 import type { ByteSource } from '../../../src/core/byte-source.js';
 import { writePart, type PartOptions, type WrittenFile } from '../../../src/shard/native/write-part.js';
-import type { ShardPlan } from '../../../src/shard/rank-layout.js';
+import type { RankLayout } from '../../../src/shard/rank-layout.js';
 import { createEngine, type TransferEngine } from '../../../src/transfer/engine.js';
 import { counted, OUT, setUpShards, type ShardSetup } from '../../helpers/shard-setup.js';
 import { sha256Of } from '../../helpers/test-source.js';
@@ -31,7 +31,7 @@ async function setUp(change: Parameters<typeof setUpShards>[1] = {}, name = 'lla
 /** Writes all parts of a plan one after the other, as a process that goes on with what it finds. */
 async function write(
   setup: ShardSetup,
-  plan: ShardPlan,
+  plan: RankLayout,
   change: Partial<PartOptions> & {
     readonly resume?: boolean;
     readonly engine?: TransferEngine;
@@ -48,7 +48,7 @@ async function write(
 }
 
 /** Fails unless each file is there, is right to the last byte, and is what the writer said. */
-async function expectWritten(setup: ShardSetup, plan: ShardPlan, files: readonly WrittenFile[]): Promise<void> {
+async function expectWritten(setup: ShardSetup, plan: RankLayout, files: readonly WrittenFile[]): Promise<void> {
   const weights = setup.files.map(({ key }) => setup.store.objects.get(key) ?? Buffer.alloc(0));
   expect(files).toHaveLength(plan.ranks * plan.parts.length);
   for (const [index, { path, size, sha256, etag }] of files.entries()) {
@@ -64,14 +64,14 @@ async function expectWritten(setup: ShardSetup, plan: ShardPlan, files: readonly
 
 const shardsIn = ({ store }: ShardSetup) => [...store.objects.keys()].filter((key) => key.startsWith(OUT));
 const puts = ({ store }: ShardSetup) => store.calls.filter((call) => call.startsWith('PUT part')).length;
-const partsOf = (plan: ShardPlan) =>
+const partsOf = (plan: RankLayout) =>
   plan.parts.reduce((sum, { size }) => sum + plan.ranks * Math.ceil(size / sizes.partSizeBytes), 0);
 
-const sourceBytes = ({ sources }: ShardPlan) =>
+const sourceBytes = ({ sources }: RankLayout) =>
   [...sources.values()].reduce((sum, { start, end }) => sum + end - start, 0);
 
 /** Begins to write and gives up at the n-th upload part, which never arrives. */
-async function cut(setup: ShardSetup, plan: ShardPlan, at: number): Promise<void> {
+async function cut(setup: ShardSetup, plan: RankLayout, at: number): Promise<void> {
   const abort = new AbortController();
   let count = 0;
   setup.store.faults.intercept = (_request, _response, name) => {

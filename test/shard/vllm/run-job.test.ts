@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { VllmDependencies, VllmProgress, VllmShardRequest } from '../../../src/shard/vllm/job.js';
-import { shardWithVllm } from '../../../src/shard/vllm/run-job.js';
+import { runVllmJob } from '../../../src/shard/vllm/run-job.js';
 import { openStore, type ObjectStore } from '../../../src/storage/index.js';
 import { sha256Of } from '../../helpers/test-source.js';
 import { failure, live, setUpTransfers } from '../../helpers/transfer-setup.js';
@@ -88,7 +88,7 @@ describe('sharding a Dir', () => {
   ])('of %s brings the shards of every rank into the store, and leaves nothing on the disk', async (_what, open) => {
     const { request, dependencies, store, scratchFolder } = await prepare(good, await open());
     const phases: VllmProgress['phase'][] = [];
-    const result = await shardWithVllm(request, dependencies, {
+    const result = await runVllmJob(request, dependencies, {
       ...live(),
       onProgress: ({ phase }) => phases.push(phase),
     });
@@ -115,7 +115,7 @@ describe('sharding a Dir', () => {
     const phases: VllmProgress['phase'][] = [];
     const python = await pythonOf();
     const onProgress = ({ phase }: VllmProgress) => phases.push(phase);
-    const error = await failure(shardWithVllm(request, { ...dependencies, python }, { ...live(), onProgress }));
+    const error = await failure(runVllmJob(request, { ...dependencies, python }, { ...live(), onProgress }));
     expect(error).toMatchObject({ code, permanent: true });
     expect(String(error)).toContain(words);
     expect(phases).toEqual([]);
@@ -130,7 +130,7 @@ describe('sharding a Dir', () => {
       say({ event: 'error', kind: 'model', message: JSON.stringify(seen) });
       await forever();`);
     const args = shardArgs({ dtype: 'auto', maxModelLen: 100, trustRemoteCode: true, device: 'cpu', maxFileSize: 77 });
-    const error = await failure(shardWithVllm({ ...request, args, dtype: 'float16' }, dependencies, live()));
+    const error = await failure(runVllmJob({ ...request, args, dtype: 'float16' }, dependencies, live()));
     const seen = JSON.parse(/\{.*\}/s.exec(String(error))?.[0] ?? '') as Record<string, unknown>;
     expect(seen['given']).toEqual(['config.json', 'model.safetensors']);
     expect(seen['empty']).toEqual(['driver-pid']);
@@ -154,21 +154,21 @@ describe('sharding a Dir', () => {
       .replace(writing(shard), writing(both))
       .replace('say(done)', 'say({ ...done, untied_by_checkpoint: true })');
     const { request, dependencies } = await prepare(untied);
-    expect((await shardWithVllm(request, dependencies, live())).untied).toBe(true);
+    expect((await runVllmJob(request, dependencies, live())).untied).toBe(true);
   });
 
   test('again finds what is in the store, and sends nothing twice', async () => {
     const store = await setup.store();
     const { request, dependencies } = await prepare(good, store);
-    const first = await shardWithVllm(request, dependencies, live());
+    const first = await runVllmJob(request, dependencies, live());
     store.calls.length = 0;
-    expect(await shardWithVllm(request, dependencies, live())).toEqual(first);
+    expect(await runVllmJob(request, dependencies, live())).toEqual(first);
     expect(store.calls.filter((call) => /^(?:put|PUT)/.test(call))).toEqual([]);
   });
 
   test('twice at once does the one after the other', async () => {
     const { request, dependencies } = await prepare(good);
-    const both = await Promise.all([0, 1].map(() => shardWithVllm(request, dependencies, live())));
+    const both = await Promise.all([0, 1].map(() => runVllmJob(request, dependencies, live())));
     expect(both[0]?.files.map(({ sha256 }) => sha256)).toEqual(both[1]?.files.map(({ sha256 }) => sha256));
   });
 });
@@ -181,7 +181,7 @@ describe('when it fails', () => {
 
   test('because the driver does, nothing is uploaded and nothing stays', async () => {
     const prepared = await prepare(`${writing(shard)} process.exit(1);`);
-    const error = await failure(shardWithVllm(prepared.request, prepared.dependencies, live()));
+    const error = await failure(runVllmJob(prepared.request, prepared.dependencies, live()));
     expect(error).toMatchObject({ code: 'VllmFailed' });
     await leavesNothing(prepared);
   });
@@ -189,7 +189,7 @@ describe('when it fails', () => {
   test('because shards are missing though the driver says that it is done, nothing is uploaded', async () => {
     const dropped = fileOf(llamaRank.filter(({ name }) => !/_proj/.test(name)));
     const prepared = await prepare(good.replace(writing(shard), writing(dropped)));
-    const error = await failure(shardWithVllm(prepared.request, prepared.dependencies, live()));
+    const error = await failure(runVllmJob(prepared.request, prepared.dependencies, live()));
     expect(error).toMatchObject({ code: 'ShardsIncomplete' });
     await leavesNothing(prepared);
   });
@@ -202,7 +202,7 @@ describe('when it fails', () => {
     const onProgress = ({ phase }: VllmProgress) => {
       if (phase === 'load') abort.abort(new Error('cancelled'));
     };
-    const run = shardWithVllm(prepared.request, prepared.dependencies, { signal: abort.signal, onProgress });
+    const run = runVllmJob(prepared.request, prepared.dependencies, { signal: abort.signal, onProgress });
     await expect(run).rejects.toThrow('cancelled');
     await leavesNothing(prepared);
   });
@@ -212,7 +212,7 @@ describe('when it fails', () => {
     const prepared = await prepare(good, store);
     store.calls.length = 0;
     const request = { ...prepared.request, resources: { memory: '1000Ti' } };
-    const error = await failure(shardWithVllm(request, prepared.dependencies, live()));
+    const error = await failure(runVllmJob(request, prepared.dependencies, live()));
     expect(error).toMatchObject({ code: 'InsufficientResources' });
     expect(store.calls).toEqual([]);
     await leavesNothing(prepared);
@@ -222,7 +222,7 @@ describe('when it fails', () => {
     'over %s, not even a folder is made',
     async (_what, change, code) => {
       const prepared = await prepare(good);
-      const error = await failure(shardWithVllm({ ...prepared.request, ...change }, prepared.dependencies, live()));
+      const error = await failure(runVllmJob({ ...prepared.request, ...change }, prepared.dependencies, live()));
       expect(error).toMatchObject({ code });
       await expect(access(prepared.scratchFolder)).rejects.toThrow('ENOENT');
     }

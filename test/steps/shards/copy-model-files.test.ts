@@ -2,7 +2,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { copyModelFiles, untieCopiedConfig } from '../../../src/steps/shards/copy-model-files.js';
-import { planJob } from '../../../src/steps/shards/plan-shards.js';
+import { planShards } from '../../../src/steps/shards/plan-shards.js';
 import { openStep } from '../../../src/steps/shards/step-context.js';
 import { readShardRecord, records } from '../../../src/dir/shard-records.js';
 import { shardInProcess } from '../../../src/steps/shards/shard-in-process.js';
@@ -188,7 +188,7 @@ describe('the way of a file', () => {
     onTestFinished(() => memory.close());
     const setup = await setUpJob('llama-untied', { stores: [memory] });
     await putFile(setup.source, 'tokenizer.json', TOKENIZER);
-    const outcome = await planJob(setup.dependencies, await setup.job({ store: memory }), live());
+    const outcome = await planShards(setup.dependencies, await setup.job({ store: memory }), live());
     if (outcome.kind === 'hit') throw new Error('A hit.');
     const { dirKey, planId } = outcome.plan;
     await setup.copy({ destination: memory.root, dirKey, planId });

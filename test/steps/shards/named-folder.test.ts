@@ -1,14 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { planJob } from '../../../src/steps/shards/plan-shards.js';
+import { planShards } from '../../../src/steps/shards/plan-shards.js';
 import { lateRefusal } from '../../helpers/refusal.js';
 import { live } from '../../helpers/transfer-setup.js';
 import { filesIn, publishAsDir, putFile, setUpJob, type JobChange, type JobSetup } from './setup.js';
 
 async function refused(setup: JobSetup, change: JobChange = {}): Promise<string> {
   const before = await filesIn(setup.target);
-  const planned = setup.job(change).then((job) => planJob(setup.dependencies, job, live()));
+  const planned = setup.job(change).then((job) => planShards(setup.dependencies, job, live()));
   const { code, message } = await lateRefusal(planned);
   expect(code).toBe('InvalidInput');
   expect(message).toContain('--to');

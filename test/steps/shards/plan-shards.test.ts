@@ -1,8 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { planJob } from '../../../src/steps/shards/plan-shards.js';
-import { shardPart } from '../../../src/steps/shards/shard-natively.js';
+import { planShards } from '../../../src/steps/shards/plan-shards.js';
+import { shardNatively } from '../../../src/steps/shards/shard-natively.js';
 import { manifestKey, shardPlanKey } from '../../../src/core/layout.js';
 import { shardPlanSchema } from '../../../src/core/schemas/shard-plan.js';
 import type { ObjectStore } from '../../../src/storage/object-store.js';
@@ -101,8 +101,8 @@ describe('a plan', () => {
       resources: { gpu: 'A100:4' },
     };
     const [one, other] = [
-      await planJob(setup.dependencies, job, live()),
-      await planJob(setup.dependencies, described, live()),
+      await planShards(setup.dependencies, job, live()),
+      await planShards(setup.dependencies, described, live()),
     ];
     expect(one.kind === 'shard' && other.kind === 'shard' && one.plan.planId === other.plan.planId).toBe(true);
   });
@@ -147,7 +147,7 @@ describe('room', () => {
     const asked: (number | undefined)[] = [];
     const change = { args: { maxFileSize: 100_000 }, store: asking(setup.store, asked) };
     const { summary, step } = await setup.plan(change);
-    await shardPart(setup.dependencies, { ...step, number: 1 }, { ...live(), onProgress: () => undefined });
+    await shardNatively(setup.dependencies, { ...step, number: 1 }, { ...live(), onProgress: () => undefined });
     await setup.plan(change);
     const written = [...(await filesIn(setup.target)).values()].reduce((sum, { length }) => sum + length, 0);
     expect(written).toBeGreaterThan(0);
@@ -177,15 +177,15 @@ describe('a Dir that is published where the plan would write', () => {
     const setup = await setUpJob();
     const { dir } = await setup.run();
     const before = await filesIn(setup.target);
-    expect(await planJob(setup.dependencies, await setup.job(), live())).toEqual({ kind: 'hit', dir });
+    expect(await planShards(setup.dependencies, await setup.job(), live())).toEqual({ kind: 'hit', dir });
     expect(await filesIn(setup.target)).toEqual(before);
   });
 
   test('is no hit with a new force number', async () => {
     const setup = await setUpJob();
     await setup.run({ force: 1 });
-    expect(await planJob(setup.dependencies, await setup.job({ force: 1 }), live())).toMatchObject({ kind: 'hit' });
-    expect(await planJob(setup.dependencies, await setup.job({ force: 2 }), live())).toMatchObject({ kind: 'shard' });
+    expect(await planShards(setup.dependencies, await setup.job({ force: 1 }), live())).toMatchObject({ kind: 'hit' });
+    expect(await planShards(setup.dependencies, await setup.job({ force: 2 }), live())).toMatchObject({ kind: 'shard' });
     // It stays while its files are replaced by equal ones.
     expect(await setup.store.head(manifestKey('shards/'))).toBeDefined();
   });
@@ -199,7 +199,7 @@ describe('a Dir that is published where the plan would write', () => {
       await setup.run();
       await harm(join(setup.target, 'model-rank-1-part-0.safetensors'));
       const job = named ? await setup.job() : await unnamed(setup);
-      expect(await planJob(setup.dependencies, job, live())).toMatchObject({ kind: 'shard' });
+      expect(await planShards(setup.dependencies, job, live())).toMatchObject({ kind: 'shard' });
       expect(await setup.store.head(manifestKey('shards/'))).toBeUndefined();
     }
   });

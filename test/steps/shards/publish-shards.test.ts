@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
-import { planJob } from '../../../src/steps/shards/plan-shards.js';
+import { planShards } from '../../../src/steps/shards/plan-shards.js';
 import { shardInProcess } from '../../../src/steps/shards/shard-in-process.js';
 import { manifestKey, shardRecordKey } from '../../../src/core/layout.js';
 import { contentOf, expectAsListed, expectValid, sha256 } from '../../helpers/dir-content.js';
@@ -214,7 +214,7 @@ test('a hit needs the shards as they were published, and bytes decide where an e
   const setup = await setUpJob();
   await setup.run();
   const shard = join(setup.target, 'model-rank-0-part-0.safetensors');
-  const plan = async () => (await planJob(setup.dependencies, await setup.job(), live())).kind;
+  const plan = async () => (await planShards(setup.dependencies, await setup.job(), live())).kind;
   expect(await plan()).toBe('hit');
   await utimes(shard, 1, 1);
   expect(await plan()).toBe('hit');

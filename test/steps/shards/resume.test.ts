@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { shardPart } from '../../../src/steps/shards/shard-natively.js';
+import { shardNatively } from '../../../src/steps/shards/shard-natively.js';
 import { manifestKey } from '../../../src/core/layout.js';
 import { contentOf, expectAsListed, shardsDigest } from '../../helpers/dir-content.js';
 import { measuredDigest } from '../../helpers/shard-repos.js';
@@ -201,7 +201,7 @@ describe('a run that ends between the files of two ranks', () => {
     expect(await failure(setup.check(step))).toMatchObject({ code: 'ObjectChanged' });
     const progress: number[] = [];
     const onProgress = ({ bytesDone }: { bytesDone: number }) => progress.push(bytesDone);
-    const { files, bytes } = await shardPart(setup.dependencies, { ...step, number: 0 }, { ...live(), onProgress });
+    const { files, bytes } = await shardNatively(setup.dependencies, { ...step, number: 0 }, { ...live(), onProgress });
     expect([files, progress.at(-1)]).toEqual([2, bytes]);
     await setup.check(step);
     await setup.publish(step);

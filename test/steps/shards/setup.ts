@@ -7,10 +7,10 @@ import type { ActivityDependencies } from '../../../src/steps/dependencies.js';
 import { checkShards } from '../../../src/steps/shards/check-shards.js';
 import { copyModelFiles } from '../../../src/steps/shards/copy-model-files.js';
 import { jobOfFolders } from '../../../src/steps/shards/local-job.js';
-import { planJob } from '../../../src/steps/shards/plan-shards.js';
+import { planShards } from '../../../src/steps/shards/plan-shards.js';
 import { publishShards } from '../../../src/steps/shards/publish-shards.js';
 import { shardInProcess } from '../../../src/steps/shards/shard-in-process.js';
-import { shardPart } from '../../../src/steps/shards/shard-natively.js';
+import { shardNatively } from '../../../src/steps/shards/shard-natively.js';
 import type { ShardingJob } from '../../../src/steps/shards/sharding-job.js';
 import type { Dir, Manifest, ShardPlanSummary, ShardStep, ShardStepResult } from '../../../src/core/contract.js';
 import { manifestKey } from '../../../src/core/layout.js';
@@ -99,7 +99,7 @@ export async function setUpJob(
       ),
     plan: async (change = {}) => {
       const job = await setup.job(change);
-      const outcome = await planJob(dependencies, job, live());
+      const outcome = await planShards(dependencies, job, live());
       if (outcome.kind === 'hit') throw new Error('A hit, where a plan was expected.');
       const { dirKey, planId } = outcome.plan;
       return { summary: outcome.plan, step: { destination: job.target.store.root, dirKey, planId } };
@@ -108,7 +108,7 @@ export async function setUpJob(
       shardInProcess(dependencies, await setup.job(change), { signal, onMoment: () => undefined }),
     copy: (step) => copyModelFiles(dependencies, step, { ...live(), onProgress: () => undefined }),
     write: (step, number = 0) =>
-      shardPart(dependencies, { ...step, number }, { ...live(), onProgress: () => undefined }),
+      shardNatively(dependencies, { ...step, number }, { ...live(), onProgress: () => undefined }),
     check: (step, number = 0) =>
       checkShards(dependencies, { ...step, number }, { ...live(), onProgress: () => undefined }),
     publish: (step) => publishShards(dependencies, step, { ...live(), revision: 'local', now: new Date() }),

@@ -1,8 +1,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { planJob } from '../../../src/steps/shards/plan-shards.js';
-import { shardByVllm } from '../../../src/steps/shards/shard-with-vllm.js';
+import { planShards } from '../../../src/steps/shards/plan-shards.js';
+import { shardWithVllm } from '../../../src/steps/shards/shard-with-vllm.js';
 import { records, writeShardRecord } from '../../../src/dir/shard-records.js';
 import type { ShardStep } from '../../../src/core/contract.js';
 import { lateRefusal } from '../../helpers/refusal.js';
@@ -28,11 +28,11 @@ describe('a model that vLLM unties', () => {
     await setup.copy(step);
     await noteUntied(setup, step);
     expect(await isTied(setup)).toBe(true);
-    await shardByVllm(setup.dependencies, step, options());
+    await shardWithVllm(setup.dependencies, step, options());
     expect(await isTied(setup)).toBe(false);
     await rm(join(setup.target, 'config.json'));
     await setup.copy(step);
-    await shardByVllm(setup.dependencies, step, options());
+    await shardWithVllm(setup.dependencies, step, options());
     expect(await isTied(setup)).toBe(false);
     expect([...(await filesIn(setup.target)).keys()]).toContain('tokenizer.json');
   });
@@ -41,7 +41,7 @@ describe('a model that vLLM unties', () => {
     const setup = await setUpJob('llama-tied');
     const { step } = await setup.plan({ engine: 'vllm' });
     await noteUntied(setup, step);
-    expect(await lateRefusal(shardByVllm(setup.dependencies, step, options()))).toMatchObject({
+    expect(await lateRefusal(shardWithVllm(setup.dependencies, step, options()))).toMatchObject({
       code: 'ObjectChanged',
     });
     await setup.copy(step);
@@ -56,7 +56,7 @@ test('what is asked of the host may change while a plan is begun', async () => {
   const setup = await setUpJob();
   const { step } = await setup.plan({ engine: 'vllm' });
   const run = (memory: string) =>
-    lateRefusal(shardByVllm(setup.dependencies, { ...step, resources: { memory } }, options()));
+    lateRefusal(shardWithVllm(setup.dependencies, { ...step, resources: { memory } }, options()));
   expect(await run('900000Gi')).toMatchObject({ code: 'InsufficientResources' });
   expect(await run('1Mi')).toMatchObject({ code: 'VllmUnavailable' });
 });
@@ -80,9 +80,9 @@ describe('a model that only vLLM knows', () => {
     const { step } = await setup.plan({ engine: 'vllm' });
     await setup.copy(step);
     await noteUntied(setup, step);
-    await shardByVllm(setup.dependencies, step, options());
+    await shardWithVllm(setup.dependencies, step, options());
     const { path, commit } = await setup.publish(step);
-    expect(await planJob(setup.dependencies, await setup.job({ engine: 'vllm' }), live())).toMatchObject({
+    expect(await planShards(setup.dependencies, await setup.job({ engine: 'vllm' }), live())).toMatchObject({
       kind: 'hit',
       dir: { path, commit },
     });
@@ -92,7 +92,7 @@ describe('a model that only vLLM knows', () => {
     const other = await setup.plan({ engine: 'vllm', force: 1 });
     await setup.copy(other.step);
     await noteUntied(setup, other.step);
-    await shardByVllm(setup.dependencies, other.step, options());
+    await shardWithVllm(setup.dependencies, other.step, options());
     expect((await setup.publish(other.step)).commit).not.toBe(commit);
   });
 });

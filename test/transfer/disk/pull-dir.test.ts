@@ -2,8 +2,8 @@ import { chmod, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from '
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { SourceFile, VllmProgress } from '../../../src/shard/vllm/job.js';
-import { materialiseSource, type SourceToMaterialise } from '../../../src/transfer/disk/pull-dir.js';
+import type { StoredFile } from '../../../src/core/stored-file.js';
+import { pullDir, type DirToPull, type PullOptions } from '../../../src/transfer/disk/pull-dir.js';
 import { openStore } from '../../../src/storage/index.js';
 import { serveRange } from '../../helpers/local-server.js';
 import type { MemoryStore } from '../../helpers/memory-store.js';
@@ -18,8 +18,8 @@ const weights = bytesOf(700_000);
 const config = Buffer.from('{"architectures":["LlamaForCausalLM"]}');
 
 interface Prepared {
-  readonly source: SourceToMaterialise;
-  readonly files: readonly SourceFile[];
+  readonly source: DirToPull;
+  readonly files: readonly StoredFile[];
 }
 
 /** A Dir in a store that is asked over HTTP, and a folder for it. */
@@ -40,7 +40,7 @@ async function remoteDir(): Promise<Prepared & { readonly store: MemoryStore }> 
   return { store, files, source: { store, engine: setup.engine(), dirKey: 'dir/', files, folder: await tmpFolder() } };
 }
 
-async function etagOf(store: SourceToMaterialise['store'], path: string): Promise<string> {
+async function etagOf(store: DirToPull['store'], path: string): Promise<string> {
   return (await store.head(`dir/${path}`))?.etag ?? '';
 }
 
@@ -55,9 +55,11 @@ async function localDir(root?: string): Promise<Prepared & { readonly root: stri
   return { root, files, source };
 }
 
-async function bring(source: SourceToMaterialise): Promise<VllmProgress[]> {
-  const seen: VllmProgress[] = [];
-  await materialiseSource(source, { ...live(), onProgress: (progress) => seen.push(progress) });
+type Progress = Parameters<PullOptions['onProgress']>[0];
+
+async function bring(source: DirToPull): Promise<Progress[]> {
+  const seen: Progress[] = [];
+  await pullDir(source, { ...live(), onProgress: (progress) => seen.push(progress) });
   return seen;
 }
 
@@ -72,7 +74,7 @@ describe('from a store that is asked over HTTP', () => {
     expect((await readFile(join(source.folder, 'sub/config.json'))).equals(config)).toBe(true);
     expect(await readFile(join(source.folder, 'empty.txt'))).toHaveLength(0);
     const totalBytes = weights.length + config.length;
-    expect(seen.at(-1)).toEqual({ phase: 'materialise', bytesDone: totalBytes, totalBytes });
+    expect(seen.at(-1)).toEqual({ bytesDone: totalBytes, totalBytes });
     expect((await readdir(source.folder)).sort()).toEqual(['empty.txt', 'model.safetensors', 'sub']);
   });
 
@@ -154,7 +156,7 @@ describe('from a store that is asked over HTTP', () => {
       return true;
     };
     const onProgress = () => undefined;
-    await expect(materialiseSource(source, { signal: abort.signal, onProgress })).rejects.toThrow('given up');
+    await expect(pullDir(source, { signal: abort.signal, onProgress })).rejects.toThrow('given up');
   });
 });
 

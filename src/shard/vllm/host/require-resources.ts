@@ -5,13 +5,14 @@ import { withFileErrors } from '../../../storage/local/file-errors.js';
 import type { ObjectStore } from '../../../storage/object-store.js';
 import { countMatching, listGpus, parseGpuSpec, type GpuSpec } from './gpus.js';
 import { freeBytes, inspectHost, type Host } from './host.js';
-import type { SourceFile, VllmDependencies, VllmShardRequest } from '../job.js';
+import type { StoredFile } from '../../../core/stored-file.js';
+import type { VllmDependencies, VllmShardRequest } from '../job.js';
 import { formatBytes, parseQuantity } from './quantity.js';
 import { sweepScratch, type Scratch } from '../../../transfer/disk/scratch.js';
 import { isSafetensors } from '../source-for-vllm.js';
 
 type Where = Pick<VllmDependencies, 'store' | 'gpu' | 'environment' | 'scratchFolder'> & {
-  readonly files: readonly SourceFile[];
+  readonly files: readonly StoredFile[];
   readonly scratch: Scratch;
 };
 
@@ -123,12 +124,12 @@ async function canLink(
 }
 
 /** The layout says it exactly; else the shards are about as big as the weights, or half of that when they are cast. */
-function outputBytes({ expected }: VllmShardRequest, files: readonly SourceFile[]): number {
+function outputBytes({ expected }: VllmShardRequest, files: readonly StoredFile[]): number {
   if (expected === undefined) return sumOf(files.filter(({ path }) => isSafetensors(path)));
   return [...expected.values()].flat().reduce((total, tensor) => total + tensorByteLength(tensor), 0);
 }
 
-function sumOf(files: readonly SourceFile[]): number {
+function sumOf(files: readonly StoredFile[]): number {
   return files.reduce((total, { size }) => total + size, 0);
 }
 

@@ -26,7 +26,7 @@ const SHOWN = 10;
  * Looks at all that vLLM wrote, before anything is uploaded: vLLM reports success whatever it wrote, and loads shards of
  * another model without a word. `ShardsIncomplete` says what is wrong. Only headers are read.
  */
-export async function checkShards(
+export async function checkOutput(
   { args, expected }: Pick<VllmShardRequest, 'args' | 'expected'>,
   { source, output }: Pick<Scratch, 'source' | 'output'>,
   { signal }: { readonly signal: AbortSignal }

@@ -2,7 +2,7 @@ import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { layoutFile, type TensorSpec } from '../../../../src/safetensors/index.js';
-import { checkShards } from '../../../../src/shard/vllm/output/check-output.js';
+import { checkOutput } from '../../../../src/shard/vllm/output/check-output.js';
 import { failure, live } from '../../../helpers/transfer-setup.js';
 import { shardArgs } from '../shard-args.js';
 import { fileOf, foldersWith, llamaRank, llamaSource, tensor } from '../shard-files.js';
@@ -12,7 +12,7 @@ const source = { 'model.safetensors': llamaSource };
 const two = (rank: readonly TensorSpec[]) => ({ [name(0)]: rank, [name(1)]: rank });
 
 const check = async (files: Parameters<typeof foldersWith>[0], expected?: ReadonlyMap<string, readonly TensorSpec[]>) =>
-  checkShards({ args: shardArgs(), ...(expected && { expected }) }, await foldersWith(files), live());
+  checkOutput({ args: shardArgs(), ...(expected && { expected }) }, await foldersWith(files), live());
 
 const incomplete = async (...given: Parameters<typeof check>): Promise<string> => {
   const error = await failure(check(...given));
@@ -67,7 +67,7 @@ describe('shards that hold the whole model', () => {
       output: { '0_of_0.safetensors': llamaRank, '1_of_0.safetensors': llamaRank },
     });
     const args = shardArgs({ filePattern: '{rank}_of_{part}.safetensors' });
-    expect((await checkShards({ args }, folders, live())).files.map((file) => file.rank)).toEqual([0, 1]);
+    expect((await checkOutput({ args }, folders, live())).files.map((file) => file.rank)).toEqual([0, 1]);
   });
 });
 
@@ -113,7 +113,7 @@ describe('a file that is damaged', () => {
   ])('%s is named', async (_how, damage) => {
     const folders = await foldersWith({ source, output: two(llamaRank) });
     await writeFile(join(folders.output, name(1)), damage(fileOf(llamaRank)));
-    const error = await failure(checkShards({ args: shardArgs() }, folders, live()));
+    const error = await failure(checkOutput({ args: shardArgs() }, folders, live()));
     expect(error).toMatchObject({ code: 'ShardsIncomplete', cause: { code: 'InvalidSafetensors' } });
     expect(String(error)).toContain(`${name(1)}: InvalidSafetensors`);
   });
@@ -183,7 +183,7 @@ describe('a layout that is known', () => {
     const folders = await foldersWith({ output: two(llamaRank) });
     const swapped = [...layoutFile(llamaRank).tensors].reverse();
     const error = await failure(
-      checkShards(
+      checkOutput(
         {
           args: shardArgs(),
           expected: new Map([
@@ -202,6 +202,6 @@ describe('a layout that is known', () => {
 test('only a few of many problems are told', async () => {
   const folders = await foldersWith({ source });
   for (let n = 0; n < 50; n++) await (await open(join(folders.output, `stranger-${n}`), 'w')).close();
-  const error = await failure(checkShards({ args: shardArgs() }, folders, live()));
+  const error = await failure(checkOutput({ args: shardArgs() }, folders, live()));
   expect(String(error)).toContain('; and 41 more');
 });

@@ -5,7 +5,7 @@ import {
   defaultPayloadConverter,
 } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
-import { toFailure } from '../../src/activities/failures.js';
+import { toFailure } from '../../src/starter/to-failure.js';
 import { PrefetchError } from '../../src/core/errors.js';
 import { noteSecret } from '../../src/core/secrets.js';
 
