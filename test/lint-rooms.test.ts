@@ -64,9 +64,10 @@ test.each<[file: string, code: string]>([
   ['src/shard/native/probe.ts', "import { Context } from '@temporalio/activity';"],
   ['src/shard/layout/probe.ts', "import { x } from '../../config/environment.js';"],
   ['src/transfer/probe.ts', "import { x } from '../shard/rank-layout.js';"],
-  ...['core', 'transfer', 'shard', 'storage', 'hub', 'dir', 'steps'].map(
-    (room): [string, string] => [`src/${room}/probe.ts`, "import { ApplicationFailure } from '@temporalio/common';"]
-  ),
+  ...['core', 'transfer', 'shard', 'storage', 'hub', 'dir', 'steps'].map((room): [string, string] => [
+    `src/${room}/probe.ts`,
+    "import { ApplicationFailure } from '@temporalio/common';",
+  ]),
   ['src/steps/shards/probe.ts', "import { Context } from '@temporalio/activity';"],
   ['src/steps/probe.ts', "import { x } from '../activities/index.js';"],
   ['src/steps/probe.ts', "import { x } from '../starter/await-prefetch.js';"],

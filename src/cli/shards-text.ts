@@ -1,13 +1,13 @@
-import type { DraftedPlan } from '../steps/shards/plan-shards.js';
+import type { DraftedPlan } from '../steps/shards/draft-plan.js';
 import { formatBytes } from '../core/progress-text.js';
 import { describeRange } from '../shard/layout/vllm-version.js';
 import { shardFileName } from '../shard/file-names.js';
 import type { ShardPart, RankLayout } from '../shard/rank-layout.js';
 
 /** The layout for people: what decides it, and every file. */
-export function describeShards({ document, summary, layout }: DraftedPlan): string {
+export function describeShards({ plan, summary, layout }: DraftedPlan): string {
   const rows: [string, string][] = [
-    ['Model', document.model.repo],
+    ['Model', plan.model.repo],
     ['Engine', `${summary.engine} (${summary.reason})`],
     ['Ranks', String(summary.tensorParallelSize)],
     ['Dtype', summary.dtype],
@@ -18,8 +18,7 @@ export function describeShards({ document, summary, layout }: DraftedPlan): stri
     ['Reads', `${formatBytes(sourceBytes(layout))} in ${plural(layout.files.length, 'weights file')}`],
     ['Writes', `${formatBytes(summary.totalBytes)} in ${plural(layout.parts.length * layout.ranks, 'file')}`]
   );
-  if (document.headDiffers)
-    rows.push(['Config', 'tie_word_embeddings becomes false: the output head is another tensor']);
+  if (plan.headDiffers) rows.push(['Config', 'tie_word_embeddings becomes false: the output head is another tensor']);
   const files = layout.parts.map(
     (part) => `  ${namesOf(layout, part)}  ${formatBytes(part.size)} each, ${plural(part.tensors.length, 'tensor')}`
   );
@@ -27,21 +26,21 @@ export function describeShards({ document, summary, layout }: DraftedPlan): stri
 }
 
 /** The same for programs, with every tensor and its place. */
-export function shardsAsJson({ document, summary, layout }: DraftedPlan): object {
+export function shardsAsJson({ plan, summary, layout }: DraftedPlan): object {
   return {
     engine: summary.engine,
     reason: summary.reason,
     tensorParallelSize: summary.tensorParallelSize,
     dtype: summary.dtype,
-    vllmVersion: document.request.args.vllmVersion,
+    vllmVersion: plan.request.args.vllmVersion,
     totalBytes: summary.totalBytes,
     ...(layout === undefined
       ? {}
       : {
           profile: layout.profile.id,
           vllmVersions: layout.profile.versions,
-          untied: document.headDiffers,
-          parts: layout.parts.map(({ part, size, tensors }) => ({
+          untied: plan.headDiffers,
+          parts: layout.parts.map(({ number: part, size, tensors }) => ({
             part,
             files: Array.from({ length: layout.ranks }, (_, rank) => shardFileName(layout, rank, part)),
             size,
@@ -55,7 +54,7 @@ function asLine([name, value]: readonly [string, string]): string {
   return `${name.padEnd(7)} ${value}`;
 }
 
-function namesOf(layout: RankLayout, { part }: ShardPart): string {
+function namesOf(layout: RankLayout, { number: part }: ShardPart): string {
   const first = shardFileName(layout, 0, part);
   return layout.ranks === 1 ? first : `${first} … ${shardFileName(layout, layout.ranks - 1, part)}`;
 }

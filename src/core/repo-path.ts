@@ -1,6 +1,6 @@
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { PrefetchError } from './errors.js';
-import { isReservedPath } from './layout.js';
+import { isReservedPath } from './keys.js';
 
 /** S3 and most others refuse keys over 1,024 bytes; the rest is for the root and the Dir. */
 const MAX_PATH_BYTES = 900;

@@ -1,4 +1,4 @@
-import { batchRecordKey } from '../core/layout.js';
+import { batchRecordKey } from '../core/keys.js';
 import type { BatchRecord } from '../core/schemas/plan.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { writeJson } from './json-objects.js';

@@ -1,4 +1,4 @@
-import { batchRecordKey, isPlanObject, planKey, plansPrefix } from '../core/layout.js';
+import { batchRecordKey, isPlanObject, planKey, plansPrefix } from '../core/keys.js';
 import { batchRecordSchema, planSchema, type BatchRecord, type Plan } from '../core/schemas/plan.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { mapAtOnce } from '../tasks/for-each-at-once.js';

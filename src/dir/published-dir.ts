@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Dir, Manifest, ManifestFile, PrefetchSpec } from '../core/contract.js';
 import type { Digest } from '../core/digest.js';
 import { isPrefetchError, PrefetchError, rewrap } from '../core/errors.js';
-import { manifestKey } from '../core/layout.js';
+import { manifestKey } from '../core/keys.js';
 import { readManifestValue } from '../core/schemas/read-manifest.js';
 import type { RequestOptions } from '../storage/object-store.js';
 import { objectUrl } from '../storage/store-url.js';

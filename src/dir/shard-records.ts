@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ShardStep } from '../core/contract.js';
-import { shardRecordKey } from '../core/layout.js';
+import { shardRecordKey } from '../core/keys.js';
 import { shardRecordSchema, type ShardRecord } from '../core/schemas/shard-plan.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { readJson, writeJson } from './json-objects.js';

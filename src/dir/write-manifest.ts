@@ -1,6 +1,6 @@
 import type { Manifest } from '../core/contract.js';
 import { isPrefetchError } from '../core/errors.js';
-import { manifestKey } from '../core/layout.js';
+import { manifestKey } from '../core/keys.js';
 import type { RequestOptions } from '../storage/object-store.js';
 import type { DirPlace } from './dir-place.js';
 import { encodeJson, writeJsonBytes } from './json-objects.js';

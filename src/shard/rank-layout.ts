@@ -1,6 +1,7 @@
 import type { ByteRange } from '../core/byte-source.js';
 import { requireKey } from '../core/require-at.js';
 import { layoutFile, tensorByteLength } from '../safetensors/index.js';
+import { shardFileName } from './file-names.js';
 import { checkFitsRanks } from './layout/fits-ranks.js';
 import { readModelShape, type ModelShape } from './layout/model-shape.js';
 import { findProfile, type LayoutProfile } from './layout/profiles.js';
@@ -42,7 +43,7 @@ export interface RankLayout {
 /** One part of every rank: the files of all ranks have the same header and the same size. */
 export interface ShardPart {
   /** From 0, as in the file's name. */
-  readonly part: number;
+  readonly number: number;
   readonly headerBytes: Uint8Array;
   /** Bytes of the whole file. */
   readonly size: number;
@@ -67,6 +68,13 @@ export function layOutRanks(request: ShardingRequest): RankLayout {
   checkSources(state, sources, new Set(ownHead ? [] : ['lm_head.weight']));
   const parts = splitIntoParts(state.tensors, maxFileSize).map(placePart);
   return { shape, profile, dtype, ranks, filePattern, parts, files: request.files, sources };
+}
+
+/** Names of the files of all ranks: part after part, and rank after rank in each. */
+export function shardFileNames(layout: RankLayout): string[] {
+  return layout.parts.flatMap(({ number }) =>
+    Array.from({ length: layout.ranks }, (_, rank) => shardFileName(layout, rank, number))
+  );
 }
 
 /** Where vLLM keeps the tied embedding under its own name, the model has no output head that could be another one. */
@@ -102,7 +110,7 @@ function placePart(tensors: readonly StateTensor[], part: number): ShardPart {
   const { headerBytes, dataByteLength, tensors: placed } = layoutFile(tensors);
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   return {
-    part,
+    number: part,
     headerBytes,
     size: headerBytes.length + dataByteLength,
     tensors: placed.map(({ name, begin, end }) => ({

@@ -1,7 +1,7 @@
 import type { PrefetchSpec } from '../core/contract.js';
 import { isPrefetchError } from '../core/errors.js';
 import { artifactName, fileSelection } from '../core/identity.js';
-import { dirKey } from '../core/layout.js';
+import { dirKey } from '../core/keys.js';
 import type { ParsedInput } from '../core/schemas/input.js';
 import { parseKeptInput } from '../core/schemas/parse.js';
 import type { ActivityDependencies } from './dependencies.js';

@@ -5,7 +5,7 @@ import { authenticate } from './authenticate.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { asksForShards, findPublishedShards, foreseeEngine, type ShardingSpec } from './shards/find-shards.js';
 import { inspectTarget } from './shards/inspect-target.js';
-import { draftPlan } from './shards/plan-shards.js';
+import { draftPlan } from './shards/draft-plan.js';
 import { jobOfRun } from './shards/sharding-job.js';
 import { surveyDir } from './survey.js';
 
@@ -108,7 +108,12 @@ interface ForeseenDir {
   readonly manifest?: Manifest;
 }
 
-async function foreseeDir(spec: PrefetchSpec, store: ObjectStore, needs: Needs, options: Options): Promise<ForeseenDir> {
+async function foreseeDir(
+  spec: PrefetchSpec,
+  store: ObjectStore,
+  needs: Needs,
+  options: Options
+): Promise<ForeseenDir> {
   const token = await needs.readToken(spec.hfTokenKey);
   const survey = await surveyDir({ spec, store, hub: needs.hub, token }, options);
   if (survey.kind === 'hit') {

@@ -1,6 +1,6 @@
 import type { PrefetchSpec } from '../core/contract.js';
 import { digestKey } from '../core/digest.js';
-import { manifestKey } from '../core/layout.js';
+import { manifestKey } from '../core/keys.js';
 import { manifestFileSchema } from '../core/schemas/manifest.js';
 import { parseJson } from '../dir/json-objects.js';
 import { digestOf } from '../dir/published-dir.js';

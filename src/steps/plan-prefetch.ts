@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { planBatches } from '../core/batches.js';
 import type { PlanOutcome, PlanSummary, PrefetchSpec } from '../core/contract.js';
-import { planKey } from '../core/layout.js';
+import { planKey } from '../core/keys.js';
 import type { Plan, PlannedFile } from '../core/schemas/plan.js';
 import { writeJson } from '../dir/json-objects.js';
 import { openDir } from '../dir/open-dir.js';

@@ -2,7 +2,7 @@ import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
 import { canonicalJson } from '../core/canonical-json.js';
 import { digestKey, type Digest } from '../core/digest.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
-import { planIdOf, plansPrefix } from '../core/layout.js';
+import { planIdOf, plansPrefix } from '../core/keys.js';
 import type { PlannedFile } from '../core/schemas/plan.js';
 import { isUnchanged, type DirObjects } from '../dir/dir-objects.js';
 import type { InspectedDir, InspectOptions } from '../dir/inspect-dir.js';

@@ -1,6 +1,6 @@
 import type { Manifest } from '../core/contract.js';
 import { isPrefetchError } from '../core/errors.js';
-import { isPlanObject, planIdOf } from '../core/layout.js';
+import { isPlanObject, planIdOf } from '../core/keys.js';
 import { MiB } from '../core/units.js';
 import type { DirObjects } from '../dir/dir-objects.js';
 import type { DirPlace } from '../dir/dir-place.js';

@@ -1,6 +1,6 @@
 import type { PrefetchSpec } from '../../src/core/contract.js';
 import type { Digest } from '../../src/core/digest.js';
-import { dirKey } from '../../src/core/layout.js';
+import { dirKey } from '../../src/core/keys.js';
 import type { Hub } from '../../src/hub/hub.js';
 import { contentOfText } from './content.js';
 import type { ProcessPort } from './process.js';

@@ -23,13 +23,13 @@ export interface ShardSetup {
   readonly store: MemoryStore;
   readonly engine: TransferEngine;
   readonly files: readonly (WeightsFile & { readonly key: string })[];
-  plan(change: ShardChange): RankLayout;
+  layout(change: ShardChange): RankLayout;
   sources(): readonly ByteSource[];
-  shards(plan: RankLayout): readonly ByteSource[];
+  shards(layout: RankLayout): readonly ByteSource[];
   /** Writes all parts under `shards/`. */
-  write(plan: RankLayout): Promise<WrittenFile[]>;
+  write(layout: RankLayout): Promise<WrittenFile[]>;
   /** Checks headers and scalars, and gives the digest of each weights file. */
-  check(plan: RankLayout, sha256?: string): Promise<string[]>;
+  check(layout: RankLayout, sha256?: string): Promise<string[]>;
   shard(name: string): Buffer;
   close(): Promise<void>;
 }
@@ -56,7 +56,7 @@ export async function setUpShards(
     store,
     engine,
     files,
-    plan: (change) =>
+    layout: (change) =>
       layOutRanks({
         config: model.config,
         files,
@@ -67,21 +67,21 @@ export async function setUpShards(
         ...change,
       }),
     sources: () => openObjects(engine.context, store, files).sources,
-    shards: (plan) => openObjects(engine.context, store, shardObjects(plan)).sources,
-    write: async (plan) => {
-      const writing = { context: engine.context, plan, sources: setup.sources(), store, dirKey: OUT, resume: false };
+    shards: (layout) => openObjects(engine.context, store, shardObjects(layout)).sources,
+    write: async (layout) => {
+      const writing = { context: engine.context, layout, sources: setup.sources(), store, dirKey: OUT, resume: false };
       const written: WrittenFile[] = [];
-      for (const part of plan.parts) {
+      for (const part of layout.parts) {
         written.push(...(await writePart(writing, part, { signal: live, onStored: () => undefined })));
       }
       return written;
     },
-    check: async (plan, sha256) => {
-      const [sources, shards] = [setup.sources(), setup.shards(plan)];
-      await checkFrames(plan, shards, { signal: live });
+    check: async (layout, sha256) => {
+      const [sources, shards] = [setup.sources(), setup.shards(layout)];
+      await checkFrames(layout, shards, { signal: live });
       const digests: string[] = [];
       for (const file of files.keys()) {
-        const check = { context: engine.context, plan, file, sha256, sources, shards };
+        const check = { context: engine.context, layout, file, sha256, sources, shards };
         digests.push(await checkSource(check, { signal: live, onChecked: () => undefined }));
       }
       return digests;
@@ -108,9 +108,9 @@ export function counted(sources: readonly ByteSource[]): {
   return { sources: sources.map(count), bytesRead: () => bytes };
 }
 
-export function shardObjects(plan: RankLayout): { key: string; size: number }[] {
-  return plan.parts.flatMap(({ part, size }) =>
-    Array.from({ length: plan.ranks }, (_, rank) => ({ key: `${OUT}${shardFileName(plan, rank, part)}`, size }))
+export function shardObjects(layout: RankLayout): { key: string; size: number }[] {
+  return layout.parts.flatMap(({ number: part, size }) =>
+    Array.from({ length: layout.ranks }, (_, rank) => ({ key: `${OUT}${shardFileName(layout, rank, part)}`, size }))
   );
 }
 

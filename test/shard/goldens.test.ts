@@ -55,20 +55,20 @@ describe.each(names)('%s', (name) => {
   const runs = measured.runs.filter((run) => run.model === name && keepsHead(run));
   test.each(runs)('tp $tp, dtype $dtype, parts of $maxSize: the files are those of vLLM', async (run) => {
     for (const vllmVersion of onePerProfile(setup, run)) {
-      const plan = setup.plan({
+      const layout = setup.layout({
         ranks: run.tp,
         dtype: run.dtype,
         maxFileSize: run.maxSize ?? Number.MAX_SAFE_INTEGER,
         vllmVersion,
         headDiffers: name === 'llama-tied-head-different',
       });
-      const written = await setup.write(plan);
+      const written = await setup.write(layout);
       expect(runDigest(written)).toBe(run.digest);
       for (const { path, sha256 } of written) {
         expect(createHash('sha256').update(setup.shard(path)).digest('hex')).toBe(sha256);
       }
       // By the digest of the source where nothing was cast, else by the source itself.
-      expect(await setup.check(plan, setup.model.file_sha256)).toEqual([setup.model.file_sha256]);
+      expect(await setup.check(layout, setup.model.file_sha256)).toEqual([setup.model.file_sha256]);
     }
   });
 });
@@ -76,7 +76,7 @@ describe.each(names)('%s', (name) => {
 test.each(dropsBiases)('%s is refused, for vLLM would drop its biases', async (name) => {
   const setup = await setUpShards(name);
   try {
-    expect(() => setup.plan({ ranks: 1 })).toThrow(/^UnsupportedSharding: .*bias/);
+    expect(() => setup.layout({ ranks: 1 })).toThrow(/^UnsupportedSharding: .*bias/);
   } finally {
     await setup.close();
   }

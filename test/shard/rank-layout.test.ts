@@ -21,7 +21,7 @@ function plan(change: { config?: object; ranks?: number; maxFileSize?: number } 
 
 describe('parts', () => {
   test('are one where all fits', () => {
-    expect(plan().parts.map(({ part, tensors }) => [part, tensors.length])).toEqual([[0, 23]]);
+    expect(plan().parts.map(({ number: part, tensors }) => [part, tensors.length])).toEqual([[0, 23]]);
   });
 
   test('start with an empty one where the first tensor is larger than a part, as those of vLLM do', () => {
@@ -40,7 +40,7 @@ describe('parts', () => {
   test('are one for each tensor where none fits, and the empty one before them', () => {
     const { parts } = plan({ maxFileSize: 1 });
     expect(parts.map(({ tensors }) => tensors.length)).toEqual([0, ...Array.from({ length: 23 }, () => 1)]);
-    expect(parts.map(({ part }) => part)).toEqual(parts.map((_, index) => index));
+    expect(parts.map(({ number: part }) => part)).toEqual(parts.map((_, index) => index));
   });
 
   test.each([1, 2, 4, 8])('are filled greedily in the order of the state dict, for %i ranks', (ranks) => {

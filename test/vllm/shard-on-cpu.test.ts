@@ -77,9 +77,7 @@ describeWithVllmInFull('sharding with real vLLM', () => {
       running = processesIn(scratchFolder);
       abort.abort(new Error('cancelled'));
     };
-    await expect(runVllmJob(request, dependencies, { signal: abort.signal, onProgress })).rejects.toThrow(
-      'cancelled'
-    );
+    await expect(runVllmJob(request, dependencies, { signal: abort.signal, onProgress })).rejects.toThrow('cancelled');
     expect(running.length).toBeGreaterThanOrEqual(2);
     expect(processesIn(scratchFolder)).toEqual([]);
     expect(await readdir(scratchFolder)).toEqual([]);

@@ -1,5 +1,5 @@
 import { jobOfFolders } from '../../steps/shards/local-job.js';
-import { draftPlan, type DraftedPlan } from '../../steps/shards/plan-shards.js';
+import { draftPlan, type DraftedPlan } from '../../steps/shards/draft-plan.js';
 import { shardUntilPublished } from '../../steps/shards/shard-in-process.js';
 import type { ShardingJob } from '../../steps/shards/sharding-job.js';
 import { readSettings } from '../../config/environment.js';

@@ -7,18 +7,18 @@ import { pieceBytes } from './piece-bytes.js';
 
 /** Compares what comes from no source, byte for byte: the header of every rank's file, and its scalars of value one. */
 export async function checkFrames(
-  plan: RankLayout,
+  layout: RankLayout,
   shards: readonly ByteSource[],
   { signal }: { readonly signal: AbortSignal }
 ): Promise<void> {
-  for (const [index, part] of plan.parts.entries()) {
+  for (const [index, part] of layout.parts.entries()) {
     for (const { start, bytes: expected } of framesOf(part)) {
       const bytes = new Uint8Array(expected.length);
-      for (let rank = 0; rank < plan.ranks; rank++) {
-        const shard = requireAt(shards, index * plan.ranks + rank);
+      for (let rank = 0; rank < layout.ranks; rank++) {
+        const shard = requireAt(shards, index * layout.ranks + rank);
         await shard.read({ start, end: start + bytes.length }, bytes, { signal });
         if (Buffer.compare(bytes, expected) === 0) continue;
-        const file = shardFileName(plan, rank, part.part);
+        const file = shardFileName(layout, rank, part.number);
         throw new PrefetchError('ShardMismatch', `The header or the scalars of ${file} are not what was planned`, {
           details: { files: [file] },
         });

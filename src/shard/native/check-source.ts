@@ -8,13 +8,13 @@ import type { RankLayout } from '../rank-layout.js';
 import { castInPlace } from './cast.js';
 import { hashBlocks } from './hash-blocks.js';
 import type { HeldTensor, RankShare, SourceBlock } from './source-blocks.js';
-import { findWhereabouts, type AllWhereabouts } from './shard-locations.js';
+import { findLocations, type AllLocations } from './shard-locations.js';
 
 /** A weights file that the ranks have to give back. */
 export interface SourceCheck {
   readonly context: Pick<TransferContext, 'memory' | 'lanes'>;
-  readonly plan: RankLayout;
-  /** Position in the plan's list of files. */
+  readonly layout: RankLayout;
+  /** Position in the layout's list of files. */
   readonly file: number;
   /** What the Hub says the file comes to, where that is known. */
   readonly sha256: string | undefined;
@@ -37,7 +37,7 @@ export interface CheckOptions {
  * @returns the SHA-256 of the weights file
  */
 export async function checkSource(given: SourceCheck, options: CheckOptions): Promise<string> {
-  const check = { ...given, places: findWhereabouts(given.plan) };
+  const check = { ...given, places: findLocations(given.layout) };
   const { sha256 } = check;
   if (sha256 === undefined || isCast(check)) return compareWithSource(check, options);
   const got = await digestOfShards(check, options);
@@ -45,10 +45,10 @@ export async function checkSource(given: SourceCheck, options: CheckOptions): Pr
   return sha256;
 }
 
-type Check = SourceCheck & { readonly places: AllWhereabouts };
+type Check = SourceCheck & { readonly places: AllLocations };
 
-function isCast({ plan, places, file }: Check): boolean {
-  const { tensors } = requireAt(plan.files, file).header;
+function isCast({ layout, places, file }: Check): boolean {
+  const { tensors } = requireAt(layout.files, file).header;
   return tensors.some(({ name, dtype }) => places.get(name)?.some(({ target }) => target !== dtype) === true);
 }
 
@@ -104,10 +104,10 @@ async function compareWithSource(check: Check, options: CheckOptions): Promise<s
 }
 
 function sourceChanged(
-  { plan, file }: Check,
+  { layout, file }: Check,
   { got, expected }: { readonly got: string; readonly expected: string }
 ): PrefetchError {
-  const { path } = requireAt(plan.files, file);
+  const { path } = requireAt(layout.files, file);
   return new PrefetchError(
     'ObjectChanged',
     `${path} is not what its Dir's manifest says: its bytes come to sha256:${got}, expected sha256:${expected}`,
@@ -178,12 +178,12 @@ function readOriginal(
 }
 
 function readShare(
-  { plan, shards }: Check,
+  { layout, shards }: Check,
   { part, rank, start, end }: RankShare,
   into: Uint8Array,
   signal: AbortSignal
 ): Promise<void> {
-  return requireAt(shards, part * plan.ranks + rank).read({ start, end }, into, { signal });
+  return requireAt(shards, part * layout.ranks + rank).read({ start, end }, into, { signal });
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
@@ -191,11 +191,11 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function mismatch(
-  { plan }: Check,
+  { layout }: Check,
   tensor: HeldTensor | undefined,
   { shares }: Pick<SourceBlock, 'shares'>
 ): PrefetchError {
-  const files = shares.map(({ rank, part }) => shardFileName(plan, rank, requireAt(plan.parts, part).part));
+  const files = shares.map(({ rank, part }) => shardFileName(layout, rank, requireAt(layout.parts, part).number));
   const names = [...new Set(files)].slice(0, 3).join(', ');
   return new PrefetchError(
     'ShardMismatch',

@@ -9,7 +9,7 @@ import { planWindow, type SourceRead, type Window } from './window-reads.js';
 
 /** What filling the windows of one part shares. */
 export interface WindowFill {
-  readonly plan: RankLayout;
+  readonly layout: RankLayout;
   readonly sources: readonly ByteSource[];
   readonly scratch: Scratch;
   /** Rows that a window's end cut, until the next window takes them. */
@@ -22,7 +22,7 @@ export async function fillWindow(
   window: Window,
   { slabs, signal }: { readonly slabs: readonly Uint8Array[]; readonly signal: AbortSignal }
 ): Promise<void> {
-  const { reads, fills, zeros } = planWindow(fill.plan, window, fill.scratch.size);
+  const { reads, fills, zeros } = planWindow(fill.layout, window, fill.scratch.size);
   for (const { slots, to, bytes } of fills) for (const slot of slots) requireAt(slabs, slot).set(bytes, to);
   for (const { slot, to, length } of zeros) requireAt(slabs, slot).fill(0, to, to + length);
   const limit = Math.min(fill.scratch.count, reads.length);

@@ -6,7 +6,7 @@ import { createOrderedHash, type OrderedHash } from '../../transfer/digest/order
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import type { RankLayout } from '../rank-layout.js';
 import { sourceBlocks, type SourceBlock } from './source-blocks.js';
-import type { AllWhereabouts } from './shard-locations.js';
+import type { AllLocations } from './shard-locations.js';
 
 /** What is done with the blocks of a weights file, and the memory for it. */
 export interface BlockHashing<Lane> {
@@ -37,14 +37,14 @@ const MOST_LANES = 4;
 export async function hashBlocks<Lane>(
   {
     context,
-    plan,
+    layout,
     places,
     file,
   }: {
     readonly context: Pick<TransferContext, 'memory' | 'lanes'>;
-    readonly plan: RankLayout;
-    readonly places: AllWhereabouts;
-    /** Position in the plan's list of files. */
+    readonly layout: RankLayout;
+    readonly places: AllLocations;
+    /** Position in the layout's list of files. */
     readonly file: number;
   },
   { signal, onChecked }: { readonly signal: AbortSignal; readonly onChecked: (bytes: number) => void },
@@ -52,11 +52,11 @@ export async function hashBlocks<Lane>(
 ): Promise<string> {
   const { slabBytes, lanes } = divideMemory(context);
   const blockBytes = slabBytes / blocksPerSlab;
-  const blocks = sourceBlocks(plan, file, { places, blockBytes });
+  const blocks = sourceBlocks(layout, file, { places, blockBytes });
   // All at once: several files that each had some of their memory might wait for each other.
   const slabs = await context.memory.takeSlabs(lanes * SLABS_PER_LANE, slabBytes, { signal });
   try {
-    const hash = createThreadHash('sha256', requireAt(plan.files, file).size);
+    const hash = createThreadHash('sha256', requireAt(layout.files, file).size);
     try {
       let number = 0;
       await runGroup(signal, (group) => {

@@ -8,7 +8,7 @@ import { pieceBytes } from './piece-bytes.js';
 
 /** Where a piece of a source tensor lies: in the files of one part, at the same place of every rank's. */
 export interface ShardLocations {
-  /** Position of the part in the plan. */
+  /** Position of the part in the layout. */
   readonly part: number;
   /** First byte in the file. */
   readonly position: number;
@@ -18,12 +18,12 @@ export interface ShardLocations {
 }
 
 /** The places of each source tensor, in its own order; those that no rank has are absent. */
-export type AllWhereabouts = ReadonlyMap<string, readonly ShardLocations[]>;
+export type AllLocations = ReadonlyMap<string, readonly ShardLocations[]>;
 
 /** Finds every source tensor in the shards, the other way round than they were made. */
-export function findWhereabouts(plan: RankLayout): AllWhereabouts {
+export function findLocations(layout: RankLayout): AllLocations {
   const found = new Map<string, ShardLocations[]>();
-  plan.parts.forEach(({ tensors }, part) => {
+  layout.parts.forEach(({ tensors }, part) => {
     for (const { pieces, dtype: target, start } of tensors) {
       let position = start;
       for (const piece of pieces) {
@@ -36,7 +36,7 @@ export function findWhereabouts(plan: RankLayout): AllWhereabouts {
   });
   for (const [source, places] of found) {
     places.sort((a, b) => baseOf(a) - baseOf(b));
-    checkComplete(plan, requireKey(plan.sources, source), places);
+    checkComplete(layout, requireKey(layout.sources, source), places);
   }
   // A head that equals the embedding is kept once, under either name.
   const embedding = found.get('model.embed_tokens.weight');
@@ -49,15 +49,15 @@ function baseOf({ piece }: ShardLocations): number {
 }
 
 /** Every row and every column of a source tensor has exactly one place, not counting replicas. */
-function checkComplete(plan: RankLayout, source: SourceTensor, places: readonly ShardLocations[]): void {
+function checkComplete(layout: RankLayout, source: SourceTensor, places: readonly ShardLocations[]): void {
   let rows = 0;
   for (const { piece } of places) {
     if (piece.kind === 'columns') {
-      if (piece.count * plan.ranks !== piece.width || rows !== 0) throw incomplete(source);
+      if (piece.count * layout.ranks !== piece.width || rows !== 0) throw incomplete(source);
       rows += piece.rows;
     } else {
       if (piece.base !== rows) throw incomplete(source);
-      rows = Math.min(piece.limit, rows + (piece.count * plan.ranks) / piece.replicas);
+      rows = Math.min(piece.limit, rows + (piece.count * layout.ranks) / piece.replicas);
     }
   }
   if (rows !== source.shape[0]) throw incomplete(source);

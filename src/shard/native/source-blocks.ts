@@ -4,7 +4,7 @@ import type { Dtype } from '../../safetensors/index.js';
 import type { SourceTensor } from '../layout/source-tensors.js';
 import type { RankLayout } from '../rank-layout.js';
 import { elementBytes } from './cast.js';
-import type { AllWhereabouts, ShardLocations } from './shard-locations.js';
+import type { AllLocations, ShardLocations } from './shard-locations.js';
 
 /** A range of a weights file, and where the ranks have it in the data type of the shards. */
 export interface SourceBlock extends ByteRange {
@@ -34,18 +34,19 @@ export interface RankShare extends ByteRange {
 
 /** Cuts a weights file into blocks in file order; together with what no rank has they are the whole file. */
 export function* sourceBlocks(
-  plan: RankLayout,
+  layout: RankLayout,
   file: number,
-  { places, blockBytes }: { readonly places: AllWhereabouts; readonly blockBytes: number }
+  { places, blockBytes }: { readonly places: AllLocations; readonly blockBytes: number }
 ): Generator<SourceBlock> {
-  const { header } = requireAt(plan.files, file);
+  const { header } = requireAt(layout.files, file);
   yield* unheld({ start: 0, end: header.headerByteLength }, blockBytes);
   for (const { name } of header.tensors) {
-    const source = requireKey(plan.sources, name);
+    const source = requireKey(layout.sources, name);
     const found = places.get(name);
     if (found === undefined) yield* unheld(source, blockBytes);
     else
-      for (const place of found) yield* held({ plan, tensor: { ...source, target: place.target }, place, blockBytes });
+      for (const place of found)
+        yield* held({ layout, tensor: { ...source, target: place.target }, place, blockBytes });
   }
 }
 
@@ -57,7 +58,7 @@ function* unheld(range: ByteRange, blockBytes: number): Generator<SourceBlock> {
 }
 
 interface Held {
-  readonly plan: RankLayout;
+  readonly layout: RankLayout;
   readonly tensor: HeldTensor;
   readonly place: ShardLocations;
   readonly blockBytes: number;
@@ -73,10 +74,10 @@ type RowsPiece = ShardLocations['piece'] & { readonly kind: 'rows' };
 type ColumnsPiece = ShardLocations['piece'] & { readonly kind: 'columns' };
 
 /** Rank after rank, for their rows follow each other in the source; ranks with the same rows are all looked at. */
-function* rowBlocks({ plan, tensor, place, blockBytes }: Held, piece: RowsPiece): Generator<SourceBlock> {
+function* rowBlocks({ layout, tensor, place, blockBytes }: Held, piece: RowsPiece): Generator<SourceBlock> {
   const rowBytes = piece.width * elementBytes(tensor.target);
   const wholeBytes = piece.count * rowBytes;
-  for (let turn = 0; turn < plan.ranks / piece.replicas; turn++) {
+  for (let turn = 0; turn < layout.ranks / piece.replicas; turn++) {
     const ranks = Array.from({ length: piece.replicas }, (_, replica) => turn * piece.replicas + replica);
     const firstRow = piece.base + turn * piece.count;
     const heldBytes = Math.min(piece.count, Math.max(0, piece.limit - firstRow)) * rowBytes;
@@ -95,12 +96,12 @@ function* rowBlocks({ plan, tensor, place, blockBytes }: Held, piece: RowsPiece)
   }
 }
 
-function* columnBlocks({ plan, tensor, place, blockBytes }: Held, piece: ColumnsPiece): Generator<SourceBlock> {
+function* columnBlocks({ layout, tensor, place, blockBytes }: Held, piece: ColumnsPiece): Generator<SourceBlock> {
   const rowBytes = piece.width * elementBytes(tensor.target);
   const shareBytes = piece.count * elementBytes(tensor.target);
-  const ranks = Array.from({ length: plan.ranks }, (_, rank) => rank);
+  const ranks = Array.from({ length: layout.ranks }, (_, rank) => rank);
   if (rowBytes > blockBytes) {
-    yield* wideRowBlocks({ plan, tensor, place, blockBytes }, piece);
+    yield* wideRowBlocks({ layout, tensor, place, blockBytes }, piece);
     return;
   }
   const rowsAtOnce = Math.floor(blockBytes / rowBytes);
@@ -122,11 +123,11 @@ function* columnBlocks({ plan, tensor, place, blockBytes }: Held, piece: Columns
 }
 
 /** Rows too wide for a block: each rank's share of each row is a stretch of its own. */
-function* wideRowBlocks({ plan, tensor, place, blockBytes }: Held, piece: ColumnsPiece): Generator<SourceBlock> {
+function* wideRowBlocks({ layout, tensor, place, blockBytes }: Held, piece: ColumnsPiece): Generator<SourceBlock> {
   const rowBytes = piece.width * elementBytes(tensor.target);
   const shareBytes = piece.count * elementBytes(tensor.target);
   for (let row = 0; row < piece.rows; row++) {
-    for (let rank = 0; rank < plan.ranks; rank++) {
+    for (let rank = 0; rank < layout.ranks; rank++) {
       for (let from = 0; from < shareBytes; from += blockBytes) {
         const length = Math.min(blockBytes, shareBytes - from);
         const start = row * shareBytes + from;

@@ -16,7 +16,7 @@ export interface Window extends ByteRange {
 
 /** One range of a weights file, and where its bytes go once they have the target's data type. */
 export interface SourceRead extends ByteRange {
-  /** Position in the plan's list of files. */
+  /** Position in the layout's list of files. */
   readonly file: number;
   readonly dtype: Dtype;
   readonly target: Dtype;
@@ -60,16 +60,16 @@ export interface WindowReads {
 const ONE = Uint8Array.of(0x00, 0x00, 0x80, 0x3f);
 
 /** Plans the reads of one window; every byte of it is filled exactly once. */
-export function planWindow(plan: RankLayout, window: Window, readBytes: number): WindowReads {
+export function planWindow(layout: RankLayout, window: Window, readBytes: number): WindowReads {
   const reads: SourceRead[] = [];
-  const work: Work = { plan, window, readBytes, reads, fills: [], zeros: [] };
+  const work: Work = { layout, window, readBytes, reads, fills: [], zeros: [] };
   addHeader(work);
   for (const tensor of overlapping(window)) addTensor(work, tensor);
   return { reads: joinNeighbours(reads, readBytes), fills: work.fills, zeros: work.zeros };
 }
 
 interface Work {
-  readonly plan: RankLayout;
+  readonly layout: RankLayout;
   readonly window: Window;
   readonly readBytes: number;
   readonly reads: SourceRead[];
@@ -156,11 +156,11 @@ function addRows(work: Work, piece: Piece & { readonly kind: 'rows' }, share: Sh
 
 /** A range of a source, counted after the cast, in reads of a bearable size. */
 function addRun(
-  { plan, reads, readBytes }: Pick<Work, 'plan' | 'reads' | 'readBytes'>,
+  { layout, reads, readBytes }: Pick<Work, 'layout' | 'reads' | 'readBytes'>,
   name: string,
   run: ByteRange & Pick<Share, 'at' | 'target'> & { readonly slots: readonly number[] }
 ): void {
-  const { file, dtype, start: base } = requireKey(plan.sources, name);
+  const { file, dtype, start: base } = requireKey(layout.sources, name);
   const factor = elementBytes(dtype) / elementBytes(run.target);
   const step = readBytes / factor;
   for (let start = run.start; start < run.end; start += step) {
@@ -177,9 +177,9 @@ function addRun(
 }
 
 function addColumns(work: Work, piece: Piece & { readonly kind: 'columns' }, share: Share): void {
-  const { plan, window, reads, readBytes } = work;
+  const { layout, window, reads, readBytes } = work;
   const { from, to, at, target } = share;
-  const source = requireKey(plan.sources, piece.source);
+  const source = requireKey(layout.sources, piece.source);
   const sourceRowBytes = piece.width * elementBytes(source.dtype);
   if (sourceRowBytes > readBytes) {
     addWideColumns(work, piece, share);

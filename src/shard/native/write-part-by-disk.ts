@@ -10,7 +10,7 @@ import type { ShardPart } from '../rank-layout.js';
 import { holdScratch, LEFT_BEHIND_MS, sweepScratch } from '../../transfer/disk/scratch.js';
 import { writePart, type PartOptions, type PartWriting, type WrittenFile } from './write-part.js';
 
-/** Where the parts of a plan are written by way of local disk. */
+/** Where the parts of a layout are written by way of local disk. */
 export interface DiskWriting extends Omit<PartWriting, 'context' | 'resume'> {
   readonly engine: TransferEngine;
   readonly planId: string;
@@ -26,12 +26,12 @@ export async function writePartByDisk(
   part: ShardPart,
   { signal, onStored, onFinished }: PartOptions
 ): Promise<WrittenFile[]> {
-  const { engine, plan, planId, scratchFolder } = writing;
-  const scratch = await holdScratch(scratchFolder, `${planId}-part-${part.part}`, { signal });
+  const { engine, layout, planId, scratchFolder } = writing;
+  const scratch = await holdScratch(scratchFolder, `${planId}-part-${part.number}`, { signal });
   try {
     await sweepScratch(scratchFolder, { olderThanMs: LEFT_BEHIND_MS, signal });
     const disk = await openStore(pathToFileURL(scratch.output).href);
-    await requireRoom(disk, part.size * plan.ranks, { scratchFolder, signal });
+    await requireRoom(disk, part.size * layout.ranks, { scratchFolder, signal });
     const onDisk = { ...writing, context: engine.context, store: disk, dirKey: '', resume: false };
     const files = await writePart(onDisk, part, { signal, onStored: () => undefined });
     const sent = await sendAll(writing, { files, folder: scratch.output }, { signal, onStored });

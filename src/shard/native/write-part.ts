@@ -14,15 +14,15 @@ import { divideMemory, type PartMemory } from './part-memory.js';
 import { createScratch } from './scratch.js';
 import { startLanes, type RankSink } from './window-lanes.js';
 
-/** Where the parts of a plan are written, and what is read for them. */
+/** Where the parts of a layout are written, and what is read for them. */
 export interface PartWriting {
   readonly context: TransferContext;
-  readonly plan: RankLayout;
+  readonly layout: RankLayout;
   readonly sources: readonly ByteSource[];
   readonly store: ObjectStore;
   /** Key prefix of the sharded Dir. */
   readonly dirKey: string;
-  /** Whether unfinished uploads may be gone on with: only where the same plan left them. */
+  /** Whether unfinished uploads may be gone on with: only where the same layout left them. */
   readonly resume: boolean;
   /** Files of the part that an attempt before this one finished. */
   readonly finished?: readonly WrittenFile[];
@@ -49,12 +49,12 @@ export interface PartOptions {
 
 /** Writes one part of every rank, reading each source byte once, and makes the files visible when all bytes are there. */
 export async function writePart(writing: PartWriting, part: ShardPart, options: PartOptions): Promise<WrittenFile[]> {
-  const { context, plan, store } = writing;
+  const { context, layout, store } = writing;
   const { signal } = options;
   const capabilities = await store.capabilities({ signal });
   const memory = divideMemory(
     { budgetBytes: context.memory.budgetBytes, wantedPart: context.partSizeBytes },
-    { size: part.size, ranks: plan.ranks },
+    { size: part.size, ranks: layout.ranks },
     capabilities
   );
   // What others began is completed unseen, which needs a store that can tell whether something is in its place.
@@ -74,7 +74,7 @@ export async function writePart(writing: PartWriting, part: ShardPart, options: 
     return writing.published === undefined ? full : { ...full, published: writing.published };
   });
   const files = await finaliseAll(context, { completions, finished }, options);
-  return Array.from({ length: plan.ranks }, (_, rank) => requireKey(files, shardFileName(plan, rank, part.part)));
+  return Array.from({ length: layout.ranks }, (_, rank) => requireKey(files, shardFileName(layout, rank, part.number)));
 }
 
 /** Side by side, for a store may take its time: S3 puts an object together, a disk takes what waits to be written. */
@@ -105,12 +105,15 @@ interface RankUpload {
 type StreamedRank = RankUpload & StreamedParts;
 
 function openUploads(
-  { plan, store, dirKey, resume, finished = [] }: PartWriting,
+  { layout, store, dirKey, resume, finished = [] }: PartWriting,
   part: ShardPart,
   { memory, signal }: { readonly memory: PartMemory; readonly signal: AbortSignal }
 ): Promise<RankUpload[]> {
   const there = new Set(finished.map(({ path }) => path));
-  const ranks = Array.from({ length: plan.ranks }, (_, rank) => ({ rank, path: shardFileName(plan, rank, part.part) }));
+  const ranks = Array.from({ length: layout.ranks }, (_, rank) => ({
+    rank,
+    path: shardFileName(layout, rank, part.number),
+  }));
   const missing = ranks.filter(({ path }) => !there.has(path));
   return mapAtOnce(missing, { limit: missing.length, signal }, async ({ rank, path }, inner) => {
     const { partSize } = memory;
@@ -131,14 +134,14 @@ interface Streaming extends PartOptions {
 
 /** One part at a time in this process: two of them could each hold memory that the other one waits for. */
 async function streamAll(writing: PartWriting, part: ShardPart, streaming: Streaming): Promise<StreamedRank[]> {
-  const { context, plan, sources } = writing;
+  const { context, layout, sources } = writing;
   const { memory, signal } = streaming;
   const releaseTurn = await context.shardTurn.acquire(1, { signal });
   try {
     const releaseScratch = await context.memory.reserve(memory.scratchCount * memory.readBytes, { signal });
     try {
       const scratch = createScratch(memory.scratchCount, memory.readBytes);
-      const fill: WindowFill = { plan, sources, scratch, splitRows: new Map() };
+      const fill: WindowFill = { layout, sources, scratch, splitRows: new Map() };
       const streamed: StreamedRank[] = [];
       for (let first = 0; first < streaming.uploads.length; first += memory.ranksAtOnce) {
         const uploads = streaming.uploads.slice(first, first + memory.ranksAtOnce);

@@ -27,9 +27,9 @@ export async function checkShards(
   { signal, onProgress }: StepOptions
 ): Promise<ShardStepResult> {
   const context = await openStep(needs, step, { signal });
-  const { document, store } = context;
-  const plan = requireLayout(context);
-  const [{ path, size, digest }, file] = requireNumber(step, document.source.weights);
+  const { plan, store } = context;
+  const layout = requireLayout(context);
+  const [{ path, size, digest }, file] = requireNumber(step, plan.source.weights);
   const result = { files: 1, bytes: size };
   const found = await readWritten(context, { signal });
   if (isCheckOf(await readShardRecord(store, step, records.check(file), { signal }), found)) return result;
@@ -43,11 +43,11 @@ export async function checkShards(
     onProgress({ bytesDone, current: path });
   };
   try {
-    if (file === 0) await checkFrames(plan, shards.sources, { signal });
+    if (file === 0) await checkFrames(layout, shards.sources, { signal });
     const known = digest?.algorithm === 'sha256' ? digest.hex : undefined;
     const check = {
       context: needs.engine.context,
-      plan,
+      layout,
       file,
       sha256: known,
       sources: weights.sources,

@@ -34,8 +34,8 @@ export async function copyModelFiles(
   { signal, onProgress }: StepOptions
 ): Promise<ShardStepResult> {
   const context = await openStep(needs, step, { signal });
-  const { store, document } = context;
-  const files = sideFiles(document.source.others);
+  const { store, plan } = context;
+  const files = sideFiles(plan.source.others);
   const result = { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) };
   const before = await readShardRecord(store, step, records.modelFiles, { signal });
   if (before !== undefined && (await areThere(store, step, before, { signal }))) return result;
@@ -55,11 +55,11 @@ async function copyFile(
   file: OtherFile,
   signal: AbortSignal
 ): Promise<CopiedFile> {
-  const { document, store, source, step } = context;
-  const from = `${document.source.dirKey}${file.path}`;
+  const { plan, store, source, step } = context;
+  const from = `${plan.source.dirKey}${file.path}`;
   const to = `${step.dirKey}${file.path}`;
-  refuseChanged(await source.head(from, { signal }), file, `${source.root}${document.source.dirKey}`);
-  if (file.path === CONFIG_PATH && document.headDiffers) return writeConfig(context, { from, to, signal });
+  refuseChanged(await source.head(from, { signal }), file, `${source.root}${plan.source.dirKey}`);
+  if (file.path === CONFIG_PATH && plan.headDiffers) return writeConfig(context, { from, to, signal });
   const digest = file.digest ?? (await digestOf(context, file, { from, signal }));
   const facts = { path: file.path, size: file.size, [digest.algorithm]: digest.hex };
   const copy = { store, from, etag: file.etag, to, source: { path: file.path, size: file.size, digest } };
@@ -74,12 +74,12 @@ export async function untieCopiedConfig(
   context: StepContext,
   { signal }: { readonly signal: AbortSignal }
 ): Promise<void> {
-  const { store, step, document } = context;
+  const { store, step, plan } = context;
   const record = await readShardRecord(store, step, records.modelFiles, { signal });
   if (record === undefined) {
     throw new PrefetchError('ObjectChanged', `The files beside the weights are not copied any more. Run it again`);
   }
-  const from = `${document.source.dirKey}${CONFIG_PATH}`;
+  const from = `${plan.source.dirKey}${CONFIG_PATH}`;
   const config = await writeConfig(context, { from, to: `${step.dirKey}${CONFIG_PATH}`, signal });
   const others = record.files.filter(({ path }) => path !== CONFIG_PATH);
   await writeShardRecord(store, step, records.modelFiles, { files: [...others, config], checked: [] });

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../core/canonical-json.js';
 import type { Dir, Manifest, PrefetchSpec } from '../../core/contract.js';
-import { shardedDirPrefix } from '../../core/layout.js';
+import { shardedDirPrefix } from '../../core/keys.js';
 import { isPrefetchError } from '../../core/errors.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
 import type { InspectOptions } from '../../dir/inspect-dir.js';

@@ -21,12 +21,12 @@ export interface Target {
 /** Looks where a plan would write to; no shard is written. */
 export async function inspectTarget(
   job: ShardingJob,
-  { document, summary }: { readonly document: ShardPlan; readonly summary: Pick<ShardPlanSummary, 'dirKey'> },
+  { plan, summary }: { readonly plan: ShardPlan; readonly summary: Pick<ShardPlanSummary, 'dirKey'> },
   options: InspectOptions
 ): Promise<Target> {
   const place = openDir(job.target.store, summary.dirKey);
   const { published, objects, intact } = await place.inspect(options);
-  const stays = intact && isOfPlan(document, published.manifest, job.target);
+  const stays = intact && isOfPlan(plan, published.manifest, job.target);
   const dir = stays && isTrusted(job, published.manifest) ? place.describe(published, job.model) : undefined;
   return { dir, published, stays, objects };
 }

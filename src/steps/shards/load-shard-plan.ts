@@ -1,5 +1,5 @@
 import { PrefetchError } from '../../core/errors.js';
-import { shardPlanKey } from '../../core/layout.js';
+import { shardPlanKey } from '../../core/keys.js';
 import { shardPlanSchema, type ShardPlan } from '../../core/schemas/shard-plan.js';
 import type { ShardStep } from '../../core/contract.js';
 import { readJson } from '../../dir/json-objects.js';
@@ -12,7 +12,7 @@ import type { ObjectStore, RequestOptions } from '../../storage/object-store.js'
 
 /** The plan that a step belongs to, and its layout where that is known. */
 export interface LoadedPlan {
-  readonly document: ShardPlan;
+  readonly plan: ShardPlan;
   readonly layout: RankLayout | undefined;
 }
 
@@ -36,14 +36,14 @@ async function readPlan(
   store: ObjectStore,
   { dirKey, planId }: Pick<ShardStep, 'dirKey' | 'planId'>
 ): Promise<LoadedPlan | undefined> {
-  const document = await readJson(shardPlanSchema, store, shardPlanKey(dirKey, planId), {});
-  return document === undefined ? undefined : { document, layout: layoutOf(document) };
+  const plan = await readJson(shardPlanSchema, store, shardPlanKey(dirKey, planId), {});
+  return plan === undefined ? undefined : { plan, layout: layoutOf(plan) };
 }
 
-/** The layout of a plan's document: it follows from it, byte for byte, in every process. */
-export function layoutOf(document: ShardPlan): RankLayout | undefined {
-  if (document.profile === undefined) return undefined;
-  const { request, config, source, headDiffers, dtype } = document;
+/** The layout of a plan's plan: it follows from it, byte for byte, in every process. */
+export function layoutOf(plan: ShardPlan): RankLayout | undefined {
+  if (plan.profile === undefined) return undefined;
+  const { request, config, source, headDiffers, dtype } = plan;
   const { tensorParallelSize: ranks, vllmVersion, maxFileSize, filePattern } = request.args;
   const files = source.weights.map(asSourceFile);
   try {
@@ -54,12 +54,7 @@ export function layoutOf(document: ShardPlan): RankLayout | undefined {
   }
 }
 
-function asSourceFile({
-  path,
-  size,
-  headerByteLength,
-  tensors,
-}: ShardPlan['source']['weights'][number]): WeightsFile {
+function asSourceFile({ path, size, headerByteLength, tensors }: ShardPlan['source']['weights'][number]): WeightsFile {
   return {
     path,
     size,

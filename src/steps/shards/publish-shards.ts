@@ -34,7 +34,7 @@ export async function publishShards(
   const done = await readAllRecords(context, { signal });
   const files = done.flatMap((record) => record.files).sort((a, b) => (a.path < b.path ? -1 : 1));
   const objects = await requireVerified(dir, files, { signal });
-  const { filePattern } = context.document.request.args;
+  const { filePattern } = context.plan.request.args;
   await removeStrays(dir, { objects: [...objects.keys()], files, filePattern, published: found.published, signal });
   const manifest = makeManifest(context, { done, files, tool: needs.tool, createdAt: now.toISOString() });
   const published = await dir.publish(manifest, { signal });
@@ -44,10 +44,10 @@ export async function publishShards(
 
 /** Everything that was written and checked; a record that is missing, or of other files, means that a step is not done. */
 async function readAllRecords(context: StepContext, options: { readonly signal: AbortSignal }): Promise<ShardRecord[]> {
-  const { store, step, document } = context;
+  const { store, step, plan } = context;
   const modelFiles = await readShardRecord(store, step, records.modelFiles, options);
   const written = await readWritten(context, options);
-  const files = document.source.weights.keys();
+  const files = plan.source.weights.keys();
   const checks = await mapAtOnce(files, { limit: REQUESTS_AT_ONCE, ...options }, (file, inner) =>
     readShardRecord(store, step, records.check(file), inner)
   );
@@ -90,8 +90,8 @@ interface Done {
 }
 
 function makeManifest(context: StepContext, { done, files, tool, createdAt }: Done): Manifest {
-  const { document } = context;
-  const { model, force, metadata } = document;
+  const { plan } = context;
+  const { model, force, metadata } = plan;
   const sharding = describeSharding(context, done);
   return {
     version: 1,
@@ -112,33 +112,33 @@ function makeManifest(context: StepContext, { done, files, tool, createdAt }: Do
   };
 }
 
-function describeSharding({ document, layout, source }: StepContext, done: readonly ShardRecord[]): ManifestSharding {
-  const { engine, reason, request, profile } = document;
+function describeSharding({ plan, layout, source }: StepContext, done: readonly ShardRecord[]): ManifestSharding {
+  const { engine, reason, request, profile } = plan;
   const { tensorParallelSize, maxFileSize, filePattern, vllmVersion } = request.args;
   const vllm = done.find((record) => record.vllm !== undefined)?.vllm;
   const version = vllm?.version ?? vllmVersion;
   const checked = new Map(done.flatMap((record) => record.checked).map(({ path, sha256 }) => [path, sha256]));
   return {
-    planId: document.planId,
+    planId: plan.planId,
     engine,
     reason,
     ...(profile === undefined ? {} : { profile }),
     vllmVersion: version,
     vllmVersions: layout?.profile.versions.map(({ from, to }) => ({ from, to })) ?? [{ from: version, to: version }],
     tensorParallelSize,
-    dtype: vllm?.dtype ?? document.dtype,
+    dtype: vllm?.dtype ?? plan.dtype,
     maxFileSize,
     filePattern,
-    ...(document.headDiffers || vllm?.untied === true ? { untied: true } : {}),
+    ...(plan.headDiffers || vllm?.untied === true ? { untied: true } : {}),
     request,
     source: {
-      path: objectUrl(source.root, document.source.dirKey),
-      commit: document.model.commit ?? contentId(document, checked),
-      files: document.source.weights.map(({ path, size, etag }) => {
+      path: objectUrl(source.root, plan.source.dirKey),
+      commit: plan.model.commit ?? contentId(plan, checked),
+      files: plan.source.weights.map(({ path, size, etag }) => {
         const sha256 = checked.get(path);
         return { path, size, etag, ...(sha256 === undefined ? {} : { sha256 }) };
       }),
-      others: document.source.others.map(({ path, size, etag, digest }) => {
+      others: plan.source.others.map(({ path, size, etag, digest }) => {
         return { path, size, etag, ...(digest === undefined ? {} : { [digest.algorithm]: digest.hex }) };
       }),
     },

@@ -42,8 +42,9 @@ export async function shardUntilPublished(
     try {
       return await shardInProcess(dependencies, job, options);
     } catch (error) {
-      const mayPass =
-        isPrefetchError(error, 'ObjectChanged') || (isPrefetchError(error, 'ShardMismatch') && round === 0);
+      // A part that the other run replaced under this one is written anew: Temporal would try that step again.
+      const isRaced = isPrefetchError(error, 'ObjectChanged') || isPrefetchError(error, 'StoreConflict');
+      const mayPass = isRaced || (isPrefetchError(error, 'ShardMismatch') && round === 0);
       if (!mayPass || round === PLANS_ANEW) throw error;
       options.signal.throwIfAborted();
     }

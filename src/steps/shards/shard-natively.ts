@@ -28,34 +28,34 @@ export async function shardNatively(
 ): Promise<ShardStepResult> {
   const context = await openStep(needs, step, { signal });
   const { store } = context;
-  const plan = requireLayout(context);
-  const [part] = requireNumber(step, plan.parts);
-  const name = records.part(part.part);
-  const bytes = part.size * plan.ranks;
+  const layout = requireLayout(context);
+  const [part] = requireNumber(step, layout.parts);
+  const name = records.part(part.number);
+  const bytes = part.size * layout.ranks;
   const before = await readShardRecord(store, step, name, { signal });
   const there = before === undefined ? [] : await findThere(store, step, before, { signal });
   const finished = there.flatMap((file) => (file.sha256 === undefined ? [] : [{ ...file, sha256: file.sha256 }]));
-  if (finished.length === plan.ranks) return { files: plan.ranks, bytes };
-  if (before === undefined && (await isPublished(context, { signal }))) return { files: plan.ranks, bytes };
+  if (finished.length === layout.ranks) return { files: layout.ranks, bytes };
+  if (before === undefined && (await isPublished(context, { signal }))) return { files: layout.ranks, bytes };
 
   // Two attempts of one step in one process, of which the server gave one up, must not write into the same uploads.
   const release = await needs.engine.context.keyLock.acquire(`${store.root}${step.dirKey}${name}`, { signal });
   try {
     const weights = await openWeights(needs, context, { signal });
     try {
-      await writeOneWay(needs, { context, plan, part, sources: weights.sources }, { finished, signal, onProgress });
+      await writeOneWay(needs, { context, layout, part, sources: weights.sources }, { finished, signal, onProgress });
     } finally {
       await weights.close();
     }
   } finally {
     release();
   }
-  return { files: plan.ranks, bytes };
+  return { files: layout.ranks, bytes };
 }
 
 interface Writing {
   readonly context: StepContext;
-  readonly plan: RankLayout;
+  readonly layout: RankLayout;
   readonly part: ShardPart;
   readonly sources: readonly ByteSource[];
 }
@@ -66,7 +66,7 @@ interface WritingOptions extends StepOptions {
 
 async function writeOneWay(
   { engine, scratchFolder }: WritingNeeds,
-  { context, plan, part, sources }: Writing,
+  { context, layout, part, sources }: Writing,
   { finished, signal, onProgress }: WritingOptions
 ): Promise<void> {
   const { store, step } = context;
@@ -74,14 +74,14 @@ async function writeOneWay(
   let bytesDone = 0;
   const onStored = (count: number): void => {
     bytesDone += count;
-    onProgress({ bytesDone, current: `part ${part.part + 1} of ${plan.parts.length} of ${plan.ranks} ranks` });
+    onProgress({ bytesDone, current: `part ${part.number + 1} of ${layout.parts.length} of ${layout.ranks} ranks` });
   };
   // Whoever is killed between two files, which may take minutes to complete, is not to write the first one again.
   const onFinished = (files: readonly WrittenFile[]) =>
-    writeShardRecord(store, step, records.part(part.part), { files: [...files], checked: [] });
+    writeShardRecord(store, step, records.part(part.number), { files: [...files], checked: [] });
   const options = { signal, onStored, onFinished };
   const { multipart } = await store.capabilities({ signal });
-  const to = { plan, sources, store, dirKey };
+  const to = { layout, sources, store, dirKey };
   const published = publishedShards(context);
   if (multipart) {
     await writePart({ ...to, context: engine.context, resume: true, finished, published }, part, options);

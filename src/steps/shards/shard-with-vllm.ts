@@ -23,10 +23,10 @@ export async function shardWithVllm(
   { signal, onProgress }: StepOptions
 ): Promise<ShardStepResult> {
   const context = await openStep(needs, step, { signal });
-  const { store, source, document, layout } = context;
+  const { store, source, plan, layout } = context;
   const before = await readShardRecord(store, step, records.vllm, { signal });
   const untie = async (untied = false) => {
-    if (untied && !document.headDiffers) await untieCopiedConfig(context, { signal });
+    if (untied && !plan.headDiffers) await untieCopiedConfig(context, { signal });
   };
   if (before !== undefined && (await areThere(store, step, before, { signal }))) {
     // The config may have been copied once more since.
@@ -34,15 +34,15 @@ export async function shardWithVllm(
     return summarise(before.files);
   }
   if (before === undefined && (await isPublished(context, { signal }))) return { files: 0, bytes: 0 };
-  const { weights, others, dirKey } = document.source;
+  const { weights, others, dirKey } = plan.source;
   const published = publishedShards(context);
-  const shards = await whyVllm(document, () =>
+  const shards = await whyVllm(plan, () =>
     runVllmJob(
       {
         planId: step.planId,
         dirKey: step.dirKey,
         source: { store: source, dirKey, files: [...weights.map(asFile), ...others.map(asFile)] },
-        args: document.request.args,
+        args: plan.request.args,
         ...(layout === undefined ? {} : { dtype: layout.dtype, expected: expectedFiles(layout) }),
         ...(step.resources === undefined ? {} : { resources: step.resources }),
       },
@@ -71,10 +71,10 @@ export async function requireVllm(
   step: ShardStep,
   { signal }: Pick<StepOptions, 'signal'>
 ): Promise<void> {
-  const { store, document } = await openStep(needs, step, { signal });
+  const { store, plan } = await openStep(needs, step, { signal });
   if ((await readShardRecord(store, step, records.vllm, { signal })) !== undefined) return;
   const { scratchFolder, vllm } = needs;
-  await whyVllm(document, () => lookForVllm(document.request, { scratchFolder, ...vllm }, { signal }));
+  await whyVllm(plan, () => lookForVllm(plan.request, { scratchFolder, ...vllm }, { signal }));
 }
 
 /** Who asked for no engine may not know why vLLM is needed where there is none. */
@@ -97,7 +97,7 @@ function summarise(files: readonly { readonly size: number }[]): ShardStepResult
   return { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) };
 }
 
-type PlannedFile = StepContext['document']['source']['others'][number];
+type PlannedFile = StepContext['plan']['source']['others'][number];
 
 function asFile({ path, size, etag, digest }: PlannedFile) {
   return { path, size, etag, ...(digest === undefined ? {} : { digest }) };
@@ -106,7 +106,7 @@ function asFile({ path, size, etag, digest }: PlannedFile) {
 /** What the native engine would write: vLLM must write no less. */
 function expectedFiles(layout: RankLayout): Map<string, readonly TensorSpec[]> {
   return new Map(
-    layout.parts.flatMap(({ part, tensors }) => {
+    layout.parts.flatMap(({ number: part, tensors }) => {
       const specs = tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }));
       return Array.from({ length: layout.ranks }, (_, rank) => [shardFileName(layout, rank, part), specs] as const);
     })

@@ -1,6 +1,6 @@
 import type { PrefetchSpec } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
-import { shardedDirKey, type ShardLayout } from '../../core/layout.js';
+import { shardedDirKey, type ShardVariant } from '../../core/keys.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
 import type { Manifest, ManifestFile } from '../../core/schemas/manifest.js';
 import type { ShardPlan } from '../../core/schemas/shard-plan.js';
@@ -20,7 +20,7 @@ export interface ShardingJob {
   readonly target: {
     readonly store: ObjectStore;
     /** Key prefix of the sharded Dir. */
-    readonly dirKey: (dtype: string, layout: ShardLayout) => string;
+    readonly dirKey: (dtype: string, variant: ShardVariant) => string;
     /** A folder that somebody named: what else lies there is refused before anything is written. */
     readonly named: boolean;
   };
@@ -44,7 +44,7 @@ export function jobOfRun(
   return {
     model: { repo, revision, artifactName, selection, commit: spec.commit },
     source: { store, dirKey, files: published.files.map(asStoredFile) },
-    target: { store, dirKey: (dtype, layout) => shardedDirKey(dirKey, ranks, dtype, layout), named: false },
+    target: { store, dirKey: (dtype, variant) => shardedDirKey(dirKey, ranks, dtype, variant), named: false },
     request,
     ...(spec.force === undefined ? {} : { force: spec.force }),
     ...(spec.metadata === undefined ? {} : { metadata: spec.metadata }),

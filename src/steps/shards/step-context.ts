@@ -28,7 +28,7 @@ export interface StepOptions {
 /** A step with what it works on. */
 export interface StepContext {
   readonly step: ShardStep;
-  readonly document: ShardPlan;
+  readonly plan: ShardPlan;
   readonly layout: RankLayout | undefined;
   /** Where the shards go. */
   readonly store: ObjectStore;
@@ -43,8 +43,8 @@ export async function openStep(
   options: { readonly signal: AbortSignal }
 ): Promise<StepContext> {
   const store = await openStore(step.destination);
-  const { document, layout } = await loadShardPlan(store, step, options);
-  return { step, document, layout, store, source: await openStore(document.source.root) };
+  const { plan, layout } = await loadShardPlan(store, step, options);
+  return { step, plan, layout, store, source: await openStore(plan.source.root) };
 }
 
 /** Another run of the same plan may have published meanwhile: what it published must not be written again. */
@@ -73,10 +73,10 @@ export function requireNumber<T>({ number, planId }: ShardStep, of: readonly T[]
 /** The weights files of the checkpoint, if they are still those that were planned with. */
 export async function openWeights(
   { engine }: Pick<StepNeeds, 'engine'>,
-  { document, source }: StepContext,
+  { plan, source }: StepContext,
   { signal }: { readonly signal: AbortSignal }
 ): Promise<OpenedObjects> {
-  const { dirKey, weights } = document.source;
+  const { dirKey, weights } = plan.source;
   await forEachAtOnce(weights, { limit: REQUESTS_AT_ONCE, signal }, async (file, inner) => {
     refuseChanged(await source.head(`${dirKey}${file.path}`, inner), file, `${source.root}${dirKey}`);
   });
@@ -100,7 +100,7 @@ export function refuseChanged(
 /** The files of all ranks: part after part, and rank after rank in each. */
 export function openShards({ engine }: Pick<StepNeeds, 'engine'>, context: StepContext): OpenedObjects {
   const layout = requireLayout(context);
-  const objects = layout.parts.flatMap(({ part, size }) =>
+  const objects = layout.parts.flatMap(({ number: part, size }) =>
     Array.from({ length: layout.ranks }, (_, rank) => ({
       key: `${context.step.dirKey}${shardFileName(layout, rank, part)}`,
       size,

@@ -14,13 +14,13 @@ type Written = readonly (ShardRecord | undefined)[];
 
 /** What was written of all shards: a record for each part, or the one of vLLM; undefined where that is not done. */
 export async function readWritten(
-  context: Pick<StepContext, 'store' | 'step' | 'document' | 'layout'>,
+  context: Pick<StepContext, 'store' | 'step' | 'plan' | 'layout'>,
   options: Options
 ): Promise<Written> {
-  const { store, step, document } = context;
-  if (document.engine === 'vllm') return [await readShardRecord(store, step, records.vllm, options)];
+  const { store, step, plan } = context;
+  if (plan.engine === 'vllm') return [await readShardRecord(store, step, records.vllm, options)];
   const { parts, ranks } = requireLayout(context);
-  const found = await mapAtOnce(parts, { limit: REQUESTS_AT_ONCE, ...options }, ({ part }, inner) =>
+  const found = await mapAtOnce(parts, { limit: REQUESTS_AT_ONCE, ...options }, ({ number: part }, inner) =>
     readShardRecord(store, step, records.part(part), inner)
   );
   // A part whose ranks are not all there is not written yet.

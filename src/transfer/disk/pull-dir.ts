@@ -33,10 +33,7 @@ export interface PullOptions {
  * Brings the files of a Dir to local disk, going on where a killed process ended, and checks each against its digest.
  * `DirNotIntact` when the store no longer has what was verified.
  */
-export async function pullDir(
-  source: DirToPull,
-  { signal, onProgress }: PullOptions
-): Promise<void> {
+export async function pullDir(source: DirToPull, { signal, onProgress }: PullOptions): Promise<void> {
   const { files } = source;
   const totalBytes = files.reduce((total, { size }) => total + size, 0);
   const done = new Map<string, number>();

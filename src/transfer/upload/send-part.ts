@@ -1,6 +1,13 @@
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { putBytes } from '../../http/put-bytes.js';
-import type { HttpAnswer, ObjectStore, PartDescription, PartTarget, Receipt, Upload } from '../../storage/object-store.js';
+import type {
+  HttpAnswer,
+  ObjectStore,
+  PartDescription,
+  PartTarget,
+  Receipt,
+  Upload,
+} from '../../storage/object-store.js';
 import type { GiveWay } from '../../tasks/permits.js';
 import { openPartFiles } from './part-files.js';
 import { patienceOf, type RequestPolicy } from '../../http/request-policy.js';

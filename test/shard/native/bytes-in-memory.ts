@@ -60,7 +60,7 @@ export function planOf(
 
 /** A file of one rank, made element by element with everything in memory. */
 export function expectedFile(
-  plan: RankLayout,
+  layout: RankLayout,
   weights: readonly Buffer[],
   { part, rank }: { readonly part: ShardPart; readonly rank: number }
 ): Buffer {
@@ -70,7 +70,7 @@ export function expectedFile(
     let position = start;
     for (const piece of pieces) {
       const elements =
-        piece.kind === 'ones' ? Buffer.of(0, 0, 0x80, 0x3f) : pieceOf(plan, weights, { piece, rank, target });
+        piece.kind === 'ones' ? Buffer.of(0, 0, 0x80, 0x3f) : pieceOf(layout, weights, { piece, rank, target });
       position += elements.copy(bytes, position);
     }
     if (position !== end) throw new Error('The pieces of a tensor are not as long as it is.');
@@ -79,7 +79,7 @@ export function expectedFile(
 }
 
 function pieceOf(
-  plan: RankLayout,
+  layout: RankLayout,
   weights: readonly Buffer[],
   {
     piece,
@@ -87,7 +87,7 @@ function pieceOf(
     target,
   }: { readonly piece: Exclude<Piece, { kind: 'ones' }>; readonly rank: number; readonly target: Dtype }
 ): Buffer {
-  const source = plan.sources.get(piece.source);
+  const source = layout.sources.get(piece.source);
   if (source === undefined) throw new Error(piece.source);
   const all = castTensor(weights, source, target);
   const width = dtypeBits(target) / 8;
@@ -154,7 +154,7 @@ export function joinRanges(ranges: readonly Range[]): Range[] {
   return joined;
 }
 
-/** Where the tensors of a plan's sources lie. */
+/** Where the tensors of a layout's sources lie. */
 export function sourceRanges({ sources }: RankLayout, isRead: (name: string) => boolean = () => true): Range[] {
   const tensors = [...sources.values()].filter(({ name }) => isRead(name));
   return joinRanges(tensors.map(({ file, start, end }) => ({ file, start, end })));

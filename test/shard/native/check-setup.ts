@@ -8,7 +8,7 @@ import { expectedFile, readerOf, type Checkpoint } from './bytes-in-memory.js';
 
 /** Right shards of a checkpoint in memory, and what checks them. */
 export interface CheckSetup {
-  readonly plan: RankLayout;
+  readonly layout: RankLayout;
   readonly weights: readonly Buffer[];
   /** Part after part, and rank after rank in each, as checks count them. */
   readonly shards: Buffer[];
@@ -20,28 +20,28 @@ export interface CheckSetup {
 
 export function setUpCheck(
   { weights }: Checkpoint,
-  plan: RankLayout,
+  layout: RankLayout,
   { memoryBytes = 100_000 }: { memoryBytes?: number } = {}
 ): CheckSetup {
-  const shards = plan.parts.flatMap((part) =>
-    Array.from({ length: plan.ranks }, (_, rank) => expectedFile(plan, weights, { part, rank }))
+  const shards = layout.parts.flatMap((part) =>
+    Array.from({ length: layout.ranks }, (_, rank) => expectedFile(layout, weights, { part, rank }))
   );
   // As they are published: what happens to them afterwards changes no digest.
   const digests = weights.map((bytes) => sha256Of(bytes).hex);
   const engine = createEngine({ partSizeBytes: 1024, lanes: 4, memoryBytes });
   const readers = { sources: readerOf(weights), shards: readerOf(shards) };
   return {
-    plan,
+    layout,
     weights,
     shards,
     engine,
     readers,
     check: async (how) => {
-      await checkFrames(plan, readers.shards, live());
+      await checkFrames(layout, readers.shards, live());
       const got: string[] = [];
       for (const [file, digest] of digests.entries()) {
         const sha256 = how === 'digest' ? digest : undefined;
-        const check = { context: engine.context, plan, file, sha256, ...readers };
+        const check = { context: engine.context, layout, file, sha256, ...readers };
         got.push(await checkSource(check, { ...live(), onChecked: () => undefined }));
       }
       return got;

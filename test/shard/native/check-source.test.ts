@@ -38,14 +38,14 @@ interface Place {
 }
 
 /** The first and the last byte of every piece of every file, one between them, and some of the headers. */
-function places(plan: RankLayout, numbers: ReturnType<typeof random>): Place[] {
-  return plan.parts.flatMap((part, index) =>
-    Array.from({ length: plan.ranks }, (_, rank) => {
-      const file = shardFileName(plan, rank, part.part);
+function places(layout: RankLayout, numbers: ReturnType<typeof random>): Place[] {
+  return layout.parts.flatMap((part, index) =>
+    Array.from({ length: layout.ranks }, (_, rank) => {
+      const file = shardFileName(layout, rank, part.number);
       const found: Place[] = [];
       const note = (source: string | undefined, start: number, end: number) => {
         for (const at of [start, end - 1, start + numbers.int(end - start)]) {
-          found.push({ shard: index * plan.ranks + rank, file, at, source });
+          found.push({ shard: index * layout.ranks + rank, file, at, source });
         }
       };
       note(undefined, 0, part.headerBytes.length);
@@ -86,9 +86,9 @@ describe.each(Object.entries(models))('the ranks of %s', (name, config) => {
   test.each(kinds)('that were %s are found out by any flipped bit, with tensor and file', async (_how, dtypes) => {
     const numbers = random(name.length);
     const checkpoint = randomCheckpoint(config, { split: 2, dtypes });
-    const plan = planOf(checkpoint, { ranks: 4, maxFileSize: 9000 });
-    const setup = setUpCheck(checkpoint, plan);
-    for (const { shard, file, at, source } of places(plan, numbers)) {
+    const layout = planOf(checkpoint, { ranks: 4, maxFileSize: 9000 });
+    const setup = setUpCheck(checkpoint, layout);
+    for (const { shard, file, at, source } of places(layout, numbers)) {
       const bytes = setup.shards[shard] ?? Buffer.alloc(0);
       const bit = 1 << numbers.int(8);
       bytes.writeUInt8(bytes.readUInt8(at) ^ bit, at);

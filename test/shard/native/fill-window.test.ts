@@ -43,11 +43,15 @@ interface Sizes {
 }
 
 /** Fills all windows of all parts, several at once, into slabs that are full of a marker; gives the files. */
-async function fillAll(plan: RankLayout, filling: WindowFill, { partSize, together, marker }: Sizes & { marker: number }) {
+async function fillAll(
+  layout: RankLayout,
+  filling: WindowFill,
+  { partSize, together, marker }: Sizes & { marker: number }
+) {
   const files: Buffer[][] = [];
-  for (const part of plan.parts) {
-    const bytes = Array.from({ length: plan.ranks }, () => Buffer.alloc(part.size, marker));
-    for (let first = 0; first < plan.ranks; first += together) {
+  for (const part of layout.parts) {
+    const bytes = Array.from({ length: layout.ranks }, () => Buffer.alloc(part.size, marker));
+    for (let first = 0; first < layout.ranks; first += together) {
       const ranks = bytes.map((_, rank) => rank).slice(first, first + together);
       const queue = planParts(part.size, partSize).values();
       const fill = async () => {
@@ -63,16 +67,16 @@ async function fillAll(plan: RankLayout, filling: WindowFill, { partSize, togeth
   return files;
 }
 
-async function expectRight(checkpoint: Checkpoint, plan: RankLayout, sizes: Sizes) {
+async function expectRight(checkpoint: Checkpoint, layout: RankLayout, sizes: Sizes) {
   const reader = readerOf(checkpoint.weights);
   for (const marker of [0x00, 0xff]) {
     reader.ranges.length = 0;
     const scratch = createScratch(sizes.scratchCount, sizes.readBytes);
-    const filling = { plan, sources: reader, scratch, splitRows: new Map<string, Promise<Buffer>>() };
-    const files = await fillAll(plan, filling, { ...sizes, marker });
-    plan.parts.forEach((part, index) => {
+    const filling = { layout, sources: reader, scratch, splitRows: new Map<string, Promise<Buffer>>() };
+    const files = await fillAll(layout, filling, { ...sizes, marker });
+    layout.parts.forEach((part, index) => {
       files[index]?.forEach((bytes, rank) => {
-        expect(bytes.equals(expectedFile(plan, checkpoint.weights, { part, rank }))).toBe(true);
+        expect(bytes.equals(expectedFile(layout, checkpoint.weights, { part, rank }))).toBe(true);
       });
     });
   }
@@ -80,8 +84,8 @@ async function expectRight(checkpoint: Checkpoint, plan: RankLayout, sizes: Size
 }
 
 /** Bytes of the widest share of a row that any rank has of any matrix that is split by columns. */
-function widestShare(plan: RankLayout): number {
-  const pieces = plan.parts.flatMap(({ tensors }) => tensors.flatMap((tensor) => tensor.pieces));
+function widestShare(layout: RankLayout): number {
+  const pieces = layout.parts.flatMap(({ tensors }) => tensors.flatMap((tensor) => tensor.pieces));
   return Math.max(...pieces.map((piece) => (piece.kind === 'columns' ? 2 * piece.count : 0)));
 }
 
@@ -92,15 +96,15 @@ describe.each(Object.entries(models))('%s', (name, config) => {
       const dtypes = numbers.pick(DTYPES);
       const checkpoint = randomCheckpoint(config, { seed: round, split: 1 + numbers.int(3), dtypes });
       const maxFileSize = numbers.pick([Number.MAX_SAFE_INTEGER, 1 + numbers.int(20_000)]);
-      const plan = planOf(checkpoint, { ranks, maxFileSize, dtype: numbers.pick(['bfloat16', 'float16']) });
+      const layout = planOf(checkpoint, { ranks, maxFileSize, dtype: numbers.pick(['bfloat16', 'float16']) });
       const sizes = {
-        partSize: 8 * Math.ceil((widestShare(plan) + numbers.int(numbers.pick([8, 3000, 100_000]))) / 8),
+        partSize: 8 * Math.ceil((widestShare(layout) + numbers.int(numbers.pick([8, 3000, 100_000]))) / 8),
         readBytes: 8 * (1 + numbers.int(numbers.pick([8, 80, 4000]))),
         scratchCount: 1 + numbers.int(4),
         together: ranks,
       };
-      const ranges = await expectRight(checkpoint, plan, sizes);
-      expect(joinRanges(ranges)).toEqual(sourceRanges(plan));
+      const ranges = await expectRight(checkpoint, layout, sizes);
+      expect(joinRanges(ranges)).toEqual(sourceRanges(layout));
     }
   });
 
@@ -109,8 +113,8 @@ describe.each(Object.entries(models))('%s', (name, config) => {
     for (let round = 0; round < 5; round++) {
       const dtypes = numbers.pick(DTYPES);
       const checkpoint = randomCheckpoint(config, { seed: round, split: 1 + numbers.int(3), dtypes });
-      const plan = planOf(checkpoint, { ranks: 4, maxFileSize: 1 + numbers.int(20_000) });
-      await expectRight(checkpoint, plan, {
+      const layout = planOf(checkpoint, { ranks: 4, maxFileSize: 1 + numbers.int(20_000) });
+      await expectRight(checkpoint, layout, {
         partSize: 8 * (1 + numbers.int(numbers.pick([6, 60, 2000]))),
         readBytes: 8 * (1 + numbers.int(numbers.pick([8, 80, 4000]))),
         scratchCount: 1 + numbers.int(4),
@@ -122,34 +126,34 @@ describe.each(Object.entries(models))('%s', (name, config) => {
 
 describe('a row that is cut', () => {
   const checkpoint = randomCheckpoint(models.llama);
-  const plan = planOf(checkpoint, { ranks: 2 });
+  const layout = planOf(checkpoint, { ranks: 2 });
 
   test('is kept until the window that follows took it, and no longer', async () => {
     const sources = readerOf(checkpoint.weights);
-    const filling = { plan, sources, scratch: createScratch(2, 4096), splitRows: new Map<string, Promise<Buffer>>() };
-    await fillAll(plan, filling, { partSize: 1000, readBytes: 4096, scratchCount: 2, together: 2, marker: 1 });
+    const filling = { layout, sources, scratch: createScratch(2, 4096), splitRows: new Map<string, Promise<Buffer>>() };
+    await fillAll(layout, filling, { partSize: 1000, readBytes: 4096, scratchCount: 2, together: 2, marker: 1 });
     expect(filling.splitRows.size).toBe(0);
   });
 
   test('is asked for again after its read failed', async () => {
-    const { part, border } = borderInRow(plan);
+    const { part, border } = borderInRow(layout);
     const lost = () => Promise.reject(new Error('lost'));
     const broken = readerOf(checkpoint.weights).map((source) => ({ ...source, read: lost }));
-    const filling = { plan, scratch: createScratch(1, 64), splitRows: new Map<string, Promise<Buffer>>() };
+    const filling = { layout, scratch: createScratch(1, 64), splitRows: new Map<string, Promise<Buffer>>() };
     const window = { part, start: border - 8, end: border, ranks: [0, 1] };
     const slabs = [Buffer.alloc(8), Buffer.alloc(8)];
     await expect(fillWindow({ ...filling, sources: broken }, window, { slabs, ...live() })).rejects.toThrow('lost');
     await fillWindow({ ...filling, sources: readerOf(checkpoint.weights) }, window, { slabs, ...live() });
     slabs.forEach((slab, rank) => {
-      const expected = expectedFile(plan, checkpoint.weights, { part, rank }).subarray(border - 8, border);
+      const expected = expectedFile(layout, checkpoint.weights, { part, rank }).subarray(border - 8, border);
       expect(slab.equals(expected)).toBe(true);
     });
   });
 });
 
 /** A place inside a rank's share of a row of the first o_proj. */
-function borderInRow(plan: RankLayout) {
-  const [part] = plan.parts;
+function borderInRow(layout: RankLayout) {
+  const [part] = layout.parts;
   const tensor = part?.tensors.find(({ name }) => name.endsWith('o_proj.weight'));
   if (part === undefined || tensor === undefined) throw new Error('There is no o_proj.');
   return { part, border: tensor.start + 3 * 32 + 16 };

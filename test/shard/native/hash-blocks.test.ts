@@ -16,13 +16,13 @@ test('memory is given back where the thread that hashes cannot be started', asyn
   });
   syncBuiltinESMExports();
   const { context } = createEngine({ partSizeBytes: 1024, lanes: 4, memoryBytes: 100_000 });
-  const plan = planOf(randomCheckpoint({ ...llama, vocab_size: 64, hidden_size: 32, intermediate_size: 48 }), {
+  const layout = planOf(randomCheckpoint({ ...llama, vocab_size: 64, hidden_size: 32, intermediate_size: 48 }), {
     ranks: 2,
   });
   const hashing = { blocksPerSlab: 1, layOut: () => undefined, work: () => Promise.resolve() };
   try {
     const options = { ...live(), onChecked: () => undefined };
-    expect(await failure(hashBlocks({ context, plan, places: new Map(), file: 0 }, options, hashing))).toMatchObject({
+    expect(await failure(hashBlocks({ context, layout, places: new Map(), file: 0 }, options, hashing))).toMatchObject({
       message: 'no more threads',
     });
     expect(context.memory.inUseBytes).toBe(0);

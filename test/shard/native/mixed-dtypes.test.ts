@@ -30,8 +30,8 @@ function kindOf(name: string): { readonly source: Dtype; readonly target: Dtype 
   return { source, target };
 }
 
-/** A plan whose tensors have several data types, as no planner makes them yet. */
-function mixedPlan(ranks: number): { readonly checkpoint: Checkpoint; readonly plan: RankLayout } {
+/** A layout whose tensors have several data types, as no planner makes them yet. */
+function mixedPlan(ranks: number): { readonly checkpoint: Checkpoint; readonly layout: RankLayout } {
   const numbers = random(ranks);
   const { files } = randomCheckpoint(config, { split: 2 });
   const plain = planOf({ config, files, weights: [] }, { ranks, maxFileSize: 12_000 });
@@ -40,10 +40,13 @@ function mixedPlan(ranks: number): { readonly checkpoint: Checkpoint; readonly p
   );
   const checkpoint = { config, ...filesWith(lists, () => numbers.int(256)) };
   const parts = plain.parts.map(retyped);
-  return { checkpoint, plan: { ...plain, parts, files: checkpoint.files, sources: collectSources(checkpoint.files) } };
+  return {
+    checkpoint,
+    layout: { ...plain, parts, files: checkpoint.files, sources: collectSources(checkpoint.files) },
+  };
 }
 
-function retyped({ part, tensors }: ShardPart): ShardPart {
+function retyped({ number: part, tensors }: ShardPart): ShardPart {
   const pieces = new Map(tensors.map((tensor) => [tensor.name, tensor.pieces]));
   const specs = tensors.map(({ name, dtype, shape }) => ({
     name,
@@ -53,7 +56,7 @@ function retyped({ part, tensors }: ShardPart): ShardPart {
   const { headerBytes, dataByteLength, tensors: placed } = layoutFile(specs);
   const base = headerBytes.length;
   return {
-    part,
+    number: part,
     headerBytes,
     size: base + dataByteLength,
     tensors: placed.map(({ begin, end, ...spec }) => ({
@@ -65,14 +68,14 @@ function retyped({ part, tensors }: ShardPart): ShardPart {
   };
 }
 
-describe.each([1, 2, 4])('a plan with tensors of several data types, for %i ranks', (ranks) => {
-  const { checkpoint, plan } = mixedPlan(ranks);
+describe.each([1, 2, 4])('a layout with tensors of several data types, for %i ranks', (ranks) => {
+  const { checkpoint, layout } = mixedPlan(ranks);
 
   test('is written right, window by window', async () => {
     for (const partSize of [200, 4096, 1_000_000]) {
       const sources = readerOf(checkpoint.weights);
-      const fill = { plan, sources, scratch: createScratch(2, 256), splitRows: new Map<string, Promise<Buffer>>() };
-      for (const part of plan.parts) {
+      const fill = { layout, sources, scratch: createScratch(2, 256), splitRows: new Map<string, Promise<Buffer>>() };
+      for (const part of layout.parts) {
         const files = Array.from({ length: ranks }, () => Buffer.alloc(part.size, 0xff));
         for (const { position: start, size } of planParts(part.size, partSize)) {
           const window = { part, start, end: start + size, ranks: [...files.keys()] };
@@ -80,22 +83,22 @@ describe.each([1, 2, 4])('a plan with tensors of several data types, for %i rank
           await fillWindow(fill, window, { slabs, ...live() });
         }
         for (const [rank, bytes] of files.entries()) {
-          expect(bytes.equals(expectedFile(plan, checkpoint.weights, { part, rank }))).toBe(true);
+          expect(bytes.equals(expectedFile(layout, checkpoint.weights, { part, rank }))).toBe(true);
         }
       }
     }
   });
 
   test('is given back by its ranks', async () => {
-    const setup = setUpCheck(checkpoint, plan);
+    const setup = setUpCheck(checkpoint, layout);
     for (const how of ['digest', 'comparison'] as const) {
       expect(await setup.check(how)).toEqual(checkpoint.weights.map((bytes) => sha256Of(bytes).hex));
     }
   });
 
   test('has its scalars looked at, wherever they lie', async () => {
-    const setup = setUpCheck(checkpoint, plan);
-    const [index, tensor] = scalarBehindOthers(plan);
+    const setup = setUpCheck(checkpoint, layout);
+    const [index, tensor] = scalarBehindOthers(layout);
     const shard = setup.shards[(index + 1) * ranks - 1] ?? Buffer.alloc(0);
     shard.writeUInt8(shard.readUInt8(tensor.start) ^ 1, tensor.start);
     expect((await lateRefusal(setup.check('digest'))).message).toMatch(/header or the scalars of .* are not/);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Piece } from '../../../src/shard/layout/state-dict.js';
 import { sourceBlocks } from '../../../src/shard/native/source-blocks.js';
-import { findWhereabouts } from '../../../src/shard/native/shard-locations.js';
+import { findLocations } from '../../../src/shard/native/shard-locations.js';
 import type { RankLayout } from '../../../src/shard/rank-layout.js';
 import { refusal } from '../../helpers/refusal.js';
 import { configOf, llama, qwen2Moe } from '../layout/configs.js';
@@ -10,23 +10,27 @@ import { joinRanges, planOf, randomCheckpoint } from './bytes-in-memory.js';
 const little = { vocab_size: 70, num_key_value_heads: 2, hidden_size: 32, intermediate_size: 48 };
 const fused = { ...configOf('Phi3ForCausalLM', 'phi3'), ...little };
 
-/** The same plan with other pieces in one tensor. */
-function tampered(plan: RankLayout, name: string, change: (pieces: readonly Piece[]) => readonly Piece[]): RankLayout {
-  const parts = plan.parts.map((part) => ({
+/** The same layout with other pieces in one tensor. */
+function tampered(
+  layout: RankLayout,
+  name: string,
+  change: (pieces: readonly Piece[]) => readonly Piece[]
+): RankLayout {
+  const parts = layout.parts.map((part) => ({
     ...part,
     tensors: part.tensors.map((tensor) =>
       tensor.name.endsWith(name) ? { ...tensor, pieces: change(tensor.pieces) } : tensor
     ),
   }));
-  return { ...plan, parts };
+  return { ...layout, parts };
 }
 
 describe('every source tensor', () => {
   test.each([llama, fused, qwen2Moe])('has its places, those of a fused one in its own order: %j', (config) => {
     for (const ranks of [1, 2, 4]) {
-      const plan = planOf(randomCheckpoint({ ...config, ...little }), { ranks, maxFileSize: 9000 });
-      const places = findWhereabouts(plan);
-      expect([...places.keys()].sort()).toEqual([...plan.sources.keys()].sort());
+      const layout = planOf(randomCheckpoint({ ...config, ...little }), { ranks, maxFileSize: 9000 });
+      const places = findLocations(layout);
+      expect([...places.keys()].sort()).toEqual([...layout.sources.keys()].sort());
       for (const of of places.values()) {
         const bases = of.map(({ piece }) => (piece.kind === 'rows' ? piece.base : 0));
         expect(bases).toEqual([...bases].sort((a, b) => a - b));
@@ -36,7 +40,7 @@ describe('every source tensor', () => {
 });
 
 describe('a layout that does not hold all of a tensor is a fault of ours, and told', () => {
-  const plan = planOf(randomCheckpoint(fused), { ranks: 2 });
+  const layout = planOf(randomCheckpoint(fused), { ranks: 2 });
   const faults: readonly (readonly [string, string, (pieces: readonly Piece[]) => readonly Piece[]])[] = [
     ['a piece is missing', 'gate_up_proj.weight', ([first]) => (first === undefined ? [] : [first])],
     ['the first piece is missing', 'qkv_proj.weight', (pieces) => pieces.slice(1)],
@@ -52,7 +56,7 @@ describe('a layout that does not hold all of a tensor is a fault of ours, and to
   ];
 
   test.each(faults)('where %s', (_what, name, change) => {
-    const { code, message } = refusal(() => findWhereabouts(tampered(plan, name, change)));
+    const { code, message } = refusal(() => findLocations(tampered(layout, name, change)));
     expect(code).toBe('Internal');
     expect(message).toMatch(/does not hold all of/);
   });
@@ -65,10 +69,10 @@ describe('the blocks of a weights file', () => {
       const wide = { ...llama, ...little, intermediate_size: 640 };
       for (const dtypes of [['BF16'], ['F32'], ['F16', 'F32']] as const) {
         const checkpoint = randomCheckpoint(wide, { split: 2, dtypes });
-        const plan = planOf(checkpoint, { ranks: 4 });
-        const places = findWhereabouts(plan);
+        const layout = planOf(checkpoint, { ranks: 4 });
+        const places = findLocations(layout);
         for (const [file, { size }] of checkpoint.files.entries()) {
-          const blocks = [...sourceBlocks(plan, file, { places, blockBytes })];
+          const blocks = [...sourceBlocks(layout, file, { places, blockBytes })];
           const ranges = blocks.filter(({ length }) => length > 0).map(({ start, end }) => ({ file, start, end }));
           expect(ranges).toEqual([...ranges].sort((a, b) => a.start - b.start));
           expect(joinRanges(ranges)).toEqual([{ file, start: 0, end: size }]);
@@ -80,15 +84,15 @@ describe('the blocks of a weights file', () => {
 
   test('of a tensor that vLLM computes by itself belong to no rank', () => {
     const extra = { name: 'model.layers.0.self_attn.rotary_emb.inv_freq', dtype: 'F32', shape: [4] } as const;
-    const plan = planOf(randomCheckpoint({ ...llama, ...little }), { ranks: 2 });
+    const layout = planOf(randomCheckpoint({ ...llama, ...little }), { ranks: 2 });
     const file = { path: 'b', size: 32, header: { headerByteLength: 16, dataByteLength: 16, metadata: undefined } };
     const tensor = { ...extra, begin: 0, end: 16 };
     const withFile = {
-      ...plan,
-      files: [...plan.files, { ...file, header: { ...file.header, tensors: [tensor] } }],
-      sources: new Map([...plan.sources, [extra.name, { ...extra, file: 1, start: 16, end: 32 }]]),
+      ...layout,
+      files: [...layout.files, { ...file, header: { ...file.header, tensors: [tensor] } }],
+      sources: new Map([...layout.sources, [extra.name, { ...extra, file: 1, start: 16, end: 32 }]]),
     };
-    const blocks = [...sourceBlocks(withFile, 1, { places: findWhereabouts(withFile), blockBytes: 1024 })];
+    const blocks = [...sourceBlocks(withFile, 1, { places: findLocations(withFile), blockBytes: 1024 })];
     expect(blocks.map(({ start, end, tensor: of, shares }) => ({ start, end, of, shares }))).toEqual([
       { start: 0, end: 16, of: undefined, shares: [] },
       { start: 16, end: 32, of: undefined, shares: [] },

@@ -17,15 +17,15 @@ test('what was read and waits to be stored fills no more memory than the windows
   const memoryBytes = 64 * MiB;
   const setup = await setUp({ memoryBytes, partSizeBytes: 4096 });
   const { memory, putLanes } = setup.engine.context;
-  const plan = setup.plan({ ranks: 2 });
-  const size = plan.parts[0]?.size ?? 0;
+  const layout = setup.layout({ ranks: 2 });
+  const size = layout.parts[0]?.size ?? 0;
   const machine = { budgetBytes: memoryBytes, lanes: 4, wantedPart: 4096 };
   const divided = divideMemory(machine, { size, ranks: 2 }, await setup.store.capabilities());
   const { partSize, ranksAtOnce, windowsAtOnce, readBytes, scratchCount } = divided;
   expect(size).toBeGreaterThan(2 * partSize * windowsAtOnce);
   // Nothing is stored before all is read that there is room for.
   const release = await putLanes.acquire(4, { signal: live });
-  const written = setup.write(plan);
+  const written = setup.write(layout);
   const most = partSize * ranksAtOnce * windowsAtOnce + readBytes * scratchCount;
   await vi.waitFor(() => {
     expect(memory.inUseBytes).toBe(most);
@@ -46,7 +46,7 @@ test('the files of all ranks are completed side by side', async () => {
     });
     complete();
   };
-  const written = await setup.write(setup.plan({ ranks: 4 }));
+  const written = await setup.write(setup.layout({ ranks: 4 }));
   expect(written.map(({ path }) => path)).toEqual([0, 1, 2, 3].map((rank) => `model-rank-${rank}-part-0.safetensors`));
 });
 
@@ -62,18 +62,18 @@ test('a file that cannot be completed fails the part, and waits for the files be
     if (call === 1) throw new Error('no');
     complete();
   };
-  expect(await failure(setup.write(setup.plan({ ranks: 4 })))).toMatchObject({ message: 'no' });
+  expect(await failure(setup.write(setup.layout({ ranks: 4 })))).toMatchObject({ message: 'no' });
   expect([running, setup.engine.memory.inUseBytes]).toEqual([0, 0]);
 });
 
 test('two weights files are checked at once, within the memory', async () => {
   const setup = await setUp({ split: 2 });
-  const plan = setup.plan({ ranks: 2 });
-  await setup.write(plan);
+  const layout = setup.layout({ ranks: 2 });
+  await setup.write(layout);
   const { context, memory } = createEngine({ partSizeBytes: 1, lanes: 4, memoryBytes: MiB, policies: quickPolicies });
   const check = (file: number, sources: readonly ByteSource[]) =>
     checkSource(
-      { context, plan, file, sha256: undefined, sources, shards: setup.shards(plan) },
+      { context, layout, file, sha256: undefined, sources, shards: setup.shards(layout) },
       { signal: live, onChecked: () => undefined }
     );
   const second: Promise<string>[] = [];

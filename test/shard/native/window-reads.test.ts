@@ -43,8 +43,8 @@ function checkInside(move: Move, length: number): void {
   if (needed > length) throw new Error('A move of more than was read');
 }
 
-function windowsOf(plan: RankLayout, partSize: number, ranks: readonly number[]): Window[] {
-  return plan.parts.flatMap((part) =>
+function windowsOf(layout: RankLayout, partSize: number, ranks: readonly number[]): Window[] {
+  return layout.parts.flatMap((part) =>
     planParts(part.size, partSize).map(({ position, size }) => ({ part, start: position, end: position + size, ranks }))
   );
 }
@@ -60,13 +60,13 @@ describe.each([
     const numbers = random(ranks);
     for (let round = 0; round < 8; round++) {
       const maxFileSize = numbers.pick([Number.MAX_SAFE_INTEGER, 1 + numbers.int(60_000)]);
-      const plan = planOf(checkpoint, { ranks, maxFileSize });
+      const layout = planOf(checkpoint, { ranks, maxFileSize });
       const partSize = 8 * (1 + numbers.int(numbers.pick([20, 200, 4000])));
       const readBytes = 8 * (1 + numbers.int(numbers.pick([8, 80, 2000])));
       const all = Array.from({ length: ranks }, (_, rank) => rank);
       const some = all.filter(() => numbers.int(2) === 0);
-      for (const window of windowsOf(plan, partSize, some.length === 0 ? all : some)) {
-        const planned = planWindow(plan, window, readBytes);
+      for (const window of windowsOf(layout, partSize, some.length === 0 ? all : some)) {
+        const planned = planWindow(layout, window, readBytes);
         for (const slab of coverage(window, planned)) expect(slab.findIndex((times) => times !== 1)).toBe(-1);
         expect(planned.reads.every(({ start, end }) => end > start && end - start <= readBytes)).toBe(true);
       }
@@ -75,16 +75,16 @@ describe.each([
 });
 
 describe('reads', () => {
-  const plan = planOf(randomCheckpoint(small), { ranks: 2 });
-  const whole = { ...wholePart(plan), ranks: [0, 1] };
+  const layout = planOf(randomCheckpoint(small), { ranks: 2 });
+  const whole = { ...wholePart(layout), ranks: [0, 1] };
   const output = whole.part.tensors.find(({ name }) => name === 'model.layers.0.self_attn.o_proj.weight');
 
   test('of a whole part are few where all fits into one', () => {
-    expect(planWindow(plan, whole, 2 ** 30).reads).toHaveLength(1);
+    expect(planWindow(layout, whole, 2 ** 30).reads).toHaveLength(1);
   });
 
   test('that are big are not joined, for copies would cost more than requests', () => {
-    const { reads } = planWindow(plan, whole, 8192);
+    const { reads } = planWindow(layout, whole, 8192);
     for (const { moves, start, end } of reads) {
       const [least, ...others] = moves.map(moveBytes).sort((a, b) => a - b);
       if (others.length > 0) expect(least).toBeLessThan(8192);
@@ -110,7 +110,7 @@ describe('reads', () => {
     const names = [
       { ...whole, end: border },
       { ...whole, start: border },
-    ].map((window) => planWindow(plan, window, 1024).reads.flatMap(({ splitRow }) => splitRow ?? []));
+    ].map((window) => planWindow(layout, window, 1024).reads.flatMap(({ splitRow }) => splitRow ?? []));
     expect(names).toEqual([['model.layers.0.self_attn.o_proj.weight#5'], ['model.layers.0.self_attn.o_proj.weight#5']]);
   });
 
@@ -120,7 +120,7 @@ describe('reads', () => {
       { ...whole, end: border },
       { ...whole, start: border },
     ]) {
-      expect(planWindow(plan, window, 1024).reads.flatMap(({ splitRow }) => splitRow ?? [])).toEqual([]);
+      expect(planWindow(layout, window, 1024).reads.flatMap(({ splitRow }) => splitRow ?? [])).toEqual([]);
     }
   });
 });

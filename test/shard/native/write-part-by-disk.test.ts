@@ -21,11 +21,11 @@ async function setUp(name = 'llama-untied') {
     expect(setup.engine.memory.inUseBytes).toBe(0);
     await setup.close();
   });
-  const write = async (plan: RankLayout, options: Partial<PartOptions> = {}) => {
+  const write = async (layout: RankLayout, options: Partial<PartOptions> = {}) => {
     const { engine, store } = setup;
-    const writing = { engine, plan, sources: setup.sources(), store, dirKey: OUT, planId: 'plan', scratchFolder };
+    const writing = { engine, layout, sources: setup.sources(), store, dirKey: OUT, planId: 'layout', scratchFolder };
     const files: WrittenFile[] = [];
-    for (const part of plan.parts) {
+    for (const part of layout.parts) {
       files.push(...(await writePartByDisk(writing, part, { ...live(), onStored: () => undefined, ...options })));
     }
     return files;
@@ -44,23 +44,23 @@ describe('a part for a store that takes no upload parts', () => {
     ['elements that are cast', { ranks: 2, dtype: 'float16' }],
   ])('of %s is written with one request for each file, and nothing stays on the disk', async (_what, change) => {
     const { setup, write, left } = await setUp();
-    const plan = setup.plan(change);
+    const layout = setup.layout(change);
     let stored = 0;
     const onStored = (bytes: number) => {
       stored += bytes;
     };
-    const files = await write(plan, { onStored });
+    const files = await write(layout, { onStored });
     const weights = setup.files.map(({ key }) => setup.store.objects.get(key) ?? Buffer.alloc(0));
     for (const [index, { path, size, sha256, etag }] of files.entries()) {
-      const rank = index % plan.ranks;
-      const part = plan.parts[(index - rank) / plan.ranks];
+      const rank = index % layout.ranks;
+      const part = layout.parts[(index - rank) / layout.ranks];
       if (part === undefined) throw new Error(path);
       const bytes = setup.shard(path);
-      expect(bytes.equals(expectedFile(plan, weights, { part, rank }))).toBe(true);
+      expect(bytes.equals(expectedFile(layout, weights, { part, rank }))).toBe(true);
       expect({ sha256, size }).toEqual({ sha256: sha256Of(bytes).hex, size: bytes.length });
       expect(etag).toBe((await setup.store.head(`${OUT}${path}`))?.etag);
     }
-    expect(files).toHaveLength(plan.ranks * plan.parts.length);
+    expect(files).toHaveLength(layout.ranks * layout.parts.length);
     expect(putsOf(setup)).toHaveLength(files.length);
     expect(stored).toBe(files.reduce((sum, { size }) => sum + size, 0));
     expect(setup.store.uploads.size).toBe(0);
@@ -69,32 +69,32 @@ describe('a part for a store that takes no upload parts', () => {
 
   test('finds the files again that an earlier attempt sent', async () => {
     const { setup, write, left } = await setUp();
-    const plan = setup.plan({ ranks: 4 });
+    const layout = setup.layout({ ranks: 4 });
     let sent = 0;
     setup.store.faults.intercept = (_request, response, name) => {
       if (!name.startsWith('PUT shards/') || ++sent <= 2) return false;
       response.writeHead(500).end();
       return true;
     };
-    expect(await failure(write(plan))).toMatchObject({ code: 'StoreUnavailable' });
+    expect(await failure(write(layout))).toMatchObject({ code: 'StoreUnavailable' });
     expect(shardsIn(setup).length).toBeGreaterThanOrEqual(1);
     expect(await left()).toEqual([]);
     delete setup.store.faults.intercept;
     const there = shardsIn(setup).length;
     setup.store.calls.length = 0;
-    await write(plan);
+    await write(layout);
     expect(putsOf(setup)).toHaveLength(4 - there);
     expect(shardsIn(setup)).toHaveLength(4);
   });
 
   test('replaces a file that is there and wrong', async () => {
     const { setup, write } = await setUp();
-    const plan = setup.plan({ ranks: 2 });
-    const [{ path, sha256 } = { path: '', sha256: '' }] = await write(plan);
+    const layout = setup.layout({ ranks: 2 });
+    const [{ path, sha256 } = { path: '', sha256: '' }] = await write(layout);
     const bytes = Buffer.from(setup.shard(path));
     bytes.writeUInt8(bytes.readUInt8(5000) ^ 1, 5000);
     setup.store.objects.set(`${OUT}${path}`, bytes);
-    await write(plan);
+    await write(layout);
     expect(sha256Of(setup.shard(path)).hex).toBe(sha256);
   });
 
@@ -107,7 +107,7 @@ describe('a part for a store that takes no upload parts', () => {
         abort.abort(new Error('enough'));
         return true;
       };
-      expect(await failure(write(setup.plan({ ranks: 2 }), { signal: abort.signal }))).toMatchObject({
+      expect(await failure(write(setup.layout({ ranks: 2 }), { signal: abort.signal }))).toMatchObject({
         message: 'enough',
       });
       expect(await left()).toEqual([]);
@@ -116,9 +116,9 @@ describe('a part for a store that takes no upload parts', () => {
 
   test('whose source fails leaves nothing on the disk', async () => {
     const { setup, write, left } = await setUp();
-    const plan = setup.plan({ ranks: 2 });
+    const layout = setup.layout({ ranks: 2 });
     setup.store.objects.delete('source/model-1.safetensors');
-    expect(await failure(write(plan))).toMatchObject({ code: 'ObjectNotFound' });
+    expect(await failure(write(layout))).toMatchObject({ code: 'ObjectNotFound' });
     expect(await left()).toEqual([]);
   });
 });
@@ -126,11 +126,11 @@ describe('a part for a store that takes no upload parts', () => {
 describe('local disk', () => {
   test('that is too small is told before anything is read, with what to do', async () => {
     const { setup, write, left, scratchFolder } = await setUp();
-    const plan = setup.plan({ ranks: 2 });
+    const layout = setup.layout({ ranks: 2 });
     const { bavail, bsize } = await statfs(scratchFolder);
-    const parts = plan.parts.map((part) => ({ ...part, size: 2 * bavail * bsize }));
+    const parts = layout.parts.map((part) => ({ ...part, size: 2 * bavail * bsize }));
     setup.store.calls.length = 0;
-    const { code, message } = await lateRefusal(write({ ...plan, parts }));
+    const { code, message } = await lateRefusal(write({ ...layout, parts }));
     expect(code).toBe('DiskFull');
     expect(message).toMatch(/MODEL_PREFETCH_SCRATCH.*maxFileSize/);
     expect(message).toContain(scratchFolder);
@@ -144,24 +144,24 @@ describe('local disk', () => {
     await mkdir(join(old, 'output-x'), { recursive: true });
     const longAgo = new Date(Date.now() - 7 * 60 * 60_000);
     await utimes(old, longAgo, longAgo);
-    await write(setup.plan({ ranks: 1 }));
+    await write(setup.layout({ ranks: 1 }));
     expect(await left()).toEqual([]);
   });
 
   test('is used by several parts at once: none waits until another one is sent', async () => {
     const { setup, write } = await setUp();
-    const plan = setup.plan({ ranks: 2, maxFileSize: 100_000 });
-    const [first, ...others] = plan.parts;
+    const layout = setup.layout({ ranks: 2, maxFileSize: 100_000 });
+    const [first, ...others] = layout.parts;
     if (first === undefined) throw new Error('There is no part.');
     const abort = new AbortController();
     setup.store.faults.intercept = (_request, _response, name) => /^PUT shards\/.*part-0/.test(name);
-    const hanging = failure(write({ ...plan, parts: [first] }, { signal: abort.signal }));
-    await write({ ...plan, parts: others });
+    const hanging = failure(write({ ...layout, parts: [first] }, { signal: abort.signal }));
+    await write({ ...layout, parts: others });
     abort.abort(new Error('enough'));
     expect(await hanging).toMatchObject({ message: 'enough' });
     delete setup.store.faults.intercept;
-    await write({ ...plan, parts: [first] });
+    await write({ ...layout, parts: [first] });
     const known = setup.model.file_sha256;
-    expect(await setup.check(plan, known)).toEqual([known]);
+    expect(await setup.check(layout, known)).toEqual([known]);
   });
 });

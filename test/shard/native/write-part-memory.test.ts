@@ -11,24 +11,24 @@ async function writeAtOnce(
   memory: { readonly memoryBytes: number; readonly partSizeBytes: number },
   change: ShardChange,
   name = 'llama-untied'
-): Promise<{ readonly plan: RankLayout; readonly peakBytes: number; readonly bytesRead: number }> {
+): Promise<{ readonly layout: RankLayout; readonly peakBytes: number; readonly bytesRead: number }> {
   const setup = await setUpShards(name, memory);
   try {
-    const plan = setup.plan(change);
+    const layout = setup.layout(change);
     const { sources, bytesRead } = counted(setup.sources());
-    const writing = { context: setup.engine.context, plan, sources, store: setup.store, dirKey: OUT, resume: false };
+    const writing = { context: setup.engine.context, layout, sources, store: setup.store, dirKey: OUT, resume: false };
     const options = { ...live(), onStored: () => undefined };
-    const files = await Promise.all(plan.parts.map((part) => writePart(writing, part, options)));
+    const files = await Promise.all(layout.parts.map((part) => writePart(writing, part, options)));
     files.forEach((ofPart, index) => {
-      const part = plan.parts[index];
+      const part = layout.parts[index];
       if (part === undefined) throw new Error(String(index));
       ofPart.forEach(({ path }, rank) => {
-        const expected = expectedFile(plan, weightsOf(setup), { part, rank });
+        const expected = expectedFile(layout, weightsOf(setup), { part, rank });
         expect(setup.shard(path).equals(expected)).toBe(true);
       });
     });
     expect(setup.engine.memory.inUseBytes).toBe(0);
-    return { plan, peakBytes: setup.engine.memory.peakBytes, bytesRead: bytesRead() };
+    return { layout, peakBytes: setup.engine.memory.peakBytes, bytesRead: bytesRead() };
   } finally {
     closeIdleSockets();
     await setup.close();
@@ -56,17 +56,17 @@ describe('memory', () => {
   });
 
   test('for one part is enough for many at once, which wait for their turn', async () => {
-    const { plan, peakBytes } = await writeAtOnce(
+    const { layout, peakBytes } = await writeAtOnce(
       { memoryBytes: 12_000, partSizeBytes: 8_192 },
       { ranks: 2, maxFileSize: 1 }
     );
-    expect(plan.parts.length).toBeGreaterThan(20);
+    expect(layout.parts.length).toBeGreaterThan(20);
     expect(peakBytes).toBeLessThanOrEqual(12_000);
   });
 
   test('may be far smaller than a tensor', async () => {
-    const { plan, peakBytes } = await writeAtOnce({ memoryBytes: 6_000, partSizeBytes: 4_096 }, { ranks: 1 });
-    const largest = Math.max(...plan.parts.flatMap(({ tensors }) => tensors.map(({ start, end }) => end - start)));
+    const { layout, peakBytes } = await writeAtOnce({ memoryBytes: 6_000, partSizeBytes: 4_096 }, { ranks: 1 });
+    const largest = Math.max(...layout.parts.flatMap(({ tensors }) => tensors.map(({ start, end }) => end - start)));
     expect(largest).toBeGreaterThan(20 * peakBytes);
   });
 
@@ -82,12 +82,12 @@ describe('memory', () => {
   test('that other transfers hold is waited for, and waiting can be given up', async () => {
     const setup = await setUpShards('llama-untied', { memoryBytes: 100_000, partSizeBytes: 16_384 });
     try {
-      const plan = setup.plan({ ranks: 2 });
+      const layout = setup.layout({ ranks: 2 });
       const { context } = setup.engine;
       const release = await context.memory.reserve(90_000, live());
       const { sources, bytesRead } = counted(setup.sources());
-      const writing = { context, plan, sources, store: setup.store, dirKey: OUT, resume: true };
-      const [part] = plan.parts;
+      const writing = { context, layout, sources, store: setup.store, dirKey: OUT, resume: true };
+      const [part] = layout.parts;
       if (part === undefined) throw new Error('There is no part.');
       const abort = new AbortController();
       const first = failure(writePart(writing, part, { signal: abort.signal, onStored: () => undefined }));

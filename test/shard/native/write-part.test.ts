@@ -28,10 +28,10 @@ async function setUp(change: Parameters<typeof setUpShards>[1] = {}, name = 'lla
   return setup;
 }
 
-/** Writes all parts of a plan one after the other, as a process that goes on with what it finds. */
+/** Writes all parts of a layout one after the other, as a process that goes on with what it finds. */
 async function write(
   setup: ShardSetup,
-  plan: RankLayout,
+  layout: RankLayout,
   change: Partial<PartOptions> & {
     readonly resume?: boolean;
     readonly engine?: TransferEngine;
@@ -39,24 +39,24 @@ async function write(
   } = {}
 ): Promise<WrittenFile[]> {
   const { resume = true, engine = setup.engine, sources = setup.sources(), ...options } = change;
-  const writing = { context: engine.context, plan, sources, store: setup.store, dirKey: OUT, resume };
+  const writing = { context: engine.context, layout, sources, store: setup.store, dirKey: OUT, resume };
   const files: WrittenFile[] = [];
-  for (const part of plan.parts) {
+  for (const part of layout.parts) {
     files.push(...(await writePart(writing, part, { ...live(), onStored: () => undefined, ...options })));
   }
   return files;
 }
 
 /** Fails unless each file is there, is right to the last byte, and is what the writer said. */
-async function expectWritten(setup: ShardSetup, plan: RankLayout, files: readonly WrittenFile[]): Promise<void> {
+async function expectWritten(setup: ShardSetup, layout: RankLayout, files: readonly WrittenFile[]): Promise<void> {
   const weights = setup.files.map(({ key }) => setup.store.objects.get(key) ?? Buffer.alloc(0));
-  expect(files).toHaveLength(plan.ranks * plan.parts.length);
+  expect(files).toHaveLength(layout.ranks * layout.parts.length);
   for (const [index, { path, size, sha256, etag }] of files.entries()) {
-    const rank = index % plan.ranks;
-    const part = plan.parts[(index - rank) / plan.ranks];
+    const rank = index % layout.ranks;
+    const part = layout.parts[(index - rank) / layout.ranks];
     if (part === undefined) throw new Error(path);
     const bytes = setup.shard(path);
-    expect(bytes.equals(expectedFile(plan, weights, { part, rank }))).toBe(true);
+    expect(bytes.equals(expectedFile(layout, weights, { part, rank }))).toBe(true);
     expect({ sha256, size }).toEqual({ sha256: sha256Of(bytes).hex, size: bytes.length });
     expect(etag).toBe((await setup.store.head(`${OUT}${path}`))?.etag);
   }
@@ -64,14 +64,14 @@ async function expectWritten(setup: ShardSetup, plan: RankLayout, files: readonl
 
 const shardsIn = ({ store }: ShardSetup) => [...store.objects.keys()].filter((key) => key.startsWith(OUT));
 const puts = ({ store }: ShardSetup) => store.calls.filter((call) => call.startsWith('PUT part')).length;
-const partsOf = (plan: RankLayout) =>
-  plan.parts.reduce((sum, { size }) => sum + plan.ranks * Math.ceil(size / sizes.partSizeBytes), 0);
+const partsOf = (layout: RankLayout) =>
+  layout.parts.reduce((sum, { size }) => sum + layout.ranks * Math.ceil(size / sizes.partSizeBytes), 0);
 
 const sourceBytes = ({ sources }: RankLayout) =>
   [...sources.values()].reduce((sum, { start, end }) => sum + end - start, 0);
 
 /** Begins to write and gives up at the n-th upload part, which never arrives. */
-async function cut(setup: ShardSetup, plan: RankLayout, at: number): Promise<void> {
+async function cut(setup: ShardSetup, layout: RankLayout, at: number): Promise<void> {
   const abort = new AbortController();
   let count = 0;
   setup.store.faults.intercept = (_request, _response, name) => {
@@ -79,7 +79,7 @@ async function cut(setup: ShardSetup, plan: RankLayout, at: number): Promise<voi
     abort.abort(new Error('cut'));
     return true;
   };
-  expect(await failure(write(setup, plan, { signal: abort.signal }))).toMatchObject({ message: 'cut' });
+  expect(await failure(write(setup, layout, { signal: abort.signal }))).toMatchObject({ message: 'cut' });
   expect(shardsIn(setup)).toEqual([]);
   delete setup.store.faults.intercept;
 }
@@ -94,15 +94,15 @@ describe('a part', () => {
   ])('of %s is written, and each byte of the source is read once', async (_what, change) => {
     for (const split of [1, 3]) {
       const setup = await setUp({ split });
-      const plan = setup.plan(change);
+      const layout = setup.layout(change);
       const { sources, bytesRead } = counted(setup.sources());
       let stored = 0;
       const onStored = (bytes: number) => {
         stored += bytes;
       };
-      const files = await write(setup, plan, { sources, onStored });
-      await expectWritten(setup, plan, files);
-      expect(bytesRead()).toBe(sourceBytes(plan));
+      const files = await write(setup, layout, { sources, onStored });
+      await expectWritten(setup, layout, files);
+      expect(bytesRead()).toBe(sourceBytes(layout));
       expect(stored).toBe(files.reduce((sum, { size }) => sum + size, 0));
       expect(setup.store.uploads.size).toBe(0);
     }
@@ -111,16 +111,16 @@ describe('a part', () => {
   test('is taken up by the upload parts that are missing, wherever it was cut', async () => {
     for (const cutAt of [1, 2, 5, 9, 16]) {
       const setup = await setUp();
-      const plan = setup.plan({ ranks: 2 });
-      await cut(setup, plan, cutAt);
+      const layout = setup.layout({ ranks: 2 });
+      await cut(setup, layout, cutAt);
       const stored: number[] = [];
       const engine = createEngine({ ...sizes, lanes: 4, policies: quickPolicies });
-      const files = await write(setup, plan, { engine, onStored: (bytes) => stored.push(bytes) });
+      const files = await write(setup, layout, { engine, onStored: (bytes) => stored.push(bytes) });
       // First it tells what each rank's upload holds; the last lanes before the cut may not have arrived.
       const held = stored.splice(0, 2).reduce((sum, bytes) => sum + bytes / sizes.partSizeBytes, 0);
       expect(held).toBeGreaterThanOrEqual(cutAt - 4);
-      expect(stored).toHaveLength(partsOf(plan) - held);
-      await expectWritten(setup, plan, files);
+      expect(stored).toHaveLength(partsOf(layout) - held);
+      await expectWritten(setup, layout, files);
     }
   });
 
@@ -128,14 +128,14 @@ describe('a part', () => {
     // Large enough that the memory decides how large its upload parts are.
     const little = { num_key_value_heads: 2, hidden_size: 32, intermediate_size: 48 };
     const checkpoint = randomCheckpoint({ ...llama, ...little, vocab_size: 65_536 });
-    const plan = planOf(checkpoint, { ranks: 2 });
+    const layout = planOf(checkpoint, { ranks: 2 });
     const setup = await setUp();
     const writeWith = async (lanes: number, signal: AbortSignal) => {
       const engine = createEngine({ partSizeBytes: MiB, memoryBytes: 3 * MiB, lanes, policies: quickPolicies });
       const { context } = engine;
       const sources = readerOf(checkpoint.weights);
-      const writing = { context, plan, sources, store: setup.store, dirKey: OUT, resume: true };
-      const [part] = plan.parts;
+      const writing = { context, layout, sources, store: setup.store, dirKey: OUT, resume: true };
+      const [part] = layout.parts;
       if (part === undefined) throw new Error('There is no part.');
       return writePart(writing, part, { signal, onStored: () => undefined });
     };
@@ -152,7 +152,7 @@ describe('a part', () => {
     const before = puts(setup);
     expect(await writeWith(1, live().signal)).toHaveLength(2);
     expect(uploads.every((held) => held > 0)).toBe(true);
-    const [{ size } = { size: 0 }] = plan.parts;
+    const [{ size } = { size: 0 }] = layout.parts;
     const parts = 2 * Math.ceil(size / ((3 * MiB * 3) / 4 / 4));
     expect(puts(setup) - before).toBe(parts - uploads.reduce((sum, held) => sum + held, 0));
     expect(setup.store.uploads.size).toBe(0);
@@ -160,66 +160,66 @@ describe('a part', () => {
 
   test('of which all bytes are in the store is made visible, and nothing is read for it', async () => {
     const setup = await setUp();
-    const plan = setup.plan({ ranks: 2 });
+    const layout = setup.layout({ ranks: 2 });
     setup.store.faults.completing = () => {
       throw new Error('died');
     };
-    await failure(write(setup, plan));
+    await failure(write(setup, layout));
     delete setup.store.faults.completing;
     const { sources, bytesRead } = counted(setup.sources());
-    await expectWritten(setup, plan, await write(setup, plan, { sources }));
+    await expectWritten(setup, layout, await write(setup, layout, { sources }));
     expect(bytesRead()).toBe(0);
   });
 
   test('of which some ranks were visible already is written for these ranks again', async () => {
     const setup = await setUp();
-    const plan = setup.plan({ ranks: 4 });
+    const layout = setup.layout({ ranks: 4 });
     let completed = 0;
     setup.store.faults.completing = (complete) => {
       if (++completed > 2) throw new Error('died');
       complete();
     };
-    await failure(write(setup, plan));
+    await failure(write(setup, layout));
     expect(shardsIn(setup)).toHaveLength(2);
     delete setup.store.faults.completing;
     setup.store.calls.length = 0;
-    const files = await write(setup, plan);
-    expect(puts(setup)).toBe(partsOf(plan) / 2);
-    await expectWritten(setup, plan, files);
+    const files = await write(setup, layout);
+    expect(puts(setup)).toBe(partsOf(layout) / 2);
+    await expectWritten(setup, layout, files);
   });
 
   test('starts over where nobody may go on', async () => {
     const setup = await setUp();
-    const plan = setup.plan({ ranks: 2 });
+    const layout = setup.layout({ ranks: 2 });
     // Lanes are four, so that by then both ranks have parts in the store.
-    await cut(setup, plan, 9);
+    await cut(setup, layout, 9);
     const stored: number[] = [];
-    const files = await write(setup, plan, { resume: false, onStored: (bytes) => stored.push(bytes) });
-    expect(stored.filter((bytes) => bytes > 0)).toHaveLength(partsOf(plan));
-    await expectWritten(setup, plan, files);
+    const files = await write(setup, layout, { resume: false, onStored: (bytes) => stored.push(bytes) });
+    expect(stored.filter((bytes) => bytes > 0)).toHaveLength(partsOf(layout));
+    await expectWritten(setup, layout, files);
   });
 
   test('starts over in a store that cannot tell whether something is in the place of unread parts', async () => {
     const setup = await setUp();
-    const plan = setup.plan({ ranks: 2 });
-    await cut(setup, plan, 9);
+    const layout = setup.layout({ ranks: 2 });
+    await cut(setup, layout, 9);
     const able = await setup.store.capabilities();
     setup.store.capabilities = () => Promise.resolve({ ...able, conditionalComplete: false });
     const stored: number[] = [];
-    const files = await write(setup, plan, { onStored: (bytes) => stored.push(bytes) });
-    expect(stored.filter((bytes) => bytes > 0)).toHaveLength(partsOf(plan));
-    await expectWritten(setup, plan, files);
+    const files = await write(setup, layout, { onStored: (bytes) => stored.push(bytes) });
+    expect(stored.filter((bytes) => bytes > 0)).toHaveLength(partsOf(layout));
+    await expectWritten(setup, layout, files);
   });
 
   test('leaves upload parts of another size alone, as another amount of memory makes them', async () => {
     const setup = await setUp();
-    const plan = setup.plan({ ranks: 2 });
+    const layout = setup.layout({ ranks: 2 });
     // Lanes are four, so that by then both ranks have parts in the store.
-    await cut(setup, plan, 9);
+    await cut(setup, layout, 9);
     const engine = createEngine({ partSizeBytes: 8_192, memoryBytes: 400_000, lanes: 4, policies: quickPolicies });
     const left = [...setup.store.uploads.keys()];
-    const files = await write(setup, plan, { engine });
-    await expectWritten(setup, plan, files);
+    const files = await write(setup, layout, { engine });
+    await expectWritten(setup, layout, files);
     expect([...setup.store.uploads.keys()]).toEqual(left);
   });
 });
@@ -227,7 +227,7 @@ describe('a part', () => {
 describe('a failure', () => {
   test('to send one part ends everything, and leaves nothing visible', async () => {
     const setup = await setUp();
-    const plan = setup.plan({ ranks: 4 });
+    const layout = setup.layout({ ranks: 4 });
     let asked = 0;
     setup.store.faults.intercept = (_request, response, name) => {
       if (name !== 'PUT part 3') return false;
@@ -235,13 +235,13 @@ describe('a failure', () => {
       response.writeHead(500).end();
       return true;
     };
-    expect(await failure(write(setup, plan))).toMatchObject({ code: 'StoreUnavailable', details: { status: 500 } });
+    expect(await failure(write(setup, layout))).toMatchObject({ code: 'StoreUnavailable', details: { status: 500 } });
     expect(asked).toBeGreaterThanOrEqual(quickPolicies.put.tries);
     expect(shardsIn(setup)).toEqual([]);
     const { getLanes, putLanes, memory, shardTurn } = setup.engine.context;
     expect([getLanes.inUse, putLanes.inUse, memory.inUseBytes, shardTurn.inUse]).toEqual([0, 0, 0, 0]);
     delete setup.store.faults.intercept;
-    await expectWritten(setup, plan, await write(setup, plan));
+    await expectWritten(setup, layout, await write(setup, layout));
   });
 
   test.each([
@@ -260,15 +260,15 @@ describe('a failure', () => {
   ])('of a source that %s once is made good, and one that goes on is told', async (_what, fail) => {
     for (const times of [1, Infinity]) {
       const setup = await setUp();
-      const plan = setup.plan({ ranks: 2 });
+      const layout = setup.layout({ ranks: 2 });
       let failures = 0;
       setup.store.faults.intercept = (_request, response, name) => {
         if (!name.startsWith('GET source/') || ++failures > times) return false;
         fail(response);
         return true;
       };
-      const writing = write(setup, plan);
-      if (times === 1) await expectWritten(setup, plan, await writing);
+      const writing = write(setup, layout);
+      if (times === 1) await expectWritten(setup, layout, await writing);
       else {
         expect(await failure(writing)).toMatchObject({
           code: 'StoreUnavailable',
@@ -290,7 +290,7 @@ describe('a failure', () => {
     const changed = change(bytes);
     if (changed === undefined) objects.delete(key);
     else objects.set(key, changed);
-    expect(await failure(write(setup, setup.plan({ ranks: 2 })))).toMatchObject({ code });
+    expect(await failure(write(setup, setup.layout({ ranks: 2 })))).toMatchObject({ code });
     expect(shardsIn(setup)).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { manifestKey } from '../../../src/core/layout.js';
+import { manifestKey } from '../../../src/core/keys.js';
 import { contentOf, expectAsListed, shardsDigest } from '../../helpers/dir-content.js';
 import { lateRefusal, type Refusal } from '../../helpers/refusal.js';
 import { measuredDigest } from '../../helpers/shard-repos.js';

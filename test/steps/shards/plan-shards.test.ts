@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { planShards } from '../../../src/steps/shards/plan-shards.js';
 import { shardNatively } from '../../../src/steps/shards/shard-natively.js';
-import { manifestKey, shardPlanKey } from '../../../src/core/layout.js';
+import { manifestKey, shardPlanKey } from '../../../src/core/keys.js';
 import { shardPlanSchema } from '../../../src/core/schemas/shard-plan.js';
 import type { ObjectStore } from '../../../src/storage/object-store.js';
 import { startMemoryStore } from '../../helpers/memory-store.js';
@@ -46,15 +46,15 @@ describe('a plan', () => {
       parts: 3,
       checks: 1,
     });
-    const document = await planned(setup, summary.planId);
-    expect(document).toMatchObject({
+    const plan = await planned(setup, summary.planId);
+    expect(plan).toMatchObject({
       profile: 'dense-1',
       headDiffers: false,
       config: setup.model.config,
       model: { repo: 'my.model', revision: 'local', artifactName: 'my-model' },
     });
-    expect(document?.source.weights.map(({ path }) => path)).toEqual(['model.safetensors']);
-    expect(document?.source.others.map(({ path }) => path)).toEqual(['config.json', 'tokenizer.json']);
+    expect(plan?.source.weights.map(({ path }) => path)).toEqual(['model.safetensors']);
+    expect(plan?.source.others.map(({ path }) => path)).toEqual(['config.json', 'tokenizer.json']);
     // Nothing else is written yet.
     expect([...(await filesIn(setup.target)).keys()]).toEqual([]);
   });
@@ -185,7 +185,9 @@ describe('a Dir that is published where the plan would write', () => {
     const setup = await setUpJob();
     await setup.run({ force: 1 });
     expect(await planShards(setup.dependencies, await setup.job({ force: 1 }), live())).toMatchObject({ kind: 'hit' });
-    expect(await planShards(setup.dependencies, await setup.job({ force: 2 }), live())).toMatchObject({ kind: 'shard' });
+    expect(await planShards(setup.dependencies, await setup.job({ force: 2 }), live())).toMatchObject({
+      kind: 'shard',
+    });
     // It stays while its files are replaced by equal ones.
     expect(await setup.store.head(manifestKey('shards/'))).toBeDefined();
   });

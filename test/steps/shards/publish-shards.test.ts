@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { NEWEST_VERIFIED_VLLM } from '../../../src/core/vllm-releases.js';
 import { planShards } from '../../../src/steps/shards/plan-shards.js';
 import { shardInProcess } from '../../../src/steps/shards/shard-in-process.js';
-import { manifestKey, shardRecordKey } from '../../../src/core/layout.js';
+import { manifestKey, shardRecordKey } from '../../../src/core/keys.js';
 import { contentOf, expectAsListed, expectValid, sha256 } from '../../helpers/dir-content.js';
 import { lateRefusal } from '../../helpers/refusal.js';
 import { live } from '../../helpers/transfer-setup.js';

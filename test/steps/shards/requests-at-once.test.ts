@@ -4,7 +4,7 @@ import { layoutOf } from '../../../src/steps/shards/load-shard-plan.js';
 import { openWeights, requireLayout, type StepContext } from '../../../src/steps/shards/step-context.js';
 import { areThere } from '../../../src/steps/shards/shard-natively.js';
 import { readWritten } from '../../../src/steps/shards/written-shards.js';
-import { shardPlanKey } from '../../../src/core/layout.js';
+import { shardPlanKey } from '../../../src/core/keys.js';
 import { shardPlanSchema } from '../../../src/core/schemas/shard-plan.js';
 import type { ObjectStore } from '../../../src/storage/object-store.js';
 import { failure, live } from '../../helpers/transfer-setup.js';
@@ -38,9 +38,9 @@ async function planned() {
   const setup = await setUpJob();
   const { step } = await setup.plan();
   const bytes = await setup.store.get(shardPlanKey(step.dirKey, step.planId));
-  const document = shardPlanSchema.parse(JSON.parse(Buffer.from(bytes ?? []).toString()));
+  const plan = shardPlanSchema.parse(JSON.parse(Buffer.from(bytes ?? []).toString()));
   const { store, seen } = busyStore(setup.store);
-  const context: StepContext = { step, document, layout: layoutOf(document), store, source: store };
+  const context: StepContext = { step, plan, layout: layoutOf(plan), store, source: store };
   return { setup, context, seen };
 }
 
@@ -52,9 +52,9 @@ test('files that a record names are looked at some at a time', async () => {
 
 test('weights files are looked at some at a time', async () => {
   const { setup, context, seen } = await planned();
-  const { document } = context;
+  const { plan } = context;
   const weights = manyFiles.map((file) => ({ ...file, headerByteLength: 0, tensors: [] }));
-  const many = { ...context, document: { ...document, source: { ...document.source, weights } } };
+  const many = { ...context, plan: { ...plan, source: { ...plan.source, weights } } };
   await (await openWeights(setup.dependencies, many, live())).close();
   expect(seen).toEqual({ requests: MANY, most: 16 });
 });
@@ -69,9 +69,9 @@ test('records of parts are read some at a time', async () => {
 
 test('records of checks are read some at a time', async () => {
   const { setup, context, seen } = await planned();
-  const { step, document, store } = context;
+  const { step, plan, store } = context;
   const weights = manyFiles.map((file) => ({ ...file, headerByteLength: 0, tensors: [] }));
-  const many = { ...document, engine: 'vllm', profile: undefined, source: { ...document.source, weights } };
+  const many = { ...plan, engine: 'vllm', profile: undefined, source: { ...plan.source, weights } };
   await setup.store.put(shardPlanKey(step.dirKey, step.planId), Buffer.from(JSON.stringify(many)));
   const needs = { ...setup.dependencies, openStore: () => Promise.resolve(store) };
   const publishing = publishShards(needs, step, { revision: 'main', now: new Date(), ...live() });

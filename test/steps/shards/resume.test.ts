@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { shardNatively } from '../../../src/steps/shards/shard-natively.js';
-import { manifestKey } from '../../../src/core/layout.js';
+import { manifestKey } from '../../../src/core/keys.js';
 import { contentOf, expectAsListed, shardsDigest } from '../../helpers/dir-content.js';
 import { measuredDigest } from '../../helpers/shard-repos.js';
 import { failure, live } from '../../helpers/transfer-setup.js';

@@ -13,7 +13,7 @@ import { shardInProcess } from '../../../src/steps/shards/shard-in-process.js';
 import { shardNatively } from '../../../src/steps/shards/shard-natively.js';
 import type { ShardingJob } from '../../../src/steps/shards/sharding-job.js';
 import type { Dir, Manifest, ShardPlanSummary, ShardStep, ShardStepResult } from '../../../src/core/contract.js';
-import { manifestKey } from '../../../src/core/layout.js';
+import { manifestKey } from '../../../src/core/keys.js';
 import { shardConfigSchema, type ParsedShardConfig, type ShardConfig } from '../../../src/core/schemas/input.js';
 import { manifestSchema } from '../../../src/core/schemas/manifest.js';
 import type { ObjectStore } from '../../../src/storage/object-store.js';

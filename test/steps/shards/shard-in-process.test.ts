@@ -1,12 +1,8 @@
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import {
-  shardInProcess,
-  shardUntilPublished,
-  type ShardMoment,
-} from '../../../src/steps/shards/shard-in-process.js';
-import { manifestKey } from '../../../src/core/layout.js';
+import { shardInProcess, shardUntilPublished, type ShardMoment } from '../../../src/steps/shards/shard-in-process.js';
+import { manifestKey } from '../../../src/core/keys.js';
 import { sha256 } from '../../helpers/dir-content.js';
 import { startMemoryStore, type MemoryStore } from '../../helpers/memory-store.js';
 import { measuredDigest } from '../../helpers/shard-repos.js';

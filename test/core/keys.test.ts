@@ -8,7 +8,7 @@ import {
   planIdOf,
   planKey,
   planPrefix,
-} from '../../src/core/layout.js';
+} from '../../src/core/keys.js';
 
 const commit = '0123456789abcdef0123456789abcdef01234567';
 const all: FileSelection = { kind: 'all', include: [], exclude: [] };

@@ -15,7 +15,7 @@ function selectionSuffix(selection: FileSelection): string {
 }
 
 /** What decides the bytes of shards beside their source, data type and number of ranks. */
-export interface ShardLayout {
+export interface ShardVariant {
   readonly engine: 'native' | 'vllm';
   /** Layout profile of the native engine, or the vLLM release of the other. */
   readonly profile: string;
@@ -29,8 +29,8 @@ export function shardedDirPrefix(dir: string, ranks: number): string {
 }
 
 /** Key prefix of a sharded Dir: beside the Dir that it was made of, under a name that says how. */
-export function shardedDirKey(dir: string, ranks: number, dtype: string, layout: ShardLayout): string {
-  return `${shardedDirPrefix(dir, ranks)}${dtype}-${sha256Hex(canonicalJson(layout)).slice(0, 8)}/`;
+export function shardedDirKey(dir: string, ranks: number, dtype: string, variant: ShardVariant): string {
+  return `${shardedDirPrefix(dir, ranks)}${dtype}-${sha256Hex(canonicalJson(variant)).slice(0, 8)}/`;
 }
 
 /** The object that makes a Dir one: it is written last. */

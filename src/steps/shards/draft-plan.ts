@@ -1,0 +1,109 @@
+import { canonicalJson } from '../../core/canonical-json.js';
+import type { ShardPlanSummary } from '../../core/contract.js';
+import { sha256Hex } from '../../core/identity.js';
+import type { ShardPlan } from '../../core/schemas/shard-plan.js';
+import type { StoredFile } from '../../core/stored-file.js';
+import { headDiffers } from '../../shard/checkpoint/head-differs.js';
+import { readCheckpoint, type Checkpoint } from '../../shard/checkpoint/read-checkpoint.js';
+import { layOutRanks, type RankLayout } from '../../shard/rank-layout.js';
+import type { ActivityDependencies } from '../dependencies.js';
+import { chooseEngine, type EngineChoice } from './choose-engine.js';
+import type { ShardingJob } from './sharding-job.js';
+
+/** A plan before anything is written. */
+export interface DraftedPlan {
+  readonly plan: ShardPlan;
+  readonly summary: ShardPlanSummary;
+  /** The files to the last byte, where the native engine knows the model. */
+  readonly layout: RankLayout | undefined;
+}
+
+/** Reads the checkpoint's headers, chooses the engine and lays the shards out; writes nothing. */
+export async function draftPlan(
+  { engine: { context } }: Pick<ActivityDependencies, 'engine'>,
+  job: ShardingJob,
+  { signal }: { readonly signal: AbortSignal }
+): Promise<DraftedPlan> {
+  const { args } = job.request;
+  const place = { context, ...job.source };
+  const choice = await chooseEngine(job.request, async () => {
+    const checkpoint = await readCheckpoint(place, { signal });
+    const differs = await headDiffers(place, checkpoint, { signal });
+    const { tensorParallelSize: ranks, dtype, vllmVersion, maxFileSize, filePattern } = args;
+    const { config, weights: files } = checkpoint;
+    const request = { config, files, ranks, dtype, vllmVersion, maxFileSize, filePattern, headDiffers: differs };
+    return { checkpoint, ranks: layOutRanks(request), headDiffers: differs };
+  });
+  const plan = describePlan(job, choice);
+  return { plan, summary: summarise(job, plan, choice), layout: choice.layout?.ranks };
+}
+
+type Choice = EngineChoice<{
+  readonly checkpoint: Checkpoint;
+  readonly ranks: RankLayout;
+  readonly headDiffers: boolean;
+}>;
+
+function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): ShardPlan {
+  const { source, request, model, force, metadata } = job;
+  const content = {
+    version: 1,
+    engine,
+    reason,
+    request,
+    dtype: layout?.ranks.dtype ?? request.args.dtype,
+    ...(layout === undefined ? {} : { profile: layout.ranks.profile.id }),
+    headDiffers: layout?.headDiffers === true,
+    config: { ...layout?.checkpoint.config },
+    source: {
+      root: source.store.root,
+      dirKey: source.dirKey,
+      weights: (layout?.checkpoint.weights ?? []).map(({ header, ...file }) => ({
+        ...asPlannedFile(file),
+        headerByteLength: header.headerByteLength,
+        tensors: header.tensors.map(
+          ({ name, dtype, shape, begin, end }): [string, string, number[], number, number] => [
+            name,
+            dtype,
+            [...shape],
+            begin,
+            end,
+          ]
+        ),
+      })),
+      // Without a layout nobody knows which files are weights: vLLM gets all of them.
+      others: (layout?.checkpoint.others ?? source.files).map(asPlannedFile),
+    },
+    model,
+    ...(force === undefined ? {} : { force }),
+    ...(metadata === undefined ? {} : { metadata }),
+  } as const;
+  // Equal bytes have an equal plan, so that any later run goes on with it.
+  const decides = { ...content, reason: undefined, model: undefined, metadata: undefined };
+  return { ...content, planId: sha256Hex(canonicalJson(decides)).slice(0, 16) };
+}
+
+function asPlannedFile({ path, size, etag, digest }: StoredFile): ShardPlan['source']['others'][number] {
+  return { path, size, etag, ...(digest === undefined ? {} : { digest }) };
+}
+
+function summarise(job: ShardingJob, plan: ShardPlan, choice: Choice): ShardPlanSummary {
+  const { engine, reason, layout } = choice;
+  const { args } = job.request;
+  const { dtype, planId } = plan;
+  const { maxFileSize, filePattern, tensorParallelSize } = args;
+  const profile = choice.engine === 'native' ? choice.layout.ranks.profile.id : args.vllmVersion;
+  const perRank = layout?.ranks.parts.reduce((sum, { size }) => sum + size, 0);
+  return {
+    planId,
+    dirKey: job.target.dirKey(dtype, { engine, profile, maxFileSize, filePattern }),
+    engine,
+    reason,
+    tensorParallelSize,
+    dtype,
+    parts: layout?.ranks.parts.length ?? 0,
+    checks: plan.source.weights.length,
+    totalBytes:
+      perRank === undefined ? job.source.files.reduce((sum, { size }) => sum + size, 0) : perRank * tensorParallelSize,
+  };
+}
