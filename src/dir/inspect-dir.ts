@@ -21,6 +21,7 @@ export type InspectedDir =
   | { readonly intact: true; readonly published: PublishedDir; readonly objects: DirObjects }
   | { readonly intact: false; readonly published: PublishedDir | undefined; readonly objects: DirObjects };
 
+/** How a Dir is inspected. */
 export interface InspectOptions extends RequestOptions {
   /**
    * Whether a manifest may be written anew where equal bytes lie under other etags than it has.
