@@ -5,7 +5,7 @@ import { Agent as HttpsAgent } from 'node:https';
 
 import { PrefetchError } from '../../core/errors.js';
 import { noteSecret } from '../../core/secrets.js';
-import type { S3Options } from '../open-store.js';
+import type { S3Options } from './s3-options.js';
 import { s3Error, type S3Context } from './s3-errors.js';
 
 /** A bucket that can be talked to: by the SDK for control, by signed requests of our own for bytes. */

@@ -11,7 +11,7 @@ import type {
   RequestOptions,
   Upload,
 } from '../object-store.js';
-import type { S3Options } from '../open-store.js';
+import type { S3Options } from './s3-options.js';
 import { formatStoreUrl, type StoreUrl } from '../store-url.js';
 import { confirmObject, confirmPart, readFailure } from './s3-answers.js';
 import { completeUpload, refuseIfThere } from './s3-complete.js';
