@@ -85,11 +85,13 @@ async function tryMultipart(probe: Omit<Trial, 'id'>): Promise<S3Profile | undef
   });
 }
 
-/** Some list the uploads of one key, and of a prefix none at all. */
+/** Some list the uploads of one key, and of a prefix none at all; some credentials may list none. */
 async function tryListing({ connection, fullKey, id }: Trial): Promise<boolean> {
   const prefix = fullKey.slice(0, -1);
-  for await (const { UploadId } of uploadsUnder(connection, prefix, {})) if (UploadId === id) return true;
-  return false;
+  return unlessFailed(async () => {
+    for await (const { UploadId } of uploadsUnder(connection, prefix, {})) if (UploadId === id) return true;
+    return false;
+  });
 }
 
 /** A second upload of the key that is there now: the store must refuse to finish it. */
@@ -108,13 +110,23 @@ async function tryCondition(probe: Omit<Trial, 'id'>): Promise<boolean> {
 /** Whether the store minds a condition that the object which is there now does not meet. */
 async function isRefused(trial: Trial, headers: Readonly<Record<string, string>>): Promise<boolean> {
   const { fullKey, checksum } = trial;
+  return unlessFailed(async () => {
+    try {
+      await putOnce(trial, { fullKey, body: first, checksum, headers }, undefined);
+      return false;
+    } catch (error) {
+      if (isPrefetchError(error, 'StoreConflict')) return true;
+      throw error;
+    }
+  });
+}
+
+/** What is good to have and no more: a store that fails at it, or may not be asked, is one that cannot. */
+async function unlessFailed(ask: () => Promise<boolean>): Promise<boolean> {
   try {
-    await putOnce(trial, { fullKey, body: first, checksum, headers }, undefined);
-    return false;
+    return await ask();
   } catch (error) {
-    // Some say that they know no such header.
-    if (isPrefetchError(error) && (error.code === 'StoreConflict' || isRefusal(error)))
-      return error.code === 'StoreConflict';
+    if (isPrefetchError(error)) return false;
     throw error;
   }
 }
