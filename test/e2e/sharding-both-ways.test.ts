@@ -34,9 +34,9 @@ onBothStores((store) => {
   afterAll(() => platform.stop());
 
   describe.each([
-    { what: 'of two weights files, in several parts a rank', ...MANY_PARTS },
-    { what: 'whose config has to change, for its output head is not the embedding', ...OWN_HEAD },
-  ])('a model $what', ({ name, maxFileSize, shards, untied }) => {
+    ['of two weights files, in several parts a rank', MANY_PARTS],
+    ['whose config has to change, for its output head is not the embedding', OWN_HEAD],
+  ])('a model %s', (_what, { name, maxFileSize, shards, untied }) => {
     let unsharded: Dir;
     let byWorkflow: Dir;
 
@@ -65,10 +65,12 @@ onBothStores((store) => {
       expect(await writtenAt()).toEqual(before);
     });
 
-    test('is a hit of the workflow where one process sharded it, and nothing is written', async () => {
+    test('is a hit of the workflow where one process sharded it, and nothing is written, nor brought again', async () => {
       await empty(byWorkflow);
       const inProcess = await shard(byWorkflow.path);
       expect(inProcess.hit).toBe(false);
+      // Else the run would find the shards as well when it plans them anew.
+      await empty(unsharded);
       const before = await writtenAt();
       expect(await workflow()).toEqual(inProcess.dir);
       expect(await writtenAt()).toEqual(before);
@@ -101,19 +103,19 @@ onBothStores((store) => {
   }
 });
 
-/** A manifest with the same text for all that is another one each time that the same Dir is made. */
+/** A manifest with fixed values in place of those that are others each time that the same Dir is made. */
 function withoutItsOwn(manifest: Manifest): Manifest {
   const { sharding, files } = manifest;
   return {
     ...manifest,
-    createdAt: 'a time',
-    // The store names an object that is written again anew; those that the shards were made of are the same ones.
+    createdAt: 'then',
+    // The store's own names of the objects. The checkpoint's objects are the same ones for both.
     files: files.map((file) => ({ ...file, etag: 'an etag' })),
     ...(sharding === undefined
       ? {}
       : {
-          // A plan is found again by the places that it reads: for a run that is a key under the root of its store, for
-          // `shard` the root of one. So neither goes on with what the other began; what is published is for both.
+          // Its digest covers where the checkpoint is read from: for a run a key under the root of its store, for `shard`
+          // the root of one. So neither goes on with what the other began, but takes what the other published.
           sharding: { ...sharding, planId: 'a plan' },
         }),
   };
