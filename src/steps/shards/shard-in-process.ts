@@ -28,6 +28,11 @@ export interface InProcessOptions {
 const PARTS_AT_ONCE = 2;
 /** As often as the workflow does. */
 const PLANS_ANEW = 3;
+/**
+ * What another run does to this one: it changes the plan or the checkpoint, it replaces a part, or it publishes and removes
+ * the uploads that are left. After the last two Temporal would try that step again.
+ */
+const RACED = ['ObjectChanged', 'StoreConflict', 'UploadNotFound'] as const;
 
 /**
  * Shards in this process, as the workflow does with its activities. What somebody else changed under it is planned anew:
@@ -42,8 +47,7 @@ export async function shardUntilPublished(
     try {
       return await shardInProcess(dependencies, job, options);
     } catch (error) {
-      // A part that the other run replaced under this one is written anew: Temporal would try that step again.
-      const isRaced = isPrefetchError(error, 'ObjectChanged') || isPrefetchError(error, 'StoreConflict');
+      const isRaced = RACED.some((code) => isPrefetchError(error, code));
       const mayPass = isRaced || (isPrefetchError(error, 'ShardMismatch') && round === 0);
       if (!mayPass || round === PLANS_ANEW) throw error;
       options.signal.throwIfAborted();

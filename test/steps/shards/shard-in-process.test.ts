@@ -3,13 +3,14 @@ import { readdir } from 'node:fs/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { shardInProcess, shardUntilPublished, type ShardMoment } from '../../../src/steps/shards/shard-in-process.js';
 import { manifestKey } from '../../../src/core/keys.js';
-import { sha256 } from '../../helpers/dir-content.js';
+import { contentOf, sha256, shardsDigest } from '../../helpers/dir-content.js';
 import { startMemoryStore, type MemoryStore } from '../../helpers/memory-store.js';
 import { measuredDigest } from '../../helpers/shard-repos.js';
 import { runDigest } from '../../helpers/shard-setup.js';
 import { createEngine } from '../../../src/transfer/engine.js';
 import { failure, live, quickPolicies } from '../../helpers/transfer-setup.js';
 import { filesIn, setUpJob, type JobChange, type JobSetup } from './setup.js';
+import { atCall } from './watched-store.js';
 
 const change = { args: { maxFileSize: 100_000 } };
 
@@ -94,6 +95,19 @@ test('two runs of one sharding at once both end well, in one Dir', async () => {
   const digests = shards.map(([path, bytes]) => ({ path, sha256: sha256(bytes) }));
   expect(runDigest(digests)).toBe(measuredDigest('llama-untied', { tp: 2 }));
   expect(await setup.run()).toMatchObject({ hit: true });
+});
+
+test('an upload that another run removed under it, as each does when it has published, is begun anew', async () => {
+  const setup = await setUpJob();
+  const key = 'shards/model-rank-1-part-0.safetensors';
+  setup.moments.before = atCall(/^part .*-rank-1-/, async () => {
+    for (const upload of await setup.store.findUploads(key)) await setup.store.abortUpload(upload);
+  });
+  const job = await setup.job();
+  await shardUntilPublished(setup.dependencies, job, { ...live(), onMoment: () => undefined });
+  expect(shardsDigest(await contentOf({ path: `${setup.store.root}shards/` }))).toBe(
+    measuredDigest('llama-untied', { tp: 2 })
+  );
 });
 
 describe('a store without upload parts', () => {
