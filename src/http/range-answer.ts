@@ -31,6 +31,13 @@ export function checkRangeAnswer(answer: RangeAnswer, question: RangeQuestion): 
   }
 }
 
+/** The failure that a refusal is; whoever judges must give one, in JavaScript too. */
+export async function judged(judge: JudgeRefusal | undefined, answer: HttpAnswer): Promise<Error> {
+  const failure: unknown = await judge?.(answer);
+  if (failure instanceof Error) return failure;
+  return new PrefetchError('Internal', `No failure was given for ${answer.status} of ${answer.origin}`);
+}
+
 /** Whether an answer is no bytes of a file, but something that is to be judged. */
 export function isRefusal({ status }: RangeAnswer): boolean {
   return status !== 200 && status !== 206;

@@ -4,7 +4,7 @@ import { MiB } from '../core/units.js';
 import { originOf } from './agents.js';
 import { answerTextBytes, parseAnswerHead, type AnswerHead } from './answer-head.js';
 import type { GetRangeRequest } from './get-range.js';
-import { checkRangeAnswer, isRefusal } from './range-answer.js';
+import { checkRangeAnswer, isRefusal, judged } from './range-answer.js';
 import { takeConnection, type RawConnection } from './raw-connection.js';
 import { watchStall } from './stall-watch.js';
 import type { ByteRange } from '../core/byte-source.js';
@@ -26,15 +26,8 @@ export async function getRangeRaw(request: GetRangeRequest): Promise<boolean> {
   const outcome = await exchange(request, { fresh: false });
   // The other side closed an idle connection at the moment we used it: not a failure of the source.
   const last = outcome === 'closed-before-answer' ? await exchange(request, { fresh: true }) : outcome;
-  if (typeof last === 'object') throw await judged(request, last);
+  if (typeof last === 'object') throw await judged(request.judge, last);
   return last !== 'needs-a-parser';
-}
-
-/** Only what is to be judged is an outcome. */
-async function judged({ judge }: GetRangeRequest, answer: HttpAnswer): Promise<Error> {
-  return judge === undefined
-    ? new PrefetchError('Internal', `${answer.origin} answered ${answer.status}`)
-    : judge(answer);
 }
 
 function exchange(request: GetRangeRequest, how: { readonly fresh: boolean }): Promise<Outcome> {

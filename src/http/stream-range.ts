@@ -3,7 +3,7 @@ import { PrefetchError } from '../core/errors.js';
 import { originOf, startRequest } from './agents.js';
 import { answerTextBytes } from './answer-head.js';
 import { plainHeaders } from './plain-headers.js';
-import { checkRangeAnswer, isRefusal, type JudgeRefusal } from './range-answer.js';
+import { checkRangeAnswer, isRefusal, judged, type JudgeRefusal } from './range-answer.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
 import type { ByteRange, HttpTarget } from '../core/byte-source.js';
 
@@ -30,8 +30,11 @@ export function streamRange(request: StreamRangeRequest): Promise<void> {
       method: 'GET',
       headers: { 'Accept-Encoding': 'identity', Range: `bytes=${range.start}-${range.end - 1}` },
     });
+    let refusal: IncomingMessage | undefined;
     const stall = watchStall(request, (what) => {
-      finish(new PrefetchError('SourceStalled', `${origin} sent ${what}.`));
+      // What has come of a refusal has to do.
+      if (refusal !== undefined) refusal.destroy();
+      else finish(new PrefetchError('SourceStalled', `${origin} sent ${what}.`));
     });
     const onAbort = (): void => {
       finish(signal.reason);
@@ -69,8 +72,9 @@ export function streamRange(request: StreamRangeRequest): Promise<void> {
       const answer = { status: response.statusCode ?? 0, headers: plainHeaders(response.headers) };
       try {
         if (judge !== undefined && isRefusal(answer)) {
+          refusal = response;
           refusalText(response, stall)
-            .then((text) => judge({ origin, ...answer, text }))
+            .then((text) => judged(judge, { origin, ...answer, text }))
             .then(finish, finish);
           return;
         }

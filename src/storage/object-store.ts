@@ -3,8 +3,8 @@ import type { HttpAnswer } from '../core/http-answer.js';
 
 /**
  * The port that every backend implements. It is a contract between backends and this package, the minimum that
- * the engine needs: one method per operation, options last, nothing optional. What a backend cannot do is a value of
- * `capabilities()`, never a missing method. Keys are relative to the root, have no leading slash, and are any
+ * the engine needs: one method per operation, options last. What a backend cannot do is a value of `capabilities()`, never a
+ * missing method; `takeOver` alone is left out by those that need none. Keys are relative to the root, have no leading slash, and are any
  * Unicode text without control characters. All failures are `PrefetchError`s with a store code.
  *
  * The engine moves bytes and nothing else: it sends them to a target, or reads them there, and hands the answer to the

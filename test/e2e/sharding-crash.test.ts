@@ -90,6 +90,7 @@ describeWithS3('sharding that is killed or cancelled', () => {
 
     test('between the manifest and the clean-up: the next one cleans up and gives what was published', async () => {
       const { proxy, ...site } = await openSite('publishing');
+      const isRemoval = isRemovalOf(proxy);
       proxy.inject({ match: isRemoval, fault: { kind: 'stall' }, times: Number.POSITIVE_INFINITY });
       const { dir, left } = await site.killAndGoOn(() => unanswered(proxy, isRemoval).length > 0);
       const published = left.filter(({ path }) => path.endsWith('/manifest.json'));
@@ -181,7 +182,12 @@ const isComplete: Rule = (request) => request.method === 'POST' && isShard(reque
 /** What is noted of a part. */
 const isRecord: Rule = ({ method, path }) => method === 'PUT' && path.endsWith('/part-0.json');
 const isRead: Rule = (request) => request.method === 'GET' && isShard(request) && !request.query.has('uploadId');
-const isRemoval: Rule = ({ method, path }) => method === 'DELETE' && path.includes('.vllm-tp2-');
+const isManifest: Rule = ({ method, path }) => method === 'PUT' && /\.vllm-tp2-.*manifest\.json$/.test(path);
+/** The clean-up of the shards: the one of the model itself comes before their manifest. */
+const isRemovalOf =
+  ({ seen }: S3FaultProxy): Rule =>
+  ({ method, query }) =>
+    method === 'POST' && query.has('delete') && seen.some(isManifest);
 
 /** Lets so many of such requests pass. */
 function after(count: number, rule: Rule): Rule {

@@ -283,6 +283,13 @@ describe('a bad source', () => {
       },
     ],
     [
+      'with a length, and says no more',
+      (_, response) => {
+        response.setHeader('Content-Length', 1000);
+        response.write('<Error><Code>InvalidObjectState</Code>');
+      },
+    ],
+    [
       'with a length, and breaks off',
       (_, response) => {
         const head = '<Error><Code>InvalidObjectState</Code>';
@@ -304,7 +311,7 @@ describe('a bad source', () => {
       answers.push(structuredClone(answer));
       return Promise.resolve(judged);
     };
-    expect(await failure(read(server, { judge }))).toBe(judged);
+    expect(await failure(read(server, { judge, stallMs: 500 }))).toBe(judged);
     const range = { start: 1000, end: 2_500_000 };
     const target = { url: `${server.origin}/file`, headers: {} };
     const { signal } = new AbortController();
@@ -313,7 +320,7 @@ describe('a bad source', () => {
       range,
       totalSize: bytes.length,
       signal,
-      stallMs: 5000,
+      stallMs: 500,
       onChunk: () => undefined,
       judge,
     });

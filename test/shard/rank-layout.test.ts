@@ -26,7 +26,7 @@ describe('parts', () => {
 
   test('start with an empty one where the first tensor is larger than a part, as those of vLLM do', () => {
     const { parts } = plan({ maxFileSize: EMBEDDING_BYTES - 1 });
-    expect(parts[0]).toMatchObject({ part: 0, size: 16, tensors: [] });
+    expect(parts[0]).toMatchObject({ number: 0, size: 16, tensors: [] });
     expect(Buffer.compare(parts[0]?.headerBytes ?? Buffer.alloc(0), EMPTY)).toBe(0);
     expect(parts[1]?.tensors.map(({ name }) => name)).toEqual(['model.embed_tokens.weight']);
   });

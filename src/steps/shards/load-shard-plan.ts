@@ -40,7 +40,7 @@ async function readPlan(
   return plan === undefined ? undefined : { plan, layout: layoutOf(plan) };
 }
 
-/** The layout of a plan's plan: it follows from it, byte for byte, in every process. */
+/** The layout of a plan: it follows from it, byte for byte, in every process. */
 export function layoutOf(plan: ShardPlan): RankLayout | undefined {
   if (plan.profile === undefined) return undefined;
   const { request, config, source, headDiffers, dtype } = plan;

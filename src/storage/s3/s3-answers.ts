@@ -14,7 +14,7 @@ export async function confirmPart(
   { partNumber, size, crc32 }: PartDescription,
   answer: HttpAnswer | undefined
 ): Promise<Receipt> {
-  const etag = await etagOf(connection, { action: `write part ${partNumber} of`, key }, answer).catch(asUploadNotFound);
+  const etag = await etagOf(connection, { action: `write part ${partNumber} of`, key }, answer).catch(unlessNamed);
   return { partNumber, size, etag, ...(crc32 === undefined ? {} : { crc32 }) };
 }
 
@@ -55,8 +55,8 @@ async function refusal(connection: S3Connection, { action, key }: Asked, answer:
   return failureError(failure, contextOf(connection, action, fullKeyOf(connection, key)));
 }
 
-/** Some stores answer a plain 404 to a part of an upload that is gone. */
-export function asUploadNotFound(error: unknown): never {
+/** A 404 that does not say that the upload is gone may come from a proxy: its parts must not be given up for it. */
+function unlessNamed(error: unknown): never {
   if (!isPrefetchError(error, 'ObjectNotFound')) throw error;
-  throw rewrap(error, { code: 'UploadNotFound', text: 'The store knows no such upload any more' });
+  throw rewrap(error, { code: 'StoreUnavailable', text: error.text });
 }

@@ -12,8 +12,7 @@ import { isPrefetchError } from '../../core/errors.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ObjectInfo, RequestOptions } from '../object-store.js';
 import { checkPrefix, isHiddenKey } from '../store-key.js';
-import { contextOf, type S3Connection } from './s3-connection.js';
-import { failureError } from './s3-errors.js';
+import type { S3Connection } from './s3-connection.js';
 import { fullKeyOf, keyOf, plainEtag } from './s3-keys.js';
 import { sendControl, type ControlRequest } from './s3-send.js';
 
@@ -79,7 +78,7 @@ export async function deleteObject(connection: S3Connection, fullKey: string, op
 const MOST_AT_ONCE = 1000;
 const REQUESTS_AT_ONCE = 16;
 
-/** Removes many objects, a thousand with each request; one by one where the store knows no such request. */
+/** Removes many objects, a thousand with each request; one by one what is left of them, or where there is no such request. */
 export async function deleteObjects(
   connection: S3Connection,
   fullKeys: readonly string[],
@@ -87,36 +86,38 @@ export async function deleteObjects(
 ): Promise<void> {
   for (let from = 0; from < fullKeys.length; from += MOST_AT_ONCE) {
     const some = fullKeys.slice(from, from + MOST_AT_ONCE);
-    if (await deletedAtOnce(connection, some, options)) continue;
-    await forEachAtOnce(some, { limit: REQUESTS_AT_ONCE, ...options }, (fullKey, inner) =>
+    const left = await deleteAtOnce(connection, some, options);
+    await forEachAtOnce(left, { limit: REQUESTS_AT_ONCE, ...options }, (fullKey, inner) =>
       deleteObject(connection, fullKey, inner)
     );
   }
 }
 
-/** False where the store does not do this. */
-async function deletedAtOnce(
+/** The keys that are still there: all where the store does not do this. Why one is tells the request for it alone. */
+async function deleteAtOnce(
   connection: S3Connection,
   fullKeys: readonly string[],
   options: RequestOptions
-): Promise<boolean> {
-  const action = 'remove objects in';
+): Promise<readonly string[]> {
   const Delete = { Objects: fullKeys.map((Key) => ({ Key })), Quiet: true };
   const command = { Bucket: connection.bucket, Delete };
+  const send: ControlRequest<DeleteObjectsCommandOutput>['send'] = (client, how) =>
+    client.send(new DeleteObjectsCommand(command), how);
   try {
-    const send: ControlRequest<DeleteObjectsCommandOutput>['send'] = (client, how) =>
-      client.send(new DeleteObjectsCommand(command), how);
-    const { Errors: [refused] = [] } = await sendControl(connection, { action, send }, options);
-    if (refused === undefined || refused.Code === 'NoSuchKey') return true;
-    throw failureError({ name: refused.Code ?? 'no error code' }, contextOf(connection, 'remove', refused.Key));
+    const request = { action: 'remove objects in', patience: 'slow', send } as const;
+    const { Errors = [] } = await sendControl(connection, request, options);
+    return Errors.flatMap(({ Key, Code }) => (Key === undefined || Code === 'NoSuchKey' ? [] : [Key]));
   } catch (error) {
-    if (isPrefetchError(error) && noBulk.includes(error.details['status'])) return false;
+    if (isPrefetchError(error) && noBulk.includes(error.details['status'])) return fullKeys;
     throw error;
   }
 }
 
-/** How stores answer that know no request for many objects, or want another digest of it than we can give. */
-const noBulk: readonly unknown[] = [400, 404, 405, 411, 501];
+/**
+ * How stores answer that know no request for many objects, or want another digest of it than we can give; and those whose
+ * proxies let no POST through.
+ */
+const noBulk: readonly unknown[] = [400, 403, 404, 405, 411, 501];
 
 /** Objects under a prefix, page by page, in the order that S3 promises: of the keys' UTF-8 bytes. */
 export async function* listObjects(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { PrefetchError, isPrefetchError } from '../../core/errors.js';
+import { PrefetchError, isPrefetchError, rewrap } from '../../core/errors.js';
 import { GiB } from '../../core/units.js';
 import type { HttpTarget } from '../../core/byte-source.js';
 import type {
@@ -117,7 +117,8 @@ async function put(
   const etag = await putObject(session, { fullKey, body, checksum }, options).catch(async (error: unknown) => {
     const isConflict = options.ifAbsent === true && isPrefetchError(error, 'StoreConflict');
     if (isConflict) await refuseIfThere(connection, key, options);
-    throw error;
+    const isGone = options.ifMatch !== undefined && isPrefetchError(error, 'ObjectNotFound');
+    throw isGone ? rewrap(error, { code: 'StoreConflict', text: error.text }) : error;
   });
   return { key, size: body.byteLength, etag };
 }

@@ -5,11 +5,10 @@ import {
   ListPartsCommand,
 } from '@aws-sdk/client-s3';
 
-import { PrefetchError, isPrefetchError } from '../../core/errors.js';
+import { PrefetchError, isPrefetchError, rewrap } from '../../core/errors.js';
 import type { HttpTarget } from '../../core/byte-source.js';
 import type { ListedUpload, PartDescription, Receipt, RequestOptions, Upload } from '../object-store.js';
 import { checkPrefix } from '../store-key.js';
-import { asUploadNotFound } from './s3-answers.js';
 import type { S3Connection } from './s3-connection.js';
 import { decodeCrc32, encodeCrc32 } from './s3-crc32.js';
 import { fullKeyOf, keyOf, plainEtag } from './s3-keys.js';
@@ -187,4 +186,10 @@ function noneIfUnsupported(error: unknown): UploadsPage {
   if (error.code === 'UnsupportedStore' || error.code === 'ObjectNotFound' || error.details['status'] === 405)
     return {};
   throw error;
+}
+
+/** Some stores answer a plain 404. */
+function asUploadNotFound(error: unknown): never {
+  if (!isPrefetchError(error, 'ObjectNotFound')) throw error;
+  throw rewrap(error, { code: 'UploadNotFound', text: 'The store knows no such upload any more' });
 }

@@ -1,6 +1,7 @@
 import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Digest } from '../../core/digest.js';
+import { PrefetchError } from '../../core/errors.js';
 import { MiB } from '../../core/units.js';
 import type { Patience } from '../../http/stall-watch.js';
 import { streamRange } from '../../http/stream-range.js';
@@ -61,7 +62,14 @@ export async function hashFile(
   const take = (chunk: Uint8Array): void => {
     hash.update(chunk);
   };
-  await readFile(path, { signal, from: 0, take });
+  try {
+    await readFile(path, { signal, from: 0, take });
+  } catch (error) {
+    signal.throwIfAborted();
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'no code';
+    const isGone = code === 'ENOENT';
+    throw new PrefetchError(isGone ? 'ObjectNotFound' : 'StoreUnavailable', `${path} cannot be read (${code})`);
+  }
   return hash.digest('hex');
 }
 

@@ -46,6 +46,26 @@ for (const [name, start] of [
     });
 
     test.each([
+      ['list uploads', ({ method, query }: SeenRequest) => method === 'GET' && query.has('uploads')],
+      // The second time that a key is written.
+      ['overwrite', ({ method, query }: SeenRequest) => method === 'PUT' && !query.has('partNumber')],
+    ])('is good for all else where nobody may %s', async (_what, match) => {
+      const fresh = await startS3FaultProxy(server);
+      fresh.inject({
+        match: (request) => match(request) && (request.query.has('uploads') || request.path.includes('probe-')),
+        fault: { kind: 'answer', status: 403, code: 'AccessDenied' },
+        times: Number.POSITIVE_INFINITY,
+      });
+      const limited = await openStore(`s3://${server.bucket}/${randomUUID()}`, { s3: fresh.options });
+      const found = await limited.capabilities();
+      expect(found).toMatchObject({ multipart: true, conditionalComplete: true });
+      expect(found.listsUploads && found.putIfAbsent && found.putIfMatch).toBe(false);
+      await limited.put('small', pattern(10));
+      await limited.close();
+      await fresh.stop();
+    });
+
+    test.each([
       { kind: 'answer', status: 503, code: 'SlowDown' },
       { kind: 'answer', status: 500, code: 'InternalError' },
       { kind: 'reset' },

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import type { HttpAnswer } from '../../../src/core/http-answer.js';
+import { confirmPart } from '../../../src/storage/s3/s3-answers.js';
+import { openSession } from '../../../src/storage/s3/s3-session.js';
 import { areCredentialsEnded } from '../../../src/storage/s3/s3-credentials.js';
 import { failureError, failureOf } from '../../../src/storage/s3/s3-errors.js';
 
@@ -35,4 +37,20 @@ test.each(['AccessDenied', 'InvalidAccessKeyId', 'SignatureDoesNotMatch', 'Unkno
 
 test('an answer without a code is told by its status', () => {
   expect(failureError(failureOf({ ...said(''), text: 'no XML' }), context).text).toContain('(no error code, HTTP 403)');
+});
+
+test.each([
+  ['<Error><Code>NoSuchUpload</Code></Error>', 'UploadNotFound'],
+  ['<Error><Code>NoSuchBucket</Code></Error>', 'BucketNotFound'],
+  // Of a proxy, as likely as not: the parts that are there must not be given up for it.
+  ['404 page not found', 'StoreUnavailable'],
+  ['', 'StoreUnavailable'],
+])('a part that is answered 404 with %j is %s', async (text, code) => {
+  const credentials = { accessKeyId: 'key', secretAccessKey: 'secret' };
+  const s3 = { endpoint: 'http://127.0.0.1:9', region: 'r', credentials };
+  const { connection } = await openSession({ bucket: 'models', prefix: '' }, s3);
+  const refused = { ...said(''), status: 404, text };
+  const part = { partNumber: 1, position: 0, size: 5 };
+  await expect(confirmPart(connection, { key: 'a/b', id: 'u' }, part, refused)).rejects.toMatchObject({ code });
+  connection.client.destroy();
 });

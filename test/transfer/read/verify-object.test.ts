@@ -1,7 +1,8 @@
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { openStore } from '../../../src/storage/index.js';
-import { hashObject } from '../../../src/transfer/read/verify-object.js';
+import { hashFile, hashObject } from '../../../src/transfer/read/verify-object.js';
 import { gitSha1Of, sha256Of } from '../../helpers/test-source.js';
 import { tmpFolder } from '../../helpers/tmp.js';
 import { bytesOf, failure, live, setUpTransfers } from '../../helpers/transfer-setup.js';
@@ -69,4 +70,12 @@ test('an object that is gone fails under its key, as a failure of the store', as
   const error = await failure(hashObject(store, { key: 'key', size: 10, algorithm: 'sha256' }, live()));
   expect(error).toMatchObject({ code: 'ObjectNotFound' });
   expect(String(error)).not.toContain('?');
+});
+
+test('a local file that is gone is told as such, and an abort with its own reason', async () => {
+  const file = { size: 3, algorithm: 'sha256' } as const;
+  const path = join(await tmpFolder(), 'gone');
+  await expect(hashFile(path, file, live())).rejects.toMatchObject({ code: 'ObjectNotFound' });
+  const reason = new Error('given up');
+  await expect(hashFile(path, file, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
 });
