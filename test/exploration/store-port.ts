@@ -63,7 +63,8 @@ function uploadsOf(port: ProcessPort, kind: StoreKind): Uploads & TakesOver {
   const { token } = port;
   const ask = asking(port);
   const limits = { minPartSize: 1, maxPartSize: 2 ** 30, maxParts: 1000, equalParts: true, uploadIds: true };
-  const knows = { putIfAbsent: false, putIfMatch: false, partChecksums: false, listsUploads: false };
+  const putIfMatch = kind.conditional && !kind.folder;
+  const knows = { putIfAbsent: kind.conditional, putIfMatch, partChecksums: false, listsUploads: false };
   const target = (path: string) => ({ kind: 'http' as const, url: `mem://${port.serial}/part/${path}`, headers: {} });
   return {
     capabilities: () =>
