@@ -1,12 +1,12 @@
 import type { PrefetchActivities } from '../core/contract.js';
-import { downloadAndUploadFile } from '../transfer/disk/download-and-upload.js';
-import { adapt } from './adapt.js';
 import { authenticate } from '../steps/authenticate.js';
 import type { ActivityDependencies } from '../steps/dependencies.js';
-import { withHeartbeat } from './heartbeat.js';
 import { planPrefetch } from '../steps/plan-prefetch.js';
 import { publishDir } from '../steps/publish-dir.js';
 import { transferBatch } from '../steps/transfer-batch.js';
+import { downloadAndUploadFile } from '../transfer/disk/download-and-upload.js';
+import { adapt } from './adapt.js';
+import { withHeartbeat } from './heartbeat.js';
 
 type LightActivities = Pick<PrefetchActivities, 'authenticate' | 'planPrefetch' | 'publishDir'>;
 type TransferActivities = Pick<PrefetchActivities, 'streamFiles' | 'downloadAndUploadFiles'>;

@@ -1,18 +1,18 @@
 import type { ShardActivities, ShardProgress, ShardStepResult } from '../core/contract.js';
 import { openDir } from '../dir/open-dir.js';
-import { adapt } from './adapt.js';
 import type { ActivityDependencies } from '../steps/dependencies.js';
-import { withHeartbeat } from './heartbeat.js';
 import { checkShards } from '../steps/shards/check-shards.js';
 import { copyModelFiles } from '../steps/shards/copy-model-files.js';
 import { findShards } from '../steps/shards/find-shards.js';
-import { shardWithVllm } from '../steps/shards/shard-with-vllm.js';
 import { planShards } from '../steps/shards/plan-shards.js';
 import { publishShards } from '../steps/shards/publish-shards.js';
+import { shardNatively } from '../steps/shards/shard-natively.js';
+import { shardWithVllm } from '../steps/shards/shard-with-vllm.js';
 import { jobOfRun } from '../steps/shards/sharding-job.js';
 import type { StepOptions } from '../steps/shards/step-context.js';
+import { adapt } from './adapt.js';
+import { withHeartbeat } from './heartbeat.js';
 import { withVllmTries } from './vllm-tries.js';
-import { shardNatively } from '../steps/shards/shard-natively.js';
 
 type LightShardActivities = Pick<ShardActivities, 'findShards' | 'planShards' | 'publishShards'>;
 type NativeShardActivities = Pick<ShardActivities, 'shardNatively' | 'copyModelFiles' | 'checkShards'>;

@@ -2,8 +2,8 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { ShardProgress, ShardStepResult } from '../core/contract.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
-import { withHeartbeat } from './heartbeat.js';
 import type { StepOptions } from '../steps/shards/step-context.js';
+import { withHeartbeat } from './heartbeat.js';
 
 /** What vLLM fails on may pass, as a lost GPU does; what it fails on again and again would only keep a GPU busy. */
 const TRIES = 3;

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { withTrailingSlash } from '../core/identity.js';
 import { isPrefetchError, PrefetchError, rewrap } from '../core/errors.js';
+import { withTrailingSlash } from '../core/identity.js';
 import { parseStoreUrl } from '../storage/store-url.js';
 
 /** The URL of a folder that an argument names: a URL of a store, or a path on this machine. */

@@ -1,6 +1,6 @@
 import type { PrefetchInput } from '../core/contract.js';
-import type { ParsedShardConfig } from '../core/schemas/input.js';
 import type { Role } from '../core/queues.js';
+import type { ParsedShardConfig } from '../core/schemas/input.js';
 
 /** What `--output` takes: text for people, JSON for scripts. */
 export type OutputFormat = 'text' | 'json';

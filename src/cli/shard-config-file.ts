@@ -3,9 +3,9 @@ import { parse } from 'yaml';
 import { parseByteSize } from '../config/byte-size.js';
 import type { PrefetchInput, ShardConfig } from '../core/contract.js';
 import { PrefetchError } from '../core/errors.js';
-import { MiB } from '../core/units.js';
 import { shardConfigSchema } from '../core/schemas/input.js';
 import { describeIssues } from '../core/schemas/parse.js';
+import { MiB } from '../core/units.js';
 import { plainRelease } from './flag-values.js';
 import type { InputOptions } from './invocation.js';
 

@@ -3,8 +3,8 @@ import { parseByteSize } from '../config/byte-size.js';
 import { compact } from '../core/compact.js';
 import { PrefetchError } from '../core/errors.js';
 import { shardConfigSchema, type ParsedShardConfig } from '../core/schemas/input.js';
-import { NEWEST_VERIFIED_VLLM } from '../core/vllm-releases.js';
 import { describeIssues } from '../core/schemas/parse.js';
+import { NEWEST_VERIFIED_VLLM } from '../core/vllm-releases.js';
 import { plainRelease, wholeNumber } from './flag-values.js';
 
 /** What commander gives for the flags of {@link addShardFlags}. */

@@ -1,8 +1,8 @@
-import type { DraftedPlan } from '../steps/shards/draft-plan.js';
 import { formatBytes } from '../core/progress-text.js';
-import { describeRange } from '../shard/layout/vllm-version.js';
 import { shardFileName } from '../shard/file-names.js';
+import { describeRange } from '../shard/layout/vllm-version.js';
 import type { ShardPart, RankLayout } from '../shard/rank-layout.js';
+import type { DraftedPlan } from '../steps/shards/draft-plan.js';
 
 /** The layout for people: what decides it, and every file. */
 export function describeShards({ plan, summary, layout }: DraftedPlan): string {

@@ -1,5 +1,5 @@
-import type { Dir } from './schemas/dir.js';
 import type { FileSelection } from './identity.js';
+import type { Dir } from './schemas/dir.js';
 import type { ModelMetadata, ParsedShardConfig, PrefetchInput, Resources, ShardConfig } from './schemas/input.js';
 import type { Manifest, ManifestFile } from './schemas/manifest.js';
 

@@ -1,8 +1,8 @@
 import { identify, visibleRepo, type Caller } from './access.js';
 import { errorAnswer, jsonAnswer, type Answer } from './answer.js';
 import { accessCheck, fileListing, pathsInfo, refsOf, repoInfo } from './api-answers.js';
-import { findCommit, type HubCatalogue } from './hub-catalogue.js';
 import type { HostedCommit, HostedRepo } from './hosted-repo.js';
+import { findCommit, type HubCatalogue } from './hub-catalogue.js';
 import type { DevHubOptions } from './options.js';
 import type { OriginRequest } from './origin-server.js';
 import { rateWindow, type RateBucket } from './rate-window.js';

@@ -1,5 +1,5 @@
-import type { DevAccess } from './options.js';
 import { commitAt, type HostedCommit, type HostedFile, type HostedRepo } from './hosted-repo.js';
+import type { DevAccess } from './options.js';
 
 /** All repos of a dev Hub, and the changes that can be made while it runs. */
 export interface HubCatalogue {

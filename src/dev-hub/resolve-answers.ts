@@ -2,8 +2,8 @@ import { refusedFiles } from './access.js';
 import { contentAnswer, errorAnswer, redirectAnswer, textAnswer, type Answer } from './answer.js';
 import { bytesContent } from './content.js';
 import { lfsPointer, type HostedCommit, type HostedFile } from './hosted-repo.js';
-import { findCdnFile, type HubCatalogue } from './hub-catalogue.js';
 import type { RepoRequest } from './hub-answers.js';
+import { findCdnFile, type HubCatalogue } from './hub-catalogue.js';
 import type { OriginRequest } from './origin-server.js';
 import type { UrlSigner } from './signed-url.js';
 

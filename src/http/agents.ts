@@ -1,8 +1,8 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import type { HttpTarget } from '../core/byte-source.js';
 import { PrefetchError } from '../core/errors.js';
 import { closeIdleConnections } from './raw-connection.js';
-import type { HttpTarget } from '../core/byte-source.js';
 
 // Lanes bound the number of sockets, so the agents do not: a second queue behind the lanes would only hide stalls.
 const settings = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, maxFreeSockets: 64 };

@@ -1,5 +1,5 @@
-import { KiB } from '../core/units.js';
 import type { HttpAnswer } from '../core/http-answer.js';
+import { KiB } from '../core/units.js';
 
 /** How much of the body of an answer is kept to be judged. */
 export const answerTextBytes = 64 * KiB;

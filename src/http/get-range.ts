@@ -1,8 +1,8 @@
+import type { ByteRange, HttpTarget } from '../core/byte-source.js';
 import type { JudgeRefusal } from './range-answer.js';
 import { getRangeRaw } from './raw-range.js';
-import { streamRange } from './stream-range.js';
 import type { Patience } from './stall-watch.js';
-import type { ByteRange, HttpTarget } from '../core/byte-source.js';
+import { streamRange } from './stream-range.js';
 
 /** A ranged GET into memory. */
 export interface GetRangeRequest extends Patience {

@@ -1,12 +1,12 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { HttpTarget } from '../core/byte-source.js';
 import { PrefetchError } from '../core/errors.js';
+import type { HttpAnswer } from '../core/http-answer.js';
 import { KiB } from '../core/units.js';
 import { originOf, startRequest } from './agents.js';
 import { answerTextBytes } from './answer-head.js';
 import { plainHeaders } from './plain-headers.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
-import type { HttpTarget } from '../core/byte-source.js';
-import type { HttpAnswer } from '../core/http-answer.js';
 
 // Over TLS one big write is encrypted as a whole into memory; slices with drain are not.
 const sliceBytes = 256 * KiB;

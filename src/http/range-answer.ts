@@ -1,8 +1,8 @@
+import type { ByteRange } from '../core/byte-source.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
-import { retryAfterMs } from './retry-after.js';
-import type { ByteRange } from '../core/byte-source.js';
 import type { HttpAnswer } from '../core/http-answer.js';
+import { retryAfterMs } from './retry-after.js';
 
 /** The head of an answer to a ranged GET. */
 export type RangeAnswer = Pick<HttpAnswer, 'status' | 'headers'>;

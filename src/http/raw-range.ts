@@ -1,5 +1,7 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
+import type { ByteRange } from '../core/byte-source.js';
 import { PrefetchError } from '../core/errors.js';
+import type { HttpAnswer } from '../core/http-answer.js';
 import { MiB } from '../core/units.js';
 import { originOf } from './agents.js';
 import { answerTextBytes, parseAnswerHead, type AnswerHead } from './answer-head.js';
@@ -7,8 +9,6 @@ import type { GetRangeRequest } from './get-range.js';
 import { checkRangeAnswer, isRefusal, judged } from './range-answer.js';
 import { takeConnection, type RawConnection } from './raw-connection.js';
 import { watchStall } from './stall-watch.js';
-import type { ByteRange } from '../core/byte-source.js';
-import type { HttpAnswer } from '../core/http-answer.js';
 
 const mostHeadBytes = 64 * 1024;
 // One read of the whole rest would keep the other lanes waiting on a fast network.

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
+import type { ByteRange, HttpTarget } from '../core/byte-source.js';
 import { PrefetchError } from '../core/errors.js';
 import { originOf, startRequest } from './agents.js';
 import { answerTextBytes } from './answer-head.js';
 import { plainHeaders } from './plain-headers.js';
 import { checkRangeAnswer, isRefusal, judged, type JudgeRefusal } from './range-answer.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
-import type { ByteRange, HttpTarget } from '../core/byte-source.js';
 
 /** A ranged GET whose bytes are handed over as they come. */
 export interface StreamRangeRequest extends Patience {

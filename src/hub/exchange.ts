@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { HttpTarget } from '../core/byte-source.js';
 import { startRequest } from '../http/agents.js';
 import { defaultLeastRate, watchStall } from '../http/stall-watch.js';
-import type { HttpTarget } from '../core/byte-source.js';
 
 /** One request without redirects and without tries. */
 export interface ExchangeRequest extends HttpTarget {

@@ -1,8 +1,8 @@
 import type { ByteLocation } from '../core/byte-source.js';
 import { PrefetchError } from '../core/errors.js';
 import { authorization, callHub, type HubClient, type HubReply } from './call-hub.js';
-import type { FileReference, HubOptions } from './hub.js';
 import { protocolError, type Subject } from './hub-errors.js';
+import type { FileReference, HubOptions } from './hub.js';
 import { usableMs } from './signed-url.js';
 
 /** The location of a file, as `Hub.locate` promises it. */

@@ -3,12 +3,12 @@ import { listFiles, modelInfo, whoAmI } from '@huggingface/hub';
 import { PrefetchError, isPrefetchError } from '../core/errors.js';
 import { MiB } from '../core/units.js';
 import { callHub, type HubClient } from './call-hub.js';
+import { checkEntries } from './check-entries.js';
 import { encodePath, locateFile, readFile } from './file-requests.js';
-import type { Hub, HubFile, HubOptions, ResolvedRevision } from './hub.js';
 import { REVISION_FIELDS, readEntry, readRevision } from './hub-answers.js';
 import { disabledError, protocolError, type Subject } from './hub-errors.js';
 import { hubFetch } from './hub-fetch.js';
-import { checkEntries } from './check-entries.js';
+import type { Hub, HubFile, HubOptions, ResolvedRevision } from './hub.js';
 
 /** Which Hub it is, and how much of its answers is believed. */
 export interface HubSettings {

@@ -1,6 +1,6 @@
 import type { Hub } from '../hub/hub.js';
-import type { ObjectStore } from '../storage/object-store.js';
 import type { VllmDependencies } from '../shard/vllm/job.js';
+import type { ObjectStore } from '../storage/object-store.js';
 import type { TransferEngine } from '../transfer/engine.js';
 import type { DestinationPolicy } from './destination.js';
 

@@ -3,9 +3,9 @@ import type { ObjectStore } from '../storage/object-store.js';
 import { objectUrl } from '../storage/store-url.js';
 import { authenticate } from './authenticate.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { draftPlan } from './shards/draft-plan.js';
 import { asksForShards, findPublishedShards, foreseeEngine, type ShardingSpec } from './shards/find-shards.js';
 import { inspectTarget } from './shards/inspect-target.js';
-import { draftPlan } from './shards/draft-plan.js';
 import { jobOfRun } from './shards/sharding-job.js';
 import { surveyDir } from './survey.js';
 

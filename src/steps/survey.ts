@@ -1,5 +1,5 @@
-import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
 import { canonicalJson } from '../core/canonical-json.js';
+import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
 import { digestKey, type Digest } from '../core/digest.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { planIdOf, plansPrefix } from '../core/keys.js';

@@ -10,9 +10,9 @@ import { readPlan } from '../dir/plan-objects.js';
 import { openSource } from '../hub/hub-source.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
+import { readPolicy } from '../transfer/budget/policies.js';
 import { copyWithin } from '../transfer/copy-within.js';
 import type { TransferProgress, TransferRequest, TransferResult } from '../transfer/engine.js';
-import { readPolicy } from '../transfer/budget/policies.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { removeLateUploads } from './tidy-dir.js';
 

@@ -1,14 +1,14 @@
 import type { ByteSource } from '../core/byte-source.js';
-import { requireAt } from '../core/require-at.js';
 import { digestKey } from '../core/digest.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { requireAt } from '../core/require-at.js';
 import type { Manifest } from '../core/schemas/manifest.js';
 import type { DirObjects } from '../dir/dir-objects.js';
 import { openDir } from '../dir/open-dir.js';
 import { asNotIntact, digestOf } from '../dir/published-dir.js';
 import { headerByteLength, parseHeader } from '../safetensors/index.js';
-import { describeRange, isInRange } from '../shard/layout/vllm-version.js';
 import { namesThatLoad, partOf, shardFileName } from '../shard/file-names.js';
+import { describeRange, isInRange } from '../shard/layout/vllm-version.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 import { openObjects } from '../transfer/read/open-objects.js';

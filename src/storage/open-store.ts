@@ -1,6 +1,6 @@
-import { parseStoreUrl } from './store-url.js';
 import type { ObjectStore } from './object-store.js';
 import type { S3Options } from './s3/s3-options.js';
+import { parseStoreUrl } from './store-url.js';
 
 /** What configuration says about stores; everything else comes from the URL and the backend's own environment. */
 export interface StoreOptions {

@@ -1,12 +1,12 @@
 import { isPrefetchError } from '../core/errors.js';
 import { patienceOf } from '../http/request-policy.js';
 import type { ObjectInfo, ObjectStore } from '../storage/object-store.js';
-import { hashBytes } from './digest/content-hash.js';
 import { readPolicy } from './budget/policies.js';
+import { hashBytes } from './digest/content-hash.js';
 import { openObject } from './read/object-source.js';
-import { transferFile } from './transfer-file.js';
-import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
 import { hashObject } from './read/verify-object.js';
+import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
+import { transferFile } from './transfer-file.js';
 
 /** A copy inside a store of an object that some record says is the wanted one. */
 export interface CopyWithinRequest {

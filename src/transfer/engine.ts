@@ -2,11 +2,11 @@ import { setMaxListeners } from 'node:events';
 import { PrefetchError } from '../core/errors.js';
 import { createKeyLock } from '../tasks/key-lock.js';
 import { createPermits, permitsOf, type Claimant, type Permits } from '../tasks/permits.js';
-import { createDrain } from './drain.js';
 import { defaultPolicies, type Policies } from './budget/policies.js';
 import { createSlabPool, slabPoolOf } from './budget/slab-pool.js';
-import { transferFile } from './transfer-file.js';
+import { createDrain } from './drain.js';
 import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
+import { transferFile } from './transfer-file.js';
 
 export type { TransferOptions, TransferProgress, TransferRequest, TransferResult } from './transfer-context.js';
 

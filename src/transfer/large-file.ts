@@ -1,13 +1,13 @@
 import { isPrefetchError, PrefetchError, type ErrorCode } from '../core/errors.js';
-import type { ObjectInfo } from '../storage/object-store.js';
-import { finalise } from './upload/finalise.js';
-import { findExisting } from './read/find-existing.js';
-import { choosePartSize } from './upload/part-plan.js';
 import { patienceOf } from '../http/request-policy.js';
+import type { ObjectInfo } from '../storage/object-store.js';
 import type { ProgressCounter } from './progress.js';
+import { findExisting } from './read/find-existing.js';
 import { streamParts } from './stream-parts.js';
-import { startUpload, resumeUpload, type OpenUpload, type PlannedUpload } from './upload/resume-upload.js';
 import type { TransferContext, TransferRequest } from './transfer-context.js';
+import { finalise } from './upload/finalise.js';
+import { choosePartSize } from './upload/part-plan.js';
+import { startUpload, resumeUpload, type OpenUpload, type PlannedUpload } from './upload/resume-upload.js';
 
 /** Who counts the parts of a large file, and ends it. */
 export interface LargeFileOptions {

@@ -1,9 +1,9 @@
 import { PrefetchError } from '../core/errors.js';
+import { waitBy } from '../http/request-policy.js';
 import type { ObjectInfo } from '../storage/object-store.js';
 import { withRetries } from '../tasks/retries.js';
 import { hashBytes } from './digest/content-hash.js';
 import { digestMismatch } from './digest/mismatch.js';
-import { waitBy } from '../http/request-policy.js';
 import type { ProgressCounter } from './progress.js';
 import type { TransferContext, TransferRequest } from './transfer-context.js';
 

@@ -1,11 +1,11 @@
-import type { ObjectStore, PartDescription } from '../storage/object-store.js';
 import type { KnownSource } from '../core/byte-source.js';
+import type { ObjectStore, PartDescription } from '../storage/object-store.js';
 import { holdOne } from '../tasks/permits.js';
 import { runGroup, type TaskGroup } from '../tasks/task-group.js';
-import { createPartSink, type PartSink, type StreamedParts } from './upload/part-sink.js';
 import type { ProgressCounter } from './progress.js';
-import type { OpenUpload } from './upload/resume-upload.js';
 import type { TransferContext } from './transfer-context.js';
+import { createPartSink, type PartSink, type StreamedParts } from './upload/part-sink.js';
+import type { OpenUpload } from './upload/resume-upload.js';
 
 /** The parts of one upload that are to be moved. */
 export interface PartStream {

@@ -1,5 +1,5 @@
-import type { ObjectStore } from '../storage/object-store.js';
 import type { KnownSource } from '../core/byte-source.js';
+import type { ObjectStore } from '../storage/object-store.js';
 import type { KeyLock } from '../tasks/key-lock.js';
 import type { Permits } from '../tasks/permits.js';
 import type { Policies } from './budget/policies.js';

@@ -1,7 +1,7 @@
-import { findExisting } from './read/find-existing.js';
-import { transferLarge } from './large-file.js';
 import { patienceOf } from '../http/request-policy.js';
+import { transferLarge } from './large-file.js';
 import { countProgress } from './progress.js';
+import { findExisting } from './read/find-existing.js';
 import { transferSmall } from './small-file.js';
 import type { TransferContext, TransferOptions, TransferRequest, TransferResult } from './transfer-context.js';
 

@@ -8,11 +8,11 @@ import {
   createVllmActivities,
 } from '../activities/shard-activities.js';
 import { createWaitActivities } from '../activities/wait.js';
-import { createHandOver, type HandOver } from './hand-over.js';
-import { createDependencies, type WorkerDependencies } from './dependencies.js';
 import type { Settings } from '../config/environment.js';
 import { PrefetchError } from '../core/errors.js';
 import { taskQueue, type Role } from '../core/queues.js';
+import { createDependencies, type WorkerDependencies } from './dependencies.js';
+import { createHandOver, type HandOver } from './hand-over.js';
 import { checkGpuIsServed } from './roles.js';
 import { workflowSource } from './workflow-source.js';
 

@@ -1,8 +1,8 @@
-import type { ActivityDependencies } from '../steps/dependencies.js';
-import { resolveDestination, type DestinationPolicy } from '../steps/destination.js';
 import { embeddedStore, inheritedEnvironment, type Settings } from '../config/environment.js';
 import { readToken } from '../config/secrets.js';
 import { openHub } from '../hub/open-hub.js';
+import type { ActivityDependencies } from '../steps/dependencies.js';
+import { resolveDestination, type DestinationPolicy } from '../steps/destination.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { openStore } from '../storage/open-store.js';
 import { createEngine } from '../transfer/engine.js';

@@ -1,9 +1,9 @@
 import { Runtime } from '@temporalio/worker';
 import { readSettings } from '../config/environment.js';
-import { connectToTemporal } from './connect.js';
-import { shutdownWhenIdle } from './shutdown-when-idle.js';
-import { createWorkers } from './create-workers.js';
 import type { Role } from '../core/queues.js';
+import { connectToTemporal } from './connect.js';
+import { createWorkers } from './create-workers.js';
+import { shutdownWhenIdle } from './shutdown-when-idle.js';
 
 /** What the command line may say about a worker; the environment says the rest. */
 export interface RunWorkerOptions {

@@ -1,6 +1,6 @@
-import { dryRun, type DryRun, type PlannedSharding } from '../../steps/dry-run.js';
 import { readSettings } from '../../config/environment.js';
 import { formatBytes } from '../../core/progress-text.js';
+import { dryRun, type DryRun, type PlannedSharding } from '../../steps/dry-run.js';
 import { createDependencies } from '../../worker/dependencies.js';
 import { type CliContext, printJson, printResult } from '../context.js';
 import type { PlanOptions } from '../invocation.js';

@@ -1,11 +1,11 @@
-import { jobOfFolders } from '../../steps/shards/local-job.js';
-import { draftPlan, type DraftedPlan } from '../../steps/shards/draft-plan.js';
-import { shardUntilPublished } from '../../steps/shards/shard-in-process.js';
-import type { ShardingJob } from '../../steps/shards/sharding-job.js';
 import { readSettings } from '../../config/environment.js';
 import { compact } from '../../core/compact.js';
 import { PrefetchError } from '../../core/errors.js';
 import { withTrailingSlash } from '../../core/identity.js';
+import { draftPlan, type DraftedPlan } from '../../steps/shards/draft-plan.js';
+import { jobOfFolders } from '../../steps/shards/local-job.js';
+import { shardUntilPublished } from '../../steps/shards/shard-in-process.js';
+import type { ShardingJob } from '../../steps/shards/sharding-job.js';
 import { createDependencies, type WorkerDependencies } from '../../worker/dependencies.js';
 import { type CliContext, printJson, printResult, say } from '../context.js';
 import { printDir } from '../dir-text.js';

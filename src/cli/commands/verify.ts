@@ -1,9 +1,9 @@
-import { verifyDir, type VerifiedDir } from '../../steps/verify-dir.js';
 import { readSettings } from '../../config/environment.js';
 import { compact } from '../../core/compact.js';
 import { PrefetchError } from '../../core/errors.js';
 import { formatBytes } from '../../core/progress-text.js';
 import { describeRange } from '../../shard/layout/vllm-version.js';
+import { verifyDir, type VerifiedDir } from '../../steps/verify-dir.js';
 import { createDependencies } from '../../worker/dependencies.js';
 import { type CliContext, printJson, printResult, say } from '../context.js';
 import { readDirUrl } from '../dir-url.js';

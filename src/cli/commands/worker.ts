@@ -1,6 +1,6 @@
 import { compact } from '../../core/compact.js';
-import { gpuSpec } from '../../core/schemas/input.js';
 import { PrefetchError } from '../../core/errors.js';
+import { gpuSpec } from '../../core/schemas/input.js';
 import { type CliContext, say } from '../context.js';
 import type { WorkerOptions } from '../invocation.js';
 

@@ -4,18 +4,18 @@ import { NativeConnection } from '@temporalio/worker';
 import { PrefetchClient } from '../../client.js';
 import { serverEnvironment, type Settings } from '../../config/environment.js';
 import { PrefetchError } from '../../core/errors.js';
+import { ROLES } from '../../core/queues.js';
 import { startDevServer, type DevServer } from '../../embedded/dev-server.js';
 import { lockHome } from '../../embedded/home-lock.js';
 import { makePrivateHome } from '../../embedded/private-home.js';
 import { readSealKey, sealForClient, sealForWorker, type SealKey } from '../../embedded/seal.js';
 import { findTemporalCli } from '../../embedded/temporal-cli.js';
-import { ROLES } from '../../core/queues.js';
 import { createWorkers } from '../../worker.js';
 import { Cleanup } from './cleanup.js';
-import { quietRuntime } from './quiet-runtime.js';
-import { neverBroken, type Session } from './session.js';
 import { terminateOpenRuns } from './open-runs.js';
+import { quietRuntime } from './quiet-runtime.js';
 import { refuseForeign } from './refuse-foreign.js';
+import { neverBroken, type Session } from './session.js';
 
 const STOP_WORKERS_MS = 8_000;
 

@@ -1,6 +1,6 @@
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
-import { toFailure } from '../../starter/to-failure.js';
 import { foreignRun, isForeign } from '../../embedded/seal.js';
+import { toFailure } from '../../starter/to-failure.js';
 
 /** Keeps the activities of an embedded worker from a run that no command of its home started. */
 export const refuseForeign: ActivityInterceptorsFactory = () => ({

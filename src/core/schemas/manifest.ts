@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { metadataSchema, shardConfigSchema } from './input.js';
-import { dirFormat, shardEngine } from './dir.js';
 import { staysInDir } from '../repo-path.js';
+import { dirFormat, shardEngine } from './dir.js';
+import { metadataSchema, shardConfigSchema } from './input.js';
 
 /** Lower-case hex of that many digits. */
 export const hex = (length: number) => z.string().regex(new RegExp(`^[0-9a-f]{${String(length)}}$`));

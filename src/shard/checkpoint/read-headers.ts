@@ -1,12 +1,12 @@
 import type { ByteSource } from '../../core/byte-source.js';
 import { isPrefetchError, rewrap, type PrefetchError } from '../../core/errors.js';
 import { requireAt } from '../../core/require-at.js';
+import type { StoredFile } from '../../core/stored-file.js';
 import { MiB } from '../../core/units.js';
 import { headerByteLength, parseHeader, type SafetensorsHeader } from '../../safetensors/index.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import { openObjects } from '../../transfer/read/open-objects.js';
 import { unsupported } from '../layout/unsupported.js';
-import type { StoredFile } from '../../core/stored-file.js';
 import type { Checkpoint, CheckpointPlace } from './read-checkpoint.js';
 
 /** A real header has kilobytes to a few megabytes; the format's limit of 100 MB would cost gigabytes to parse. */

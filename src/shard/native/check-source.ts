@@ -7,8 +7,8 @@ import { shardFileName } from '../file-names.js';
 import type { RankLayout } from '../rank-layout.js';
 import { castInPlace } from './cast.js';
 import { hashBlocks } from './hash-blocks.js';
-import type { HeldTensor, RankShare, SourceBlock } from './source-blocks.js';
 import { findLocations, type AllLocations } from './shard-locations.js';
+import type { HeldTensor, RankShare, SourceBlock } from './source-blocks.js';
 
 /** A weights file that the ranks have to give back. */
 export interface SourceCheck {

@@ -1,12 +1,12 @@
 import { requireAt } from '../../core/require-at.js';
 import { MiB } from '../../core/units.js';
 import { runGroup } from '../../tasks/task-group.js';
-import { createThreadHash } from '../../transfer/threads/hash-thread.js';
 import { createOrderedHash, type OrderedHash } from '../../transfer/digest/ordered-hash.js';
+import { createThreadHash } from '../../transfer/threads/hash-thread.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import type { RankLayout } from '../rank-layout.js';
-import { sourceBlocks, type SourceBlock } from './source-blocks.js';
 import type { AllLocations } from './shard-locations.js';
+import { sourceBlocks, type SourceBlock } from './source-blocks.js';
 
 /** What is done with the blocks of a weights file, and the memory for it. */
 export interface BlockHashing<Lane> {

@@ -1,12 +1,12 @@
 import { requireAt } from '../../core/require-at.js';
 import type { PartDescription } from '../../storage/object-store.js';
 import type { TaskGroup } from '../../tasks/task-group.js';
+import { limitSlabs, type LimitedSlabs } from '../../transfer/budget/limit-slabs.js';
+import type { Slab, SlabPool } from '../../transfer/budget/slab-pool.js';
 import { planParts } from '../../transfer/upload/part-plan.js';
 import type { PartSink } from '../../transfer/upload/part-sink.js';
-import type { Slab, SlabPool } from '../../transfer/budget/slab-pool.js';
 import type { ShardPart } from '../rank-layout.js';
 import { fillWindow, type WindowFill } from './fill-window.js';
-import { limitSlabs, type LimitedSlabs } from '../../transfer/budget/limit-slabs.js';
 import type { PartMemory } from './part-memory.js';
 
 /** Where the upload parts of a rank's file go. */

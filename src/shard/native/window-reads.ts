@@ -2,10 +2,10 @@ import type { ByteRange } from '../../core/byte-source.js';
 import { requireAt, requireKey } from '../../core/require-at.js';
 import type { Dtype } from '../../safetensors/index.js';
 import type { Piece } from '../layout/state-dict.js';
+import type { PlacedTensor, ShardPart, RankLayout } from '../rank-layout.js';
 import { elementBytes } from './cast.js';
 import { joinNeighbours } from './join-reads.js';
 import { pieceBytes } from './piece-bytes.js';
-import type { PlacedTensor, ShardPart, RankLayout } from '../rank-layout.js';
 
 /** The same range of bytes of one part's files, of several ranks. */
 export interface Window extends ByteRange {

@@ -4,10 +4,10 @@ import { isPrefetchError, rewrap } from '../../core/errors.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { openStore } from '../../storage/open-store.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
-import type { TransferEngine } from '../../transfer/engine.js';
-import { uploadFile } from '../../transfer/disk/upload-file.js';
-import type { ShardPart } from '../rank-layout.js';
 import { holdScratch, LEFT_BEHIND_MS, sweepScratch } from '../../transfer/disk/scratch.js';
+import { uploadFile } from '../../transfer/disk/upload-file.js';
+import type { TransferEngine } from '../../transfer/engine.js';
+import type { ShardPart } from '../rank-layout.js';
 import { writePart, type PartOptions, type PartWriting, type WrittenFile } from './write-part.js';
 
 /** Where the parts of a layout are written by way of local disk. */

@@ -1,16 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkOutput } from './output/check-output.js';
+import { pullDir } from '../../transfer/disk/pull-dir.js';
+import { holdScratch, LEFT_BEHIND_MS, sweepScratch, type Scratch } from '../../transfer/disk/scratch.js';
 import { driverEnvironment } from './driver/driver-environment.js';
 import type { DriverDone, DriverProgress } from './driver/driver-events.js';
-import type { VllmDependencies, VllmOptions, VllmProgress, VllmShardRequest, VllmShards } from './job.js';
-import { lookForVllm } from './host/look-for-vllm.js';
-import { pullDir } from '../../transfer/disk/pull-dir.js';
-import { requireResources } from './host/require-resources.js';
 import { DRIVER, runDriver } from './driver/run-driver.js';
-import { holdScratch, LEFT_BEHIND_MS, sweepScratch, type Scratch } from '../../transfer/disk/scratch.js';
-import { isSafetensors, sourceForVllm } from './source-for-vllm.js';
+import { lookForVllm } from './host/look-for-vllm.js';
+import { requireResources } from './host/require-resources.js';
+import type { VllmDependencies, VllmOptions, VllmProgress, VllmShardRequest, VllmShards } from './job.js';
+import { checkOutput } from './output/check-output.js';
 import { uploadShards } from './output/upload-shards.js';
+import { isSafetensors, sourceForVllm } from './source-for-vllm.js';
 
 /**
  * Shards a Dir with vLLM in a child process: fetches the Dir to local disk, has vLLM write the shards, checks that they

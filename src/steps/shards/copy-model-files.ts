@@ -6,12 +6,13 @@ import { readShardRecord, records, writeShardRecord } from '../../dir/shard-reco
 import { CONFIG_PATH, sideFiles } from '../../shard/checkpoint/model-files.js';
 import { untieEmbeddings } from '../../shard/checkpoint/untie-embeddings.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
+import { readPolicy } from '../../transfer/budget/policies.js';
+import { copyWithin } from '../../transfer/copy-within.js';
 import { hashBytes } from '../../transfer/digest/content-hash.js';
 import { copyByDisk } from '../../transfer/disk/copy-by-disk.js';
-import { copyWithin } from '../../transfer/copy-within.js';
 import { openObject } from '../../transfer/read/object-source.js';
-import { readPolicy } from '../../transfer/budget/policies.js';
 import { hashObject } from '../../transfer/read/verify-object.js';
+import { areThere } from './shard-natively.js';
 import {
   isPublished,
   openStep,
@@ -20,7 +21,6 @@ import {
   type StepOptions,
   type WritingNeeds,
 } from './step-context.js';
-import { areThere } from './shard-natively.js';
 
 const FILES_AT_ONCE = 8;
 

@@ -1,13 +1,13 @@
+import type { ShardStep } from '../../core/contract.js';
 import { PrefetchError } from '../../core/errors.js';
 import { shardPlanKey } from '../../core/keys.js';
 import { shardPlanSchema, type ShardPlan } from '../../core/schemas/shard-plan.js';
-import type { ShardStep } from '../../core/contract.js';
 import { readJson } from '../../dir/json-objects.js';
 import { keepPlans } from '../../dir/kept-plans.js';
 import { isDtype } from '../../safetensors/index.js';
-import { layOutRanks, type RankLayout } from '../../shard/rank-layout.js';
 import type { WeightsFile } from '../../shard/layout/source-tensors.js';
 import { withWayOut } from '../../shard/layout/unsupported.js';
+import { layOutRanks, type RankLayout } from '../../shard/rank-layout.js';
 import type { ObjectStore, RequestOptions } from '../../storage/object-store.js';
 
 /** The plan that a step belongs to, and its layout where that is known. */

@@ -6,9 +6,9 @@ import { checkShards } from './check-shards.js';
 import { copyModelFiles } from './copy-model-files.js';
 import { planShards } from './plan-shards.js';
 import { publishShards } from './publish-shards.js';
-import type { ShardingJob } from './sharding-job.js';
 import { shardNatively } from './shard-natively.js';
 import { requireVllm, shardWithVllm } from './shard-with-vllm.js';
+import type { ShardingJob } from './sharding-job.js';
 
 /** Where sharding in one process stands. */
 export interface ShardMoment {

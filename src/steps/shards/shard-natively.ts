@@ -1,10 +1,10 @@
+import type { ByteSource } from '../../core/byte-source.js';
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import type { ShardRecord } from '../../core/schemas/shard-plan.js';
-import { writePart, type WrittenFile } from '../../shard/native/write-part.js';
-import type { ByteSource } from '../../core/byte-source.js';
 import { readShardRecord, records, writeShardRecord } from '../../dir/shard-records.js';
-import type { ShardPart, RankLayout } from '../../shard/rank-layout.js';
 import { writePartByDisk } from '../../shard/native/write-part-by-disk.js';
+import { writePart, type WrittenFile } from '../../shard/native/write-part.js';
+import type { ShardPart, RankLayout } from '../../shard/rank-layout.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import { publishedShards } from './published-shards.js';

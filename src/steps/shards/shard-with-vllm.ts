@@ -5,14 +5,14 @@ import { readShardRecord, records, writeShardRecord } from '../../dir/shard-reco
 import type { TensorSpec } from '../../safetensors/index.js';
 import { shardFileName } from '../../shard/file-names.js';
 import type { RankLayout } from '../../shard/rank-layout.js';
-import type { VllmProgress } from '../../shard/vllm/job.js';
 import { lookForVllm } from '../../shard/vllm/host/look-for-vllm.js';
+import type { VllmProgress } from '../../shard/vllm/job.js';
 import { runVllmJob } from '../../shard/vllm/run-job.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { untieCopiedConfig } from './copy-model-files.js';
 import { publishedShards } from './published-shards.js';
-import { isPublished, openStep, type StepContext, type StepOptions } from './step-context.js';
 import { areThere } from './shard-natively.js';
+import { isPublished, openStep, type StepContext, type StepOptions } from './step-context.js';
 
 type Needs = Pick<ActivityDependencies, 'openStore' | 'engine' | 'scratchFolder' | 'vllm'>;
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { ObjectInfo, RequestOptions } from '../object-store.js';
 import { checkPrefix, isHiddenKey } from '../store-key.js';
 import { isSystemError } from './file-errors.js';
-import { infoAt } from './local-info.js';
 import type { LocalFolder } from './local-folder.js';
+import { infoAt } from './local-info.js';
 
 /** Files asked about at once: enough to hide the latency of a network file system. */
 const STATS_AT_ONCE = 64;

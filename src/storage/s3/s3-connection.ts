@@ -1,12 +1,12 @@
-import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 import { PrefetchError } from '../../core/errors.js';
 import { noteSecret } from '../../core/secrets.js';
-import type { S3Options } from './s3-options.js';
 import { s3Error, type S3Context } from './s3-errors.js';
+import type { S3Options } from './s3-options.js';
 
 /** A bucket that can be talked to: by the SDK for control, by signed requests of our own for bytes. */
 export interface S3Connection {

@@ -1,7 +1,7 @@
 import { PrefetchError, isPrefetchError, type ErrorCode } from '../../core/errors.js';
 import { foreignText } from '../../core/foreign-text.js';
-import { retryAfterMs } from '../../http/retry-after.js';
 import type { HttpAnswer } from '../../core/http-answer.js';
+import { retryAfterMs } from '../../http/retry-after.js';
 import { areCredentialsEnded } from './s3-credentials.js';
 
 /** What messages say about a failed request; never its headers or its URL, which may be signed. */

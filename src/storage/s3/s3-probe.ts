@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 import { isPrefetchError, type ErrorCode, type PrefetchError } from '../../core/errors.js';
-import { putBytes } from '../../http/put-bytes.js';
 import { GiB, MiB } from '../../core/units.js';
+import { putBytes } from '../../http/put-bytes.js';
 import type { Receipt, StoreCapabilities } from '../object-store.js';
 import { sendComplete } from './s3-complete.js';
 import { contextOf, type S3Connection } from './s3-connection.js';

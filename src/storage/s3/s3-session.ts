@@ -1,7 +1,7 @@
 import { unlessAborted } from '../../tasks/unless-aborted.js';
 import type { RequestOptions } from '../object-store.js';
-import type { S3Options } from './s3-options.js';
 import { connectS3, type S3Connection } from './s3-connection.js';
+import type { S3Options } from './s3-options.js';
 import { probeStore, type S3Profile } from './s3-probe.js';
 import { makeSigner, type Signer } from './s3-signer.js';
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
+import type { HttpTarget } from '../../core/byte-source.js';
 import { PrefetchError, isPrefetchError, rewrap } from '../../core/errors.js';
 import { GiB } from '../../core/units.js';
-import type { HttpTarget } from '../../core/byte-source.js';
 import type {
   ObjectDescription,
   ObjectInfo,
@@ -11,7 +11,6 @@ import type {
   RequestOptions,
   Upload,
 } from '../object-store.js';
-import type { S3Options } from './s3-options.js';
 import { formatStoreUrl, type StoreUrl } from '../store-url.js';
 import { confirmObject, confirmPart, readFailure } from './s3-answers.js';
 import { completeUpload, refuseIfThere } from './s3-complete.js';
@@ -19,6 +18,7 @@ import { copyObject } from './s3-copy.js';
 import { encodeCrc32 } from './s3-crc32.js';
 import { fullKeyOf, scratchKey } from './s3-keys.js';
 import { deleteObject, deleteObjects, getObject, headObject, listObjectFolders, listObjects } from './s3-objects.js';
+import type { S3Options } from './s3-options.js';
 import { putObject } from './s3-put.js';
 import { openSession, type S3Session } from './s3-session.js';
 import { abortUpload, createUpload, findUploads, listParts, listUploads, signPart } from './s3-uploads.js';

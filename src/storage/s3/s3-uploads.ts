@@ -5,8 +5,8 @@ import {
   ListPartsCommand,
 } from '@aws-sdk/client-s3';
 
-import { PrefetchError, isPrefetchError, rewrap } from '../../core/errors.js';
 import type { HttpTarget } from '../../core/byte-source.js';
+import { PrefetchError, isPrefetchError, rewrap } from '../../core/errors.js';
 import type { ListedUpload, PartDescription, Receipt, RequestOptions, Upload } from '../object-store.js';
 import { checkPrefix } from '../store-key.js';
 import type { S3Connection } from './s3-connection.js';

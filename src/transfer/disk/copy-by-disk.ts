@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import type { Digest } from '../../core/digest.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { TransferEngine } from '../engine.js';
-import { uploadFile } from './upload-file.js';
 import { pullDir } from './pull-dir.js';
 import { holdScratch } from './scratch.js';
+import { uploadFile } from './upload-file.js';
 
 /** An object of one store, bound for another one that takes no upload parts. */
 export interface DiskCopy {

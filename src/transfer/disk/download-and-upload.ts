@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createKeyLock } from '../../tasks/key-lock.js';
 import type { LocatedSource } from '../../core/byte-source.js';
-import { downloadFile } from './download-file.js';
+import { patienceOf } from '../../http/request-policy.js';
+import { createKeyLock } from '../../tasks/key-lock.js';
 import type { TransferEngine } from '../engine.js';
 import { findExisting } from '../read/find-existing.js';
-import { patienceOf } from '../../http/request-policy.js';
 import type { TransferOptions, TransferRequest, TransferResult } from '../transfer-context.js';
+import { downloadFile } from './download-file.js';
 import { uploadFile } from './upload-file.js';
 
 /** A transfer by way of a local folder, for stores that take no parts and sources that give no ranges. */

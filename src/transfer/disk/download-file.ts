@@ -2,11 +2,11 @@ import { mkdir, open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import type { LocatedSource } from '../../core/byte-source.js';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { isLocationRefused, mayComeAgain } from '../../http/range-answer.js';
+import { patienceOf, waitBy } from '../../http/request-policy.js';
 import { streamRange } from '../../http/stream-range.js';
 import { withRetries } from '../../tasks/retries.js';
-import { digestMismatch } from '../digest/mismatch.js';
 import type { Policies } from '../budget/policies.js';
-import { patienceOf, waitBy } from '../../http/request-policy.js';
+import { digestMismatch } from '../digest/mismatch.js';
 import { hashFile } from '../read/verify-object.js';
 
 /** A file to be had on this machine. */

@@ -6,9 +6,9 @@ import type { StoredFile } from '../../core/stored-file.js';
 import { withFileErrors } from '../../storage/local/file-errors.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
-import { downloadFile } from './download-file.js';
 import type { TransferEngine } from '../engine.js';
 import { hashFile, hashObject } from '../read/verify-object.js';
+import { downloadFile } from './download-file.js';
 import { linkOrCopy } from './link-or-copy.js';
 import { asDirFailure, notIntact, openStoredSource } from './stored-source.js';
 

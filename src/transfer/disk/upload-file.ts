@@ -1,10 +1,10 @@
 import type { Digest } from '../../core/digest.js';
-import type { TransferEngine } from '../engine.js';
-import type { PublishedBytes } from '../upload/finalise.js';
-import { findExisting } from '../read/find-existing.js';
 import { patienceOf } from '../../http/request-policy.js';
+import type { TransferEngine } from '../engine.js';
 import { openFile } from '../read/file-source.js';
+import { findExisting } from '../read/find-existing.js';
 import type { TransferOptions, TransferRequest } from '../transfer-context.js';
+import type { PublishedBytes } from '../upload/finalise.js';
 import { uploadWhole } from '../upload/upload-whole.js';
 
 /** A file on this machine, whose digest is known, bound for one key. */

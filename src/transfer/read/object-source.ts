@@ -4,8 +4,8 @@ import { PrefetchError } from '../../core/errors.js';
 import { getRange } from '../../http/get-range.js';
 import { patienceOf, type RequestPolicy } from '../../http/request-policy.js';
 import type { ObjectStore } from '../../storage/object-store.js';
-import { asStoreRead } from './store-read.js';
 import { withFreshTargets } from './fresh-targets.js';
+import { asStoreRead } from './store-read.js';
 
 /** A source that holds something of this process until it is closed. */
 export interface OpenedSource extends ByteSource {

@@ -1,8 +1,8 @@
 import type { ByteSource } from '../../core/byte-source.js';
 import type { ObjectStore } from '../../storage/object-store.js';
-import { openObject } from './object-source.js';
 import { readPolicy } from '../budget/policies.js';
 import type { TransferContext } from '../transfer-context.js';
+import { openObject } from './object-source.js';
 
 /** Objects of a store, in the order in which they were asked for. */
 export interface OpenedObjects {

@@ -3,14 +3,14 @@ import { createReadStream } from 'node:fs';
 import type { Digest } from '../../core/digest.js';
 import { PrefetchError } from '../../core/errors.js';
 import { MiB } from '../../core/units.js';
+import { patienceOf } from '../../http/request-policy.js';
 import type { Patience } from '../../http/stall-watch.js';
 import { streamRange } from '../../http/stream-range.js';
 import type { ObjectStore } from '../../storage/object-store.js';
-import { createContentHash } from '../digest/content-hash.js';
 import { defaultPolicies } from '../budget/policies.js';
-import { patienceOf } from '../../http/request-policy.js';
-import { asStoreRead } from './store-read.js';
+import { createContentHash } from '../digest/content-hash.js';
 import { withFreshTargets } from './fresh-targets.js';
+import { asStoreRead } from './store-read.js';
 
 /** What is read back, and how it is to be hashed. */
 export interface ObjectToHash {

@@ -1,13 +1,13 @@
-import { isPrefetchError, PrefetchError } from '../../core/errors.js';
-import type { ObjectInfo, ObjectStore, Receipt, Upload } from '../../storage/object-store.js';
 import type { Digest } from '../../core/digest.js';
-import { withRetries } from '../../tasks/retries.js';
-import { combineCrc32 } from '../digest/crc32-combine.js';
-import { giveUp } from './give-up.js';
-import { digestMismatch } from '../digest/mismatch.js';
-import type { Policies } from '../budget/policies.js';
+import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { waitBy } from '../../http/request-policy.js';
+import type { ObjectInfo, ObjectStore, Receipt, Upload } from '../../storage/object-store.js';
+import { withRetries } from '../../tasks/retries.js';
+import type { Policies } from '../budget/policies.js';
+import { combineCrc32 } from '../digest/crc32-combine.js';
+import { digestMismatch } from '../digest/mismatch.js';
 import { hashObject } from '../read/verify-object.js';
+import { giveUp } from './give-up.js';
 
 /** An upload whose parts are all in the store. */
 export interface FullUpload {

@@ -1,17 +1,17 @@
 import { crc32 } from 'node:zlib';
 import type { Digest } from '../../core/digest.js';
 import { PrefetchError } from '../../core/errors.js';
+import { patienceOf } from '../../http/request-policy.js';
 import type { ObjectStore, PartDescription, Receipt } from '../../storage/object-store.js';
 import { holdOne } from '../../tasks/permits.js';
 import type { TaskGroup } from '../../tasks/task-group.js';
-import { inSlices } from '../digest/content-hash.js';
-import { createThreadHash } from '../threads/hash-thread.js';
-import { createOrderedHash } from '../digest/ordered-hash.js';
-import { patienceOf } from '../../http/request-policy.js';
-import { createPartSender } from './send-part.js';
 import type { Slab } from '../budget/slab-pool.js';
-import type { OpenUpload } from './resume-upload.js';
+import { inSlices } from '../digest/content-hash.js';
+import { createOrderedHash } from '../digest/ordered-hash.js';
+import { createThreadHash } from '../threads/hash-thread.js';
 import type { TransferContext } from '../transfer-context.js';
+import type { OpenUpload } from './resume-upload.js';
+import { createPartSender } from './send-part.js';
 
 /** All receipts, and the digest of all bytes where every part passed through here. */
 export interface StreamedParts {

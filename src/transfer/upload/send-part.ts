@@ -1,5 +1,6 @@
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { putBytes } from '../../http/put-bytes.js';
+import { patienceOf, type RequestPolicy } from '../../http/request-policy.js';
 import type {
   HttpAnswer,
   ObjectStore,
@@ -9,9 +10,8 @@ import type {
   Upload,
 } from '../../storage/object-store.js';
 import type { GiveWay } from '../../tasks/permits.js';
-import { openPartFiles } from './part-files.js';
-import { patienceOf, type RequestPolicy } from '../../http/request-policy.js';
 import { withFreshTargets } from '../read/fresh-targets.js';
+import { openPartFiles } from './part-files.js';
 
 /** Brings parts of one upload into the store. */
 export interface PartSender {

@@ -4,10 +4,10 @@ import type { Digest } from '../../core/digest.js';
 import { PrefetchError } from '../../core/errors.js';
 import { MiB } from '../../core/units.js';
 import { putStream } from '../../http/put-bytes.js';
-import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
-import { createContentHash } from '../digest/content-hash.js';
-import type { Policies } from '../budget/policies.js';
 import { patienceOf } from '../../http/request-policy.js';
+import type { ObjectInfo, ObjectStore } from '../../storage/object-store.js';
+import type { Policies } from '../budget/policies.js';
+import { createContentHash } from '../digest/content-hash.js';
 import { withFreshTargets } from '../read/fresh-targets.js';
 
 /** A checked file on this machine, bound for one key. */

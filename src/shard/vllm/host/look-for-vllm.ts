@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { driverEnvironment } from '../driver/driver-environment.js';
 import { parseDriverEvent } from '../driver/driver-events.js';
 import { driverFailure, notStarted } from '../driver/driver-failures.js';
-import type { VllmDependencies, VllmShardRequest } from '../job.js';
 import { createLogTail } from '../driver/log-tail.js';
+import type { VllmDependencies, VllmShardRequest } from '../job.js';
 
 const LOOK = fileURLToPath(new URL('../../../../python/model_prefetch_look.py', import.meta.url));
 /** A Python on a slow network disk takes seconds. */

@@ -1,15 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { PrefetchError } from '../../../core/errors.js';
+import type { StoredFile } from '../../../core/stored-file.js';
 import { tensorByteLength } from '../../../safetensors/index.js';
 import { withFileErrors } from '../../../storage/local/file-errors.js';
 import type { ObjectStore } from '../../../storage/object-store.js';
+import { sweepScratch, type Scratch } from '../../../transfer/disk/scratch.js';
+import type { VllmDependencies, VllmShardRequest } from '../job.js';
+import { isSafetensors } from '../source-for-vllm.js';
 import { countMatching, listGpus, parseGpuSpec, type GpuSpec } from './gpus.js';
 import { freeBytes, inspectHost, type Host } from './host.js';
-import type { StoredFile } from '../../../core/stored-file.js';
-import type { VllmDependencies, VllmShardRequest } from '../job.js';
 import { formatBytes, parseQuantity } from './quantity.js';
-import { sweepScratch, type Scratch } from '../../../transfer/disk/scratch.js';
-import { isSafetensors } from '../source-for-vllm.js';
 
 type Where = Pick<VllmDependencies, 'store' | 'gpu' | 'environment' | 'scratchFolder'> & {
   readonly files: readonly StoredFile[];

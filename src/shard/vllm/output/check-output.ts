@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { oneLine } from '../../../core/control-characters.js';
 import { isPrefetchError, PrefetchError } from '../../../core/errors.js';
 import type { TensorSpec } from '../../../safetensors/index.js';
-import { compareWithExpected } from './compare-with-expected.js';
-import { findMissingWeights } from './find-missing-weights.js';
+import type { Scratch } from '../../../transfer/disk/scratch.js';
 import { shardFileName } from '../../file-names.js';
 import type { VllmShardRequest } from '../job.js';
+import { compareWithExpected } from './compare-with-expected.js';
+import { findMissingWeights } from './find-missing-weights.js';
 import { readTensors } from './read-tensors.js';
-import type { Scratch } from '../../../transfer/disk/scratch.js';
 
 /** A file that vLLM wrote, and what its header says. */
 export interface ShardFile {

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TensorSpec } from '../../../safetensors/index.js';
+import { isSafetensors } from '../source-for-vllm.js';
 import type { ShardFile } from './check-output.js';
 import { readTensors } from './read-tensors.js';
-import { isSafetensors } from '../source-for-vllm.js';
 
 // Some models have layers that vLLM leaves out, such as those that guess several tokens at once.
 const ENOUGH = 0.95;

@@ -1,11 +1,11 @@
 import type { ObjectStore } from '../../../storage/object-store.js';
 import { mapAtOnce } from '../../../tasks/for-each-at-once.js';
-import type { TransferEngine } from '../../../transfer/engine.js';
-import type { PublishedBytes } from '../../../transfer/upload/finalise.js';
 import { uploadFile } from '../../../transfer/disk/upload-file.js';
+import type { TransferEngine } from '../../../transfer/engine.js';
 import { hashFile } from '../../../transfer/read/verify-object.js';
-import type { ShardFile } from './check-output.js';
+import type { PublishedBytes } from '../../../transfer/upload/finalise.js';
 import type { ShardedFile, VllmOptions } from '../job.js';
+import type { ShardFile } from './check-output.js';
 
 const FILES_AT_ONCE = 4;
 
