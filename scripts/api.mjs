@@ -1,5 +1,5 @@
 // npm run api: writes api/*.api.md, what each entry point of the package offers. `npm run check` compares. Needs the build.
-import { mkdir, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -16,25 +16,54 @@ const folder = join(root, 'api');
 export async function reportApi({ write = false } = {}) {
   const temporary = await mkdtemp(join(tmpdir(), 'model-prefetch-api-'));
   try {
-    if (write) await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
-    const entryPoints = await readEntryPoints();
-    const reports = entryPoints.map((entryPoint) => ({ ...entryPoint, config: configOf(entryPoint, temporary) }));
-    const [first] = reports;
-    // One program of all entry points, for parsing them is what takes the time.
-    const compilerState = CompilerState.create(first.config, {
-      additionalEntryPoints: reports.map(({ types }) => types),
-    });
-    const problems = reports.flatMap((report) => extract(report, { compilerState, write }));
-    const known = new Set(entryPoints.map(({ report }) => report));
-    const left = (await readdir(folder))
-      .filter((file) => !known.has(file))
-      .map((file) => `api/${file} is of no entry point.`);
-    if (problems.length + left.length > 0) throw new Error([...problems, ...left].join('\n'));
-    return `${entryPoints.length} entry points`;
+    const reports = await extractAll(temporary);
+    if (write) await writeReports(reports);
+    const problems = await compare(reports);
+    if (problems.length > 0) throw new Error(problems.join('\n'));
+    return `${reports.size} entry points`;
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** @returns {Promise<Map<string, string>>} the text of each report by its file name */
+async function extractAll(temporary) {
+  const entryPoints = await readEntryPoints();
+  const configs = entryPoints.map((entryPoint) => ({ ...entryPoint, config: configOf(entryPoint, temporary) }));
+  // One program of all entry points, for parsing them is what takes the time.
+  const additionalEntryPoints = configs.map(({ types }) => types);
+  const compilerState = CompilerState.create(configs[0].config, { additionalEntryPoints });
+  const texts = new Map();
+  for (const { config, report } of configs) {
+    extract(config, compilerState);
+    texts.set(report, inOneOrder(await readFile(join(temporary, report), 'utf8')));
+  }
+  return texts;
+}
+
+async function writeReports(reports) {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  for (const [report, text] of reports) await writeFile(join(folder, report), text);
+}
+
+async function compare(reports) {
+  const there = await readdir(folder).catch(() => []);
+  const left = there.filter((file) => !reports.has(file)).map((file) => `api/${file} is of no entry point.`);
+  const changed = [];
+  for (const [report, text] of reports) {
+    const known = there.includes(report) ? await readFile(join(folder, report), 'utf8') : undefined;
+    if (known !== text) changed.push(`api/${report} is not what dist has: npm run api, and look at what changed.`);
+  }
+  return [...changed, ...left];
+}
+
+/** The compiler names the members of an enum in the order in which it came upon them, which no change of the surface is. */
+function inOneOrder(text) {
+  return text.replaceAll(
+    /(?:^ *\w+: "[^"\n]*";\n)+/gm,
+    (members) => `${members.trimEnd().split('\n').sort().join('\n')}\n`
+  );
 }
 
 async function readEntryPoints() {
@@ -58,8 +87,8 @@ function configOf({ types, report }, temporary) {
         enabled: true,
         includeForgottenExports: true,
         reportFileName: report,
-        reportFolder: folder,
-        reportTempFolder: temporary,
+        reportFolder: temporary,
+        reportTempFolder: join(temporary, 'temp'),
       },
       docModel: { enabled: false },
       dtsRollup: { enabled: false },
@@ -70,20 +99,18 @@ function configOf({ types, report }, temporary) {
   });
 }
 
-function extract({ config, report }, { compilerState, write }) {
+function extract(config, compilerState) {
   const problems = [];
-  const { apiReportChanged } = Extractor.invoke(config, {
+  Extractor.invoke(config, {
     compilerState,
-    localBuild: write,
+    // Writes the report where it is told; what is compared is ours to do.
+    localBuild: true,
     messageCallback: (message) => {
       message.handled = true;
       if (message.logLevel === ExtractorLogLevel.Error) problems.push(message.text);
     },
   });
-  const changed = apiReportChanged && !write;
-  return changed
-    ? [...problems, `api/${report} is not what dist has: npm run api, and look at what changed.`]
-    : problems;
+  if (problems.length > 0) throw new Error(problems.join('\n'));
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
