@@ -20,8 +20,10 @@ const WEIGHT_BYTES = 40 * MiB;
 const LONG_BYTES = 160 * MiB;
 const PART_BYTES = 5 * MiB;
 const LANES = 1;
-/** Parts that are fetched, as many that wait to be stored, and what lay in the buffers of connections. */
-const IN_FLIGHT_BYTES = 2 * LANES * PART_BYTES + 2 * MiB;
+/** Parts that are fetched, and those that wait to be stored: as many as there is memory for. */
+const MEMORY_BYTES = 2 * LANES * PART_BYTES;
+/** And what lay in the buffers of connections. */
+const IN_FLIGHT_BYTES = MEMORY_BYTES + 2 * MiB;
 /** Their enum is in a package that is no dependency of ours. */
 const PAUSED: number = 4;
 
@@ -38,7 +40,7 @@ beforeAll(async () => {
       return { id: `org/${name}`, commits: [{ files: { 'model.safetensors': { size, seed: name } } }] };
     }),
     intercept: ({ origin }) => (pauseMs !== undefined && origin === 'cdn' ? { body: paced } : undefined),
-    settings: { partSizeBytes: PART_BYTES, lanes: LANES },
+    settings: { partSizeBytes: PART_BYTES, lanes: LANES, memoryBytes: MEMORY_BYTES },
   });
   cli = temporalCli(server().address);
 });
