@@ -1,7 +1,7 @@
 # Two images. `docker build .` makes the worker, which serves every role but "gpu"; `docker build --target gpu .` makes
 # the one for hosts with GPUs. The Temporal SDK's native part needs glibc, so no Alpine. Node is the newest line with
-# long-term support whose binary runs in vLLM's image as it is: that of Node 26 also asks for libatomic.
-FROM node:24-slim AS build
+# long-term support.
+FROM node:26-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
@@ -15,7 +15,11 @@ RUN npm pkg delete devDependencies && npm prune
 
 # The vLLM that writes shards must be one that they were verified with, so its version is pinned here.
 FROM vllm/vllm-openai:v0.32.0 AS gpu
-# The binary of Node's own builds asks for an older glibc than this image has.
+# The binary of Node's own builds asks for an older glibc than this image has, and since Node 26 for libatomic.
+USER root
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends libatomic1 \
+  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 ENV NODE_ENV=production \
     MODEL_PREFETCH_PYTHON=/usr/bin/python3 \
@@ -38,7 +42,7 @@ ENTRYPOINT []
 # Serves the queue of inputs that name no GPU; append --gpu A100:4 to serve those that ask for four A100.
 CMD ["model-prefetch", "worker", "--roles", "gpu"]
 
-FROM node:24-slim AS worker
+FROM node:26-slim AS worker
 # The Temporal SDK trusts the system's certificates; the slim image has none.
 RUN apt-get update \
   && apt-get install -y --no-install-recommends ca-certificates \
