@@ -11,3 +11,13 @@ export interface StoredFile {
   /** Where it is not known, size and etag have to do. */
   readonly digest?: Digest;
 }
+
+/** The file alone, of a record that says more of it. */
+export function storedFileOf({
+  path,
+  size,
+  etag,
+  digest,
+}: Omit<StoredFile, 'digest'> & { readonly digest?: Digest | undefined }): StoredFile {
+  return { path, size, etag, ...(digest === undefined ? {} : { digest }) };
+}

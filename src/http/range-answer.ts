@@ -50,7 +50,7 @@ export function isLocationRefused(error: unknown): boolean {
 }
 
 /** Whether trying a read again may help, with the location that it has. */
-export function mayComeAgain(error: PrefetchError): boolean {
+export function isRetryable(error: PrefetchError): boolean {
   return !error.permanent && !isLocationRefused(error);
 }
 

@@ -2,7 +2,7 @@ import type { ByteSource, HttpTarget, LocatedSource } from '../core/byte-source.
 import { isPrefetchError } from '../core/errors.js';
 import { withRetries } from '../tasks/retries.js';
 import { getRange } from './get-range.js';
-import { isLocationRefused, mayComeAgain } from './range-answer.js';
+import { isLocationRefused, isRetryable } from './range-answer.js';
 import { patienceOf, waitBy, type RequestPolicy } from './request-policy.js';
 
 type Located = Pick<LocatedSource, 'size' | 'locate'>;
@@ -33,7 +33,7 @@ export function readLocated(source: Located, policy: RequestPolicy): ByteSource[
         await readRest(target);
       }
     };
-    return withRetries({ signal, giveWay, waitMs: waitBy(policy, mayComeAgain) }, async () => {
+    return withRetries({ signal, giveWay, waitMs: waitBy(policy, isRetryable) }, async () => {
       let location = await source.locate({ signal });
       for (let refusals = 0; ; refusals++) {
         try {

@@ -23,10 +23,10 @@ export function patienceOf({ stallMs, leastRate }: Patience): Patience {
 /** How long to wait after a failure; undefined where the next try would fail too, or there were tries enough. */
 export function waitBy(
   policy: RetryPolicy,
-  mayPass: (error: PrefetchError) => boolean = (error) => !error.permanent
+  isRetryable: (error: PrefetchError) => boolean = (error) => !error.permanent
 ): RetryOptions['waitMs'] {
   return (error, failures) => {
-    if (!isPrefetchError(error) || !mayPass(error) || failures >= policy.tries) return undefined;
+    if (!isPrefetchError(error) || !isRetryable(error) || failures >= policy.tries) return undefined;
     if (error.retryAfterMs !== undefined) {
       return error.retryAfterMs <= policy.longestWaitMs ? error.retryAfterMs : undefined;
     }

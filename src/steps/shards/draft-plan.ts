@@ -2,7 +2,7 @@ import { canonicalJson } from '../../core/canonical-json.js';
 import type { ShardPlanSummary } from '../../core/contract.js';
 import { sha256Hex } from '../../core/identity.js';
 import type { ShardPlan } from '../../core/schemas/shard-plan.js';
-import type { StoredFile } from '../../core/stored-file.js';
+import { storedFileOf } from '../../core/stored-file.js';
 import { headDiffers } from '../../shard/checkpoint/head-differs.js';
 import { readCheckpoint, type Checkpoint } from '../../shard/checkpoint/read-checkpoint.js';
 import { layOutRanks, type RankLayout } from '../../shard/rank-layout.js';
@@ -59,7 +59,7 @@ function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): Sha
       root: source.store.root,
       dirKey: source.dirKey,
       weights: (layout?.checkpoint.weights ?? []).map(({ header, ...file }) => ({
-        ...asPlannedFile(file),
+        ...storedFileOf(file),
         headerByteLength: header.headerByteLength,
         tensors: header.tensors.map(
           ({ name, dtype, shape, begin, end }): [string, string, number[], number, number] => [
@@ -72,7 +72,7 @@ function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): Sha
         ),
       })),
       // Without a layout nobody knows which files are weights: vLLM gets all of them.
-      others: (layout?.checkpoint.others ?? source.files).map(asPlannedFile),
+      others: (layout?.checkpoint.others ?? source.files).map(storedFileOf),
     },
     model,
     ...(force === undefined ? {} : { force }),
@@ -81,10 +81,6 @@ function describePlan(job: ShardingJob, { engine, reason, layout }: Choice): Sha
   // Equal bytes have an equal plan, so that any later run goes on with it.
   const decides = { ...content, reason: undefined, model: undefined, metadata: undefined };
   return { ...content, planId: sha256Hex(canonicalJson(decides)).slice(0, 16) };
-}
-
-function asPlannedFile({ path, size, etag, digest }: StoredFile): ShardPlan['source']['others'][number] {
-  return { path, size, etag, ...(digest === undefined ? {} : { digest }) };
 }
 
 function summarise(job: ShardingJob, plan: ShardPlan, choice: Choice): ShardPlanSummary {

@@ -1,6 +1,7 @@
 import type { ShardStep, ShardStepResult } from '../../core/contract.js';
 import { isPrefetchError, rewrap } from '../../core/errors.js';
 import type { ShardPlan } from '../../core/schemas/shard-plan.js';
+import { storedFileOf } from '../../core/stored-file.js';
 import { readShardRecord, records, writeShardRecord } from '../../dir/shard-records.js';
 import type { TensorSpec } from '../../safetensors/index.js';
 import { shardFileName } from '../../shard/file-names.js';
@@ -12,7 +13,7 @@ import type { ActivityDependencies } from '../dependencies.js';
 import { untieCopiedConfig } from './copy-model-files.js';
 import { publishedShards } from './published-shards.js';
 import { areThere } from './shard-natively.js';
-import { isPublished, openStep, type StepContext, type StepOptions } from './step-context.js';
+import { isPublished, openStep, type StepOptions } from './step-context.js';
 
 type Needs = Pick<ActivityDependencies, 'openStore' | 'engine' | 'scratchFolder' | 'vllm'>;
 
@@ -41,7 +42,7 @@ export async function shardWithVllm(
       {
         planId: step.planId,
         dirKey: step.dirKey,
-        source: { store: source, dirKey, files: [...weights.map(asFile), ...others.map(asFile)] },
+        source: { store: source, dirKey, files: [...weights.map(storedFileOf), ...others.map(storedFileOf)] },
         args: plan.request.args,
         ...(layout === undefined ? {} : { dtype: layout.dtype, expected: expectedFiles(layout) }),
         ...(step.resources === undefined ? {} : { resources: step.resources }),
@@ -95,12 +96,6 @@ async function whyVllm<T>(
 
 function summarise(files: readonly { readonly size: number }[]): ShardStepResult {
   return { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) };
-}
-
-type PlannedFile = StepContext['plan']['source']['others'][number];
-
-function asFile({ path, size, etag, digest }: PlannedFile) {
-  return { path, size, etag, ...(digest === undefined ? {} : { digest }) };
 }
 
 /** What the native engine would write: vLLM must write no less. */

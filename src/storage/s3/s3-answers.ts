@@ -4,7 +4,7 @@ import { brokenRead } from '../broken-read.js';
 import type { ObjectDescription, ObjectInfo, PartDescription, Receipt, Upload } from '../object-store.js';
 import { contextOf, type S3Connection } from './s3-connection.js';
 import { areCredentialsEnded, renewCredentials } from './s3-credentials.js';
-import { failureError, failureOf } from './s3-errors.js';
+import { failureError, failureOf, type S3Context } from './s3-errors.js';
 import { fullKeyOf, plainEtag } from './s3-keys.js';
 
 /** What the store says to the bytes of a part: a receipt, or a failure. */
@@ -45,14 +45,18 @@ async function etagOf(connection: S3Connection, asked: Asked, answer: HttpAnswer
   if (answer.status !== 200) throw await refusal(connection, asked, answer);
   const etag = plainEtag(answer.headers['etag']);
   if (etag !== '') return etag;
-  throw failureError({ name: 'no ETag', status: 200 }, contextOf(connection, asked.action, asked.key));
+  throw failureError({ name: 'no ETag', status: 200 }, contextAt(connection, asked));
 }
 
 /** The failure that an answer stands for. Credentials that have ended are asked for anew, for whoever tries again. */
-async function refusal(connection: S3Connection, { action, key }: Asked, answer: HttpAnswer): Promise<PrefetchError> {
+async function refusal(connection: S3Connection, asked: Asked, answer: HttpAnswer): Promise<PrefetchError> {
   const failure = failureOf(answer);
   if (areCredentialsEnded(failure.name)) await renewCredentials(connection);
-  return failureError(failure, contextOf(connection, action, fullKeyOf(connection, key)));
+  return failureError(failure, contextAt(connection, asked));
+}
+
+function contextAt(connection: S3Connection, { action, key }: Asked): S3Context {
+  return contextOf(connection, action, fullKeyOf(connection, key));
 }
 
 /** A 404 that does not say that the upload is gone may come from a proxy: its parts must not be given up for it. */

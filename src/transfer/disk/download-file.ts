@@ -1,7 +1,7 @@
 import { mkdir, open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import type { LocatedSource } from '../../core/byte-source.js';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
-import { isLocationRefused, mayComeAgain } from '../../http/range-answer.js';
+import { isLocationRefused, isRetryable } from '../../http/range-answer.js';
 import { patienceOf, waitBy } from '../../http/request-policy.js';
 import { streamRange } from '../../http/stream-range.js';
 import { withRetries } from '../../tasks/retries.js';
@@ -59,7 +59,7 @@ async function fill(download: Download, { signal, onBytes }: FillOptions): Promi
     const file = { handle, position: await sizeWithin(handle, source.size) };
     const before = file.position;
     await refuseFullDisk(download, source.size - before);
-    await withRetries({ signal, waitMs: waitBy(policies.get, mayComeAgain) }, () =>
+    await withRetries({ signal, waitMs: waitBy(policies.get, isRetryable) }, () =>
       appendRest(download, file, { signal, onBytes })
     );
     return before;

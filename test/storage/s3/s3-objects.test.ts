@@ -23,7 +23,7 @@ async function open(
     response.writeHead(204).end();
   });
   const credentials = { accessKeyId: 'key', secretAccessKey: 'secret' };
-  const store = await openStore('s3://bucket/root', { s3: { endpoint: server.origin, region: 'r', credentials } });
+  const store = await openStore('s3://bucket/models', { s3: { endpoint: server.origin, region: 'r', credentials } });
   closing.push(
     () => store.close(),
     () => server.close()
@@ -33,14 +33,14 @@ async function open(
 
 const result = (errors: string): string => `<?xml version="1.0"?><DeleteResult>${errors}</DeleteResult>`;
 const errorOf = (key: string, code: string): string =>
-  `<Error><Key>root/${key}</Key><Code>${code}</Code><Message>no</Message></Error>`;
+  `<Error><Key>models/${key}</Key><Code>${code}</Code><Message>no</Message></Error>`;
 
 test('what a request for many objects leaves is removed by itself, whatever stands first in the list', async () => {
   const { store, deleted } = await open((_request, response) => {
     response.end(result(errorOf('gone', 'NoSuchKey') + errorOf('busy', 'InternalError')));
   });
   await store.deleteMany(['gone', 'busy', 'done']);
-  expect(deleted).toEqual(['DELETE /bucket/root/busy']);
+  expect(deleted).toEqual(['DELETE /bucket/models/busy']);
 });
 
 test.each([400, 403, 405, 501])('a store that answers %i to it removes one by one', async (status) => {
@@ -48,7 +48,7 @@ test.each([400, 403, 405, 501])('a store that answers %i to it removes one by on
     response.writeHead(status).end();
   });
   await store.deleteMany(['a', 'b']);
-  expect(deleted.sort()).toEqual(['DELETE /bucket/root/a', 'DELETE /bucket/root/b']);
+  expect(deleted.sort()).toEqual(['DELETE /bucket/models/a', 'DELETE /bucket/models/b']);
 });
 
 test('a thousand go with each request', async () => {
