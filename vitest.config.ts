@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Temporal's native bridge does not survive worker threads; a fork per file does.
     pool: 'forks',
+    // Whoever runs the tests may be logged in to the Hub.
+    env: { HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' },
     testTimeout: 60_000,
     hookTimeout: 120_000,
     // Two cores: more forks only make the real servers slower.

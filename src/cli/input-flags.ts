@@ -1,13 +1,16 @@
 import { type Command, Option } from 'commander';
+import { hubEndpointOf } from '../config/environment.js';
 import { compact } from '../core/compact.js';
 import type { PrefetchInput } from '../core/contract.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { parseInput } from '../core/schemas/parse.js';
 import { collect, wholeNumber } from './flag-values.js';
 import type { InputOptions } from './invocation.js';
+import { readRepoArgument } from './repo-argument.js';
 
 /** What commander gives for the flags of {@link addInputFlags}. */
 export interface InputFlags {
+  readonly repoType?: 'model' | 'dataset';
   readonly revision?: string;
   readonly selection?: 'all' | 'vllm';
   readonly include?: string[];
@@ -33,6 +36,7 @@ export interface InputFlags {
 /** Which flag fills which field of the input: a wrong field is reported by the flag that the user typed. */
 const FLAG_OF_FIELD: Readonly<Record<string, string>> = {
   repo: 'REPO',
+  repoType: '--repo-type',
   revision: '--revision',
   selection: '--selection',
   include: '--include',
@@ -64,6 +68,7 @@ export function addInputFlags(command: Command, help: { readonly identityOnly?: 
 
 function identityFlags(): Option[] {
   return [
+    new Option('--repo-type <type>', 'What REPO holds. Default: model').choices(['model', 'dataset']),
     new Option('--revision <revision>', 'Branch, tag or commit. Default: main'),
     new Option('--selection <files>', 'all: every file; vllm: what vLLM loads. Default: all').choices(['all', 'vllm']),
     new Option('--include <glob>', 'Take only files that match; may be given more than once').argParser(collect),
@@ -81,11 +86,11 @@ function identityFlags(): Option[] {
 function otherFlags(): Option[] {
   return [
     new Option('--hf-token-key <name>', 'NAME of the secret on the worker that holds the Hub token. Default: HF_TOKEN'),
-    new Option('--cpu <cores>', 'CPU for sharding, such as 32'),
+    new Option('--cpu <cores>', 'CPU for sharding, such as 32; or request and limit, "2, 4"'),
     new Option('--mem <size>', 'Memory for sharding, such as 256Gi'),
     new Option('--gpu <spec>', 'GPUs for sharding, MODEL:COUNT, such as A100:4'),
     new Option('--disk <size>', 'Disk for sharding, such as 500Gi'),
-    new Option('--shm <size>', 'Shared memory for sharding, such as 16Gi'),
+    new Option('--shm <size>', 'Shared memory for sharding, such as 16Gi, or auto'),
     new Option('--architecture <name>', 'Recorded in the manifest, such as LlamaForCausalLM'),
     new Option('--task <name>', 'Recorded in the manifest, such as generate'),
     new Option('--modality <name>', 'Recorded in the manifest; may be given more than once').argParser(collect),
@@ -96,8 +101,11 @@ function otherFlags(): Option[] {
 }
 
 /** The checked input of a command; fails as `InvalidInput` naming the flags that are out of shape. */
-export function readInputFlags(repo: string, flags: InputFlags): InputOptions {
-  const input = toInput(repo, flags);
+export function readInputFlags(argument: string, flags: InputFlags): InputOptions {
+  const named = readRepoArgument(argument, hubEndpointOf);
+  refuseOther('--revision', named.revision, flags.revision);
+  refuseOther('--repo-type', named.repoType, flags.repoType);
+  const input = toInput(named.repo, { ...flags, ...compact({ revision: named.revision, repoType: named.repoType }) });
   checkInput(input);
   return flags.shardConfig === undefined ? { input } : { input, shardConfigFile: flags.shardConfig };
 }
@@ -105,6 +113,11 @@ export function readInputFlags(repo: string, flags: InputFlags): InputOptions {
 /** Whether any flag that describes a model was given. */
 export function hasInputFlags(flags: InputFlags): boolean {
   return Object.keys(toInput('', flags)).length > 1 || flags.shardConfig !== undefined;
+}
+
+function refuseOther(flag: string, named: string | undefined, given: string | undefined): void {
+  if (named === undefined || given === undefined || named === given) return;
+  throw new PrefetchError('InvalidInput', `${flag}: REPO says ${JSON.stringify(named)} already; leave one of them out`);
 }
 
 /** Checks an input and reports wrong fields by their flags. */
@@ -121,12 +134,12 @@ function checkInput(input: PrefetchInput): void {
 function toInput(repo: string, flags: InputFlags): PrefetchInput {
   const { cpu, mem: memory, gpu, disk, shm } = flags;
   const { architecture, task, modality, format, modelType, shortDescription } = flags;
-  const { revision, selection, include, exclude, artifactName, rawDataPath, hfTokenKey, force } = flags;
+  const { repoType, revision, selection, include, exclude, artifactName, rawDataPath, hfTokenKey, force } = flags;
   const resources = compact({ cpu, memory, gpu, disk, shm });
   const metadata = compact({ architecture, task, modality, format, modelType, shortDescription });
   return {
     repo,
-    ...compact({ revision, selection, include, exclude, artifactName, rawDataPath, hfTokenKey, force }),
+    ...compact({ repoType, revision, selection, include, exclude, artifactName, rawDataPath, hfTokenKey, force }),
     ...(Object.keys(resources).length > 0 ? { resources } : {}),
     ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
   };

@@ -14,6 +14,8 @@ export type Parsed =
   /** Help or the version: the text is the result. */
   | { readonly kind: 'text'; readonly text: string };
 
+const REPO = 'Repo on the Hub: owner/name, owner/name@revision, or the address of its page';
+
 type Flags<T = object> = CommonOptions & T;
 type Take = (invocation: Invocation) => void;
 
@@ -85,7 +87,7 @@ function declare(program: Command, name: CommandName, output: OutputFormat = 'te
 }
 
 function declareHfModel(program: Command, take: Take): void {
-  addInputFlags(declare(program, 'hf-model').argument('<REPO>', 'Repo on the Hub, such as meta-llama/Llama-3.1-8B'))
+  addInputFlags(declare(program, 'hf-model').argument('<REPO>', REPO))
     .option('--wait', 'Wait for the result (embedded: always)', false)
     .option('--store <url>', 'Root of the store, embedded mode only. Default: MODEL_PREFETCH_STORE')
     .action((repo: string, flags: Flags<InputFlags & { wait: boolean; store?: string }>) => {
@@ -95,7 +97,7 @@ function declareHfModel(program: Command, take: Take): void {
 }
 
 function declareId(program: Command, take: Take): void {
-  addInputFlags(declare(program, 'id').argument('<REPO>', 'Repo on the Hub'), { identityOnly: true }).action(
+  addInputFlags(declare(program, 'id').argument('<REPO>', REPO), { identityOnly: true }).action(
     (repo: string, flags: Flags<InputFlags>) => {
       take({ command: 'id', options: { ...readInputFlags(repo, flags), ...common(flags) } });
     }
@@ -113,8 +115,9 @@ function declareTarget(program: Command, name: 'status' | 'result' | 'cancel', t
 }
 
 function targetOptions(target: string, flags: Flags<InputFlags>): TargetOptions {
-  // A workflow ID has the revision after an "@", which no repo has in its name.
-  if (!target.includes('@')) return { ...readInputFlags(target, flags), ...common(flags) };
+  // A workflow ID has the revision after an "@", which no repo has in its name; an address of one may have it.
+  if (!target.includes('@') || /^(?:https?|hf):\/\//i.test(target))
+    return { ...readInputFlags(target, flags), ...common(flags) };
   if (hasInputFlags(flags)) {
     throw new PrefetchError(
       'InvalidInput',
@@ -125,7 +128,7 @@ function targetOptions(target: string, flags: Flags<InputFlags>): TargetOptions 
 }
 
 function declarePlan(program: Command, take: Take): void {
-  addInputFlags(declare(program, 'plan').argument('<REPO>', 'Repo on the Hub'), { identityOnly: false })
+  addInputFlags(declare(program, 'plan').argument('<REPO>', REPO), { identityOnly: false })
     .option('--store <url>', 'Root of the store. Default: MODEL_PREFETCH_STORE, else the embedded store')
     .action((repo: string, flags: Flags<InputFlags & { store?: string }>) => {
       const options = { ...readInputFlags(repo, flags), ...common(flags), ...compact({ store: flags.store }) };

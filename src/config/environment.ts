@@ -63,7 +63,7 @@ export function readSettings(environment: Environment = process.env): Settings {
     ...(temporalConfigFile ? { temporalConfigFile } : {}),
     searchPath: environment['PATH'] ?? '',
     taskQueue: environment['MODEL_PREFETCH_TASK_QUEUE'] || DEFAULT_TASK_QUEUE,
-    hubEndpoint: hubEndpoint(environment['HF_ENDPOINT'] || 'https://huggingface.co'),
+    hubEndpoint: hubEndpointOf(environment),
     ...(store ? { store: storeRoot('MODEL_PREFETCH_STORE', store) } : {}),
     allowedRoots: list(environment['MODEL_PREFETCH_ALLOWED_ROOTS']).map((root) =>
       storeRoot('MODEL_PREFETCH_ALLOWED_ROOTS', root)
@@ -112,7 +112,9 @@ function xdg(environment: Environment, name: string, fallback: string): string {
   return folder?.startsWith('/') ? folder : join(environment['HOME'] || homedir(), fallback);
 }
 
-function hubEndpoint(value: string): string {
+/** The Hub in use, without a slash at the end. */
+export function hubEndpointOf(environment: Environment = process.env): string {
+  const value = environment['HF_ENDPOINT'] || 'https://huggingface.co';
   if (!/^https?:\/\/[^/?#\s@]+(?:\/[^?#\s]*)?$/.test(value)) {
     throw invalid('HF_ENDPOINT', 'a URL such as "https://huggingface.co", without user or query');
   }

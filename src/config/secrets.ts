@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { homedir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { PrefetchError } from '../core/errors.js';
 import { noteSecret } from '../core/secrets.js';
 import type { Settings } from './environment.js';
@@ -40,6 +41,28 @@ export async function readToken(
     `No secret named "${name}" on this worker: neither an environment variable nor a file in ${settings.secretsFolders.join(', ')}`,
     { details: { hfTokenKey: name } }
   );
+}
+
+/**
+ * The token that `hf auth login` stored for this user, where huggingface_hub looks for it, or the variable of its early
+ * releases. For a process of the user's own alone: a worker gives out what its operator named, and nothing else.
+ */
+export async function readLoginToken(environment: Environment = process.env): Promise<string | undefined> {
+  if (/^(?:1|on|yes|true)$/i.test(environment['HF_HUB_DISABLE_IMPLICIT_TOKEN'] ?? '')) return undefined;
+  const given = environment['HUGGING_FACE_HUB_TOKEN']?.trim();
+  const file = loginFile(environment);
+  const token = given || (await readSecretFile(basename(file), [dirname(file)]));
+  if (token === undefined || token === '') return undefined;
+  noteSecret(token);
+  return checkShape(token, given ? 'HUGGING_FACE_HUB_TOKEN' : file);
+}
+
+function loginFile(environment: Environment): string {
+  const home = environment['HOME'] || homedir();
+  const expanded = (path: string) => path.replace(/^~(?=\/|$)/, home);
+  const cache = environment['XDG_CACHE_HOME'] || join(home, '.cache');
+  const hfHome = environment['HF_HOME'] || join(cache, 'huggingface');
+  return expanded(environment['HF_TOKEN_PATH'] || join(hfHome, 'token'));
 }
 
 /**

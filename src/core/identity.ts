@@ -1,7 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { canonicalJson } from './canonical-json.js';
-import { compact } from './compact.js';
+import { compact, withoutNulls } from './compact.js';
 import type { PrefetchInput } from './contract.js';
 import type { ParsedInput } from './schemas/input.js';
 import { GiB } from './units.js';
@@ -27,6 +27,7 @@ const LEFT_OUT = {
 const SHARDING_LEFT_OUT = {
   engine: 'auto',
   args: {
+    tensorParallelSize: 1,
     dtype: 'auto',
     trustRemoteCode: false,
     filePattern: 'model-rank-{rank}-part-{part}.safetensors',
@@ -41,9 +42,10 @@ const SHARDING_LEFT_OUT = {
  * the defaults of today.
  */
 export function prefetchWorkflowId(given: PrefetchInput): string {
-  const input = { ...given, ...LEFT_OUT, ...compact(given) };
+  const input = { ...given, ...LEFT_OUT, ...compact(withoutNulls(given)) };
+  const repo = repoOnHub(input);
   const decides = {
-    repo: input.repo,
+    repo,
     revision: input.revision,
     selection: fileSelection(input),
     rawDataPath: input.rawDataPath === undefined ? undefined : withTrailingSlash(input.rawDataPath),
@@ -53,11 +55,11 @@ export function prefetchWorkflowId(given: PrefetchInput): string {
   };
   const hash = sha256Hex(canonicalJson(decides)).slice(0, 12);
   // A revision may have 200 characters and a repo 193; the hash keeps shortened IDs apart.
-  return `prefetch/${cutToBytes(`${input.repo}@${input.revision}`, MAX_ID_BYTES - 'prefetch//'.length - hash.length)}/${hash}`;
+  return `prefetch/${cutToBytes(`${repo}@${input.revision}`, MAX_ID_BYTES - 'prefetch//'.length - hash.length)}/${hash}`;
 }
 
 function sharding(given: NonNullable<PrefetchInput['shardConfig']>) {
-  const args = { ...SHARDING_LEFT_OUT.args, ...compact(given.args) };
+  const args = { ...SHARDING_LEFT_OUT.args, ...compact(given.args ?? {}) };
   return { ...SHARDING_LEFT_OUT, ...compact(given), args };
 }
 
@@ -71,6 +73,11 @@ function cutToBytes(text: string, maxBytes: number): string {
     kept += character;
   }
   return kept;
+}
+
+/** The repo as the Hub's own addresses have it: datasets lie beside the models, under `datasets/`. */
+export function repoOnHub({ repo, repoType }: Pick<PrefetchInput, 'repo' | 'repoType'>): string {
+  return repoType === 'dataset' ? `datasets/${repo}` : repo;
 }
 
 /** Folder of the artifact in the store; default: last segment of the repo, "." as "-". */

@@ -10,6 +10,8 @@ const PHASES: Readonly<Record<Phase, string>> = {
   done: 'Published',
 };
 
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
 /** Markdown for the Temporal UI: what is going on, how far it is, and where the result lies. */
 export function describeProgress(progress: PrefetchProgress, dir?: Dir): string {
   const rows: [string, string][] = [
@@ -40,10 +42,11 @@ function inCell(text: string): string {
 
 /** Bytes for people, in binary units: `1.5 GiB`. */
 export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const amount = bytes / 1024 ** power;
-  return `${power === 0 ? String(amount) : amount.toFixed(1)} ${units[power] ?? 'B'}`;
+  let [amount, power] = [bytes, 0];
+  const shown = () => (power === 0 ? String(Math.round(amount)) : amount.toFixed(1));
+  // By what is shown: nobody reads 1024.0 KiB.
+  while (Number(shown()) >= 1024 && power < UNITS.length - 1) [amount, power] = [amount / 1024, power + 1];
+  return `${shown()} ${UNITS[power] ?? 'B'}`;
 }
 
 function percent({ bytesDone, totalBytes }: PrefetchProgress): string {

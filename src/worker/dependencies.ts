@@ -1,5 +1,5 @@
 import { embeddedStore, inheritedEnvironment, type Settings } from '../config/environment.js';
-import { readToken } from '../config/secrets.js';
+import { readLoginToken, readToken } from '../config/secrets.js';
 import { openHub } from '../hub/open-hub.js';
 import type { ActivityDependencies } from '../steps/dependencies.js';
 import { resolveDestination, type DestinationPolicy } from '../steps/destination.js';
@@ -34,7 +34,8 @@ export function createDependencies(
       lanes: settings.lanes,
       memoryBytes: settings.memoryBytes,
     }),
-    readToken: (key) => readToken(key, settings),
+    readToken: async (key) =>
+      (await readToken(key, settings)) ?? (options.embedded ? await readLoginToken() : undefined),
     destinations,
     transferMode: settings.transferMode,
     scratchFolder: settings.scratchFolder,

@@ -53,7 +53,9 @@ export function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 async function cleanEnvironment(): Promise<Record<string, string>> {
   const names = ['PATH', 'HOME', 'TMPDIR'];
   const kept = names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]] as const]));
-  return { ...Object.fromEntries(kept), TEMPORAL_CLI_PATH: await temporalCliPath() };
+  // Whoever runs the tests may be logged in to the Hub.
+  const noLogin = { HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' };
+  return { ...Object.fromEntries(kept), ...noLogin, TEMPORAL_CLI_PATH: await temporalCliPath() };
 }
 
 async function said(

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -42,6 +42,18 @@ describe('model-prefetch, embedded', () => {
     const after = await runCli(['plan', 'org/tiny'], env);
     expect(after.stdout).toContain(stdout.trim());
     expect(after.stdout).toContain('nothing to do');
+  });
+
+  it('finds the token that hf auth login stored, and asks without one where the user wants no such token', async () => {
+    const { hub, env } = await site(undefined, { hf_of_login: { name: 'me' } });
+    hub.setAccess('org/tiny', { private: true });
+    await mkdir(env.MODEL_PREFETCH_HOME, { mode: 0o700 });
+    await writeFile(join(env.MODEL_PREFETCH_HOME, 'token'), 'hf_of_login\n');
+    const login = { ...env, HF_HUB_DISABLE_IMPLICIT_TOKEN: '', HF_HOME: env.MODEL_PREFETCH_HOME };
+    expect(await runCli(['plan', 'org/tiny'], login)).toMatchObject({ code: 0 });
+    expect(hub.requests.every(({ hadAuthorization }) => hadAuthorization)).toBe(true);
+    const without = await runCli(['plan', 'org/tiny'], { ...login, HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' });
+    expect(without).toMatchObject({ code: 1, stderr: expect.stringMatching(/^RepoNotFound: /) as string });
   });
 
   it.each([

@@ -108,6 +108,8 @@ describe('duration', () => {
     [7, '0:07'],
     [750.4, '12:30'],
     [10_800, '3:00:00'],
+    [4 * 86_400 - 1, '95:59:59'],
+    [19_796_045, '229 days'],
     [-1, '0:00'],
   ])('writes %d seconds as %s', (seconds, text) => {
     expect(duration(seconds)).toBe(text);

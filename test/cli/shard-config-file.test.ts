@@ -36,17 +36,27 @@ describe('readShardConfig', () => {
     ['40000', 40_000],
   ])('takes a max_file_size of %s', async (size, bytes) => {
     const read = await readShardConfig(await file(`args: {tensor_parallel_size: 2, max_file_size: ${size}}\n`));
-    expect(read.args.maxFileSize).toBe(bytes);
+    expect(read.args?.maxFileSize).toBe(bytes);
+  });
+
+  it.each([
+    ['no number of ranks', 'engine: vllm\nargs: {dtype: auto}\n'],
+    ['no args', 'engine: vllm\n'],
+    ['nothing for both', 'engine: vllm\nargs:\n'],
+    ['null for what is not set', 'engine: vllm\nargs: {tensor_parallel_size: null, file_pattern: null, dtype: null}\n'],
+  ])('takes a file with %s for one rank, as Flyte does', async (_what, text) => {
+    const read = await readShardConfig(await file(text));
+    const id = (shardConfig: typeof read) => prefetchWorkflowId({ repo: 'org/m', shardConfig });
+    expect(id(read)).toBe(id({ engine: 'vllm', args: { tensorParallelSize: 1 } }));
   });
 
   it('takes a vllm_version as vLLM tags its releases', async () => {
     const read = await readShardConfig(await file('args: {tensor_parallel_size: 2, vllm_version: v0.26.0}\n'));
-    expect(read.args.vllmVersion).toBe('0.26.0');
+    expect(read.args?.vllmVersion).toBe('0.26.0');
   });
 
   it.each([
     ['an unknown field', FLYTE, 'args.model: unknown field'],
-    ['a missing field', 'engine: vllm\nargs: {}\n', 'args.tensorParallelSize: '],
     ['a wrong engine', 'engine: torch\nargs: {tensor_parallel_size: 2}\n', 'engine: '],
     ['a wrong type', 'args: {tensor_parallel_size: two}\n', 'args.tensorParallelSize: '],
     [

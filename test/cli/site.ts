@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { startDevHub, type DevHub, type Intercept } from '../../src/dev-hub/index.js';
+import { compact } from '../../src/core/compact.js';
+import { startDevHub, type DevHub, type DevHubOptions, type Intercept } from '../../src/dev-hub/index.js';
 import { findProcesses } from '../../src/embedded/processes.js';
 import { tmpFolder } from '../helpers/tmp.js';
 
@@ -12,7 +13,7 @@ export interface Site {
 }
 
 /** A Hub with a small model, and a home that does not exist yet. */
-export async function site(intercept?: Intercept): Promise<Site> {
+export async function site(intercept?: Intercept, tokens?: DevHubOptions['tokens']): Promise<Site> {
   const home = join(await tmpFolder(), 'home');
   const files = {
     'config.json': { bytes: Buffer.from('{}') },
@@ -21,7 +22,7 @@ export async function site(intercept?: Intercept): Promise<Site> {
   };
   const hub = await startDevHub({
     repos: [{ id: 'org/tiny', commits: [{ files }] }],
-    ...(intercept === undefined ? {} : { intercept }),
+    ...compact({ intercept, tokens }),
   });
   onTestFinished(() => hub.close());
   return { hub, env: { HF_ENDPOINT: hub.url, MODEL_PREFETCH_HOME: home } };

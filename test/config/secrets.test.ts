@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { noteEnvironmentSecrets, readToken } from '../../src/config/secrets.js';
+import { noteEnvironmentSecrets, readLoginToken, readToken } from '../../src/config/secrets.js';
 import { withoutSecrets } from '../../src/core/foreign-text.js';
 import { tmpFolder } from '../helpers/tmp.js';
 
@@ -55,6 +55,38 @@ describe('readToken', () => {
     await mkdir(join(folder, 'HF_TOKEN_TEAM'));
     const settings = { ...SETTINGS, secretsFolders: [folder] };
     await expect(readToken('HF_TOKEN_TEAM', settings, {})).rejects.toMatchObject({ code: 'TokenNotFound' });
+  });
+});
+
+describe('readLoginToken', () => {
+  test.each([
+    ['HF_TOKEN_PATH', 'somewhere/file', (root: string) => ({ HF_TOKEN_PATH: join(root, 'somewhere/file') })],
+    ['HF_HOME', 'hf/token', (root: string) => ({ HF_HOME: join(root, 'hf') })],
+    ['XDG_CACHE_HOME', 'huggingface/token', (root: string) => ({ XDG_CACHE_HOME: root })],
+    ['HOME', '.cache/huggingface/token', (root: string) => ({ HOME: root })],
+    ['a path below HOME', 'mine/token', (root: string) => ({ HOME: root, HF_HOME: '~/mine' })],
+  ])('reads the file that hf auth login wrote, found by %s', async (_by, file, environment) => {
+    const root = await tmpFolder();
+    await mkdir(dirname(join(root, file)), { recursive: true });
+    await writeFile(join(root, file), 'hf_of_login\n');
+    expect(await readLoginToken(environment(root))).toBe('hf_of_login');
+  });
+
+  test('takes the variable of early releases before the file, and neither where the user forbids it', async () => {
+    const HOME = await tmpFolder();
+    const environment = { HOME, HUGGING_FACE_HUB_TOKEN: ' hf_of_variable\n' };
+    expect(await readLoginToken(environment)).toBe('hf_of_variable');
+    expect(await readLoginToken({ ...environment, HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' })).toBeUndefined();
+    expect(await readLoginToken({ HOME })).toBeUndefined();
+  });
+
+  test('refuses a file that holds no token, naming it and not what is in it', async () => {
+    const HF_TOKEN_PATH = join(await tmpFolder(), 'token');
+    await writeFile(HF_TOKEN_PATH, 'two words');
+    const reading = readLoginToken({ HF_TOKEN_PATH });
+    await expect(reading).rejects.toMatchObject({ code: 'InvalidToken' });
+    await expect(reading).rejects.toThrow(HF_TOKEN_PATH);
+    await expect(reading).rejects.not.toThrow('two words');
   });
 });
 

@@ -7,7 +7,7 @@ import {
   withTrailingSlash,
 } from '../../src/core/identity.js';
 import type { PrefetchInput, ShardConfig } from '../../src/core/schemas/input.js';
-import { parseInput } from '../../src/core/schemas/parse.js';
+import { assertInput, parseInput } from '../../src/core/schemas/parse.js';
 
 const idOf = prefetchWorkflowId;
 const llama: PrefetchInput = { repo: 'meta-llama/Llama-3.1-8B' };
@@ -42,8 +42,16 @@ test.each<[string, PrefetchInput]>([
   ['prefetch/meta-llama/Llama-3.1-8B@main/24d5f919ce15', { ...llama, include: [], exclude: [] }],
   ['prefetch/meta-llama/Llama-3.1-8B@main/6d9d5a2599e8', { ...llama, force: 0 }],
   ['prefetch/meta-llama/Llama-3.1-8B@main/4c4fb4b63a1f', { ...llama, artifactName: 'llama' }],
+  ['prefetch/meta-llama/Llama-3.1-8B@main/24d5f919ce15', { ...llama, repoType: 'model' }],
+  ['prefetch/datasets/meta-llama/Llama-3.1-8B@main/cd709bbbb47d', { ...llama, repoType: 'dataset' }],
 ])('the ID %s never changes', (id, input) => {
   expect(idOf(input)).toBe(id);
+});
+
+test('null in an input counts as left out', () => {
+  const value: unknown = JSON.parse('{"repo": "gpt2", "include": null, "repoType": null, "resources": {"cpu": null}}');
+  assertInput(value);
+  expect(idOf(value)).toBe(idOf({ repo: 'gpt2' }));
 });
 
 describe('the ID of a sharded model', () => {

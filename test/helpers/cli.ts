@@ -30,7 +30,8 @@ export function startCli(
   const { PATH, TEMPORAL_CLI_PATH, XDG_CACHE_HOME, HOME } = process.env;
   const child = spawn(process.execPath, [program, ...args], {
     detached: true,
-    env: { PATH, TEMPORAL_CLI_PATH, XDG_CACHE_HOME, HOME, ...env },
+    // Whoever runs the tests may be logged in to the Hub.
+    env: { PATH, TEMPORAL_CLI_PATH, XDG_CACHE_HOME, HOME, HF_HUB_DISABLE_IMPLICIT_TOKEN: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

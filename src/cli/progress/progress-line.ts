@@ -1,6 +1,8 @@
 import type { LiveProgress } from '../../client.js';
 import { formatBytes } from '../../core/progress-text.js';
 
+const DAY_SECONDS = 24 * 60 * 60;
+
 const PHASES: Readonly<Record<LiveProgress['phase'], string>> = {
   authenticate: 'Checking access',
   plan: 'Planning',
@@ -66,9 +68,10 @@ export function waiting({ activity, attempt, message }: NonNullable<LiveProgress
   return `${activity} is tried again (attempt ${String(attempt)}) after ${message}`;
 }
 
-/** Seconds as `0:07`, `12:30` or `3:00:00`. */
+/** Seconds as `0:07`, `12:30` or `3:00:00`, and from four days on as `229 days`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
+  if (whole >= 4 * DAY_SECONDS) return `${String(Math.round(whole / DAY_SECONDS))} days`;
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
   const end = String(whole % 60).padStart(2, '0');
   return hours === 0 ? `${String(minutes)}:${end}` : `${String(hours)}:${String(minutes).padStart(2, '0')}:${end}`;

@@ -7,8 +7,8 @@ const repo = z
   .string()
   .max(193)
   .regex(
-    /^(?:[A-Za-z0-9][\w.-]{0,95}\/)?[A-Za-z0-9][\w.-]{0,95}$/,
-    'expected "owner/name" as on the Hub, with letters, digits, ".", "_" and "-"'
+    /^(?:\w[\w.-]{0,95}\/)?\w[\w.-]{0,95}$/,
+    'expected "owner/name" as on the Hub, with letters, digits, ".", "_" and "-"; a revision and the type have fields of their own'
   )
   .regex(/^(?!.*(?:\.\.|--))/, 'a Hub repo has no ".." and no "--" in its name');
 
@@ -25,8 +25,17 @@ const EXPECTED_NAME = 'expected the NAME of a secret on the worker, such as HF_T
 
 const glob = z.string().min(1).max(1024);
 
-const quantity = (example: string) =>
-  z.string().regex(/^\d+(?:\.\d+)?(?:m|Ki|Mi|Gi|Ti|K|M|G|T)?$/, `expected a quantity such as "${example}"`);
+const QUANTITY = String.raw`\d+(?:\.\d+)?(?:m|Ki|Mi|Gi|Ti|K|M|G|T)?`;
+
+/** Flyte writes request and limit as "2, 4"; what a host has to have is the request. */
+const quantity = (example: string, word = '') =>
+  z
+    .string()
+    .regex(
+      new RegExp(String.raw`^\s*(?:${QUANTITY}\s*(?:,\s*${QUANTITY}\s*)?${word})$`),
+      `expected a quantity such as "${example}", or request and limit as "${example}, ${example}"`
+    )
+    .transform((text) => (text.split(',')[0] ?? text).trim());
 
 /** GPUs of one host as `MODEL:COUNT`, or a bare count of any model; it names a queue. */
 export const gpuSpec = z
@@ -39,7 +48,10 @@ export const resourcesSchema = z.strictObject({
   memory: quantity('256Gi').optional().describe('Memory: "256Gi"'),
   gpu: gpuSpec.optional().describe('GPUs that vLLM shards on, MODEL:COUNT: "A100:4"'),
   disk: quantity('500Gi').optional().describe('Ephemeral disk: "500Gi"'),
-  shm: quantity('16Gi').optional().describe('Shared memory: "16Gi"'),
+  shm: quantity('16Gi', '|auto')
+    .transform((text) => (text === 'auto' ? undefined : text))
+    .optional()
+    .describe('Shared memory: "16Gi"; "auto" is whatever the host has'),
 });
 
 /** What callers say about a model; it is kept in the manifest and decides nothing. */
@@ -52,8 +64,6 @@ export const metadataSchema = z.strictObject({
   shortDescription: z.string().max(1000).optional(),
 });
 
-const tensorParallelSize = z.number().int().min(1).max(1024);
-
 /** A vLLM release, or a commit of its main branch that was measured. */
 export const vllmVersionSchema = z
   .string()
@@ -64,7 +74,13 @@ export const shardConfigSchema = z.strictObject({
   engine: z.enum(['vllm', 'native', 'auto']).default('auto'),
   args: z
     .strictObject({
-      tensorParallelSize: tensorParallelSize.describe('How many ranks the model is split into'),
+      tensorParallelSize: z
+        .number()
+        .int()
+        .min(1)
+        .max(1024)
+        .default(1)
+        .describe('How many ranks the model is split into'),
       dtype: z.string().max(32).default('auto'),
       maxModelLen: z.number().int().min(1).optional(),
       trustRemoteCode: z.boolean().default(false),
@@ -102,12 +118,13 @@ export const shardConfigSchema = z.strictObject({
       // On S3 vLLM looks for names that end so, and 1 is the end of 11.
       error: 'expected a character that is no digit before {rank}, for there are more than 10 ranks',
       path: ['filePattern'],
-    }),
+    })
+    .prefault({}),
 });
 
-/** The input of a prefetch; `schemas/` publishes it, and what it does not name is refused. */
-export const inputSchema = z.strictObject({
+const inputFields = z.strictObject({
   repo: repo.describe('Repo on the Hub: "meta-llama/Llama-3.1-8B"'),
+  repoType: z.enum(['model', 'dataset']).optional().describe('What the repo holds; default: a model'),
   revision: revision.default('main').describe('Branch, tag or commit'),
   selection: z
     .enum(['all', 'vllm'])
@@ -139,6 +156,17 @@ export const inputSchema = z.strictObject({
   resources: resourcesSchema.optional(),
   metadata: metadataSchema.optional(),
 });
+
+/** The input of a prefetch; `schemas/` publishes it, and what it does not name is refused. */
+export const inputSchema = inputFields
+  .refine(({ repoType, selection }) => repoType !== 'dataset' || selection === 'all', {
+    error: 'expected "all" for a dataset, which vLLM does not load',
+    path: ['selection'],
+  })
+  .refine(({ repoType, shardConfig }) => repoType !== 'dataset' || shardConfig === undefined, {
+    error: 'a dataset cannot be sharded: leave it out',
+    path: ['shardConfig'],
+  });
 
 /** What a caller may send: only `repo` is required. */
 export type PrefetchInput = z.input<typeof inputSchema>;

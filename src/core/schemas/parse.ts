@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { withoutNulls } from '../compact.js';
 import { isPrefetchError, PrefetchError, rewrap } from '../errors.js';
 import { looksLikeToken } from '../foreign-text.js';
 import { inputSchema, type ParsedInput, type PrefetchInput } from './input.js';
@@ -7,9 +8,9 @@ import { inputSchema, type ParsedInput, type PrefetchInput } from './input.js';
 const MAX_PROBLEMS = 50;
 const MAX_FIELD_CHARACTERS = 100;
 
-/** Takes anything, gives a complete input or fails as `InvalidInput` with every wrong field named. */
+/** Takes anything, gives a complete input or fails as `InvalidInput` with every wrong field named. Null is "not given". */
 export function parseInput(value: unknown): ParsedInput {
-  const result = inputSchema.safeParse(value);
+  const result = inputSchema.safeParse(withoutNulls(value));
   if (result.success) return result.data;
   const all = describeIssues(result.error.issues);
   const problems =

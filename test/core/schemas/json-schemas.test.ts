@@ -50,6 +50,8 @@ const published: Published[] = [
     io: 'input',
     good: [
       { repo: 'gpt2' },
+      { repo: 'a/b', shardConfig: { engine: 'native' }, resources: { cpu: '2, 4', shm: 'auto' } },
+      { repo: 'a/b', repoType: 'dataset' },
       { repo: 'a/b', revision: 'refs/pr/1', shardConfig: { args: { tensorParallelSize: 2 } }, force: 1 },
     ],
     bad: [
@@ -62,7 +64,7 @@ const published: Published[] = [
       { repo: 'a/b', revision: 'a..b' },
       { repo: 'a/b', revison: 'x' },
       { repo: 'a/b', resources: { gpu: 'A100' } },
-      { repo: 'a/b', shardConfig: { args: {} } },
+      { repo: 'a/b', repoType: 'space' },
       { repo: 'a/b', force: -1 },
     ],
   },

@@ -47,7 +47,56 @@ test('everything a caller may send is kept as it was sent', () => {
   expect(parseInput(input)).toEqual(input);
 });
 
-test('sharding has defaults for all but the number of ranks', () => {
+test.each([
+  ['user/_model', {}],
+  ['_user/model', {}],
+  ['_model', {}],
+])('the repo %s, which the Hub allows, is one', (name) => {
+  expect(parseInput({ repo: name }).repo).toBe(name);
+});
+
+test('null counts as left out at every level, as other languages write it', () => {
+  const nulls = {
+    repo,
+    revision: null,
+    include: null,
+    resources: { cpu: null },
+    shardConfig: { args: { filePattern: null } },
+  };
+  const { shardConfig, ...rest } = parseInput(nulls);
+  expect(rest).toEqual(parseInput({ repo, resources: {} }));
+  expect(shardConfig).toEqual(parseInput({ repo, shardConfig: {} }).shardConfig);
+  expect(shardConfig?.args.filePattern).toBe('model-rank-{rank}-part-{part}.safetensors');
+});
+
+test.each([
+  [{ cpu: '2, 4' }, { cpu: '2' }],
+  [
+    { cpu: '2,4', memory: ' 8Gi , 16Gi ' },
+    { cpu: '2', memory: '8Gi' },
+  ],
+  [
+    { disk: '50Gi,100Gi', shm: '16Gi' },
+    { disk: '50Gi', shm: '16Gi' },
+  ],
+  [{ shm: 'auto' }, {}],
+])('resources as Flyte writes them, %j, ask for the request: %j', (resources, asked) => {
+  expect(JSON.parse(JSON.stringify(parseInput({ repo, resources }).resources))).toEqual(asked);
+});
+
+test.each(['2,', ',4', '2,4,8', 'auto', '2 4'])('%j is no quantity', (cpu) => {
+  expect(() => parseInput({ repo, resources: { cpu } })).toThrow('resources.cpu: expected a quantity such as "32"');
+});
+
+test.each([
+  [{ selection: 'vllm' }, 'selection: expected "all" for a dataset'],
+  [{ shardConfig: {} }, 'shardConfig: a dataset cannot be sharded'],
+])('a dataset with %j is refused', (fields, text) => {
+  expect(() => parseInput({ repo, repoType: 'dataset', ...fields })).toThrow(text);
+  expect(parseInput({ repo, repoType: 'dataset' }).repoType).toBe('dataset');
+});
+
+test('sharding has defaults for all', () => {
   expect(parseInput({ repo, shardConfig: { args: { tensorParallelSize: 2 } } }).shardConfig).toEqual({
     engine: 'auto',
     args: {
@@ -129,8 +178,7 @@ test.each([
   ['force', { force: true }],
   ['force', { force: 1.5 }],
   ['force', { force: -1 }],
-  ['shardConfig.args', { shardConfig: {} }],
-  ['shardConfig.args.tensorParallelSize', { shardConfig: { args: {} } }],
+  ['shardConfig.args', { shardConfig: { args: [] } }],
   ['shardConfig.args.tensorParallelSize', { shardConfig: { args: { tensorParallelSize: 0 } } }],
   ['shardConfig.args.filePattern', { shardConfig: { args: { tensorParallelSize: 1, filePattern: 'x.safetensors' } } }],
   [
