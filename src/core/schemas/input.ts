@@ -105,14 +105,20 @@ export const shardConfigSchema = z.strictObject({
     }),
 });
 
-/** The input of a prefetch; `schemas/` publishes it, and what it does not name is refused. */
-export const inputSchema = z.strictObject({
+const inputObject = z.strictObject({
   repo: repo.describe('Repo on the Hub: "meta-llama/Llama-3.1-8B"'),
   revision: revision.default('main').describe('Branch, tag or commit'),
   selection: z
     .enum(['all', 'vllm'])
     .default('all')
-    .describe('"all" takes every file; "vllm" what vLLM loads: weights in one format, config, tokenizer, remote code'),
+    .describe('"all" takes every file; "vllm" what vLLM loads: weights in one format, and all but what is for others'),
+  weights: z
+    .enum(['hf', 'mistral'])
+    .optional()
+    .describe(
+      'With selection "vllm", of a repo that has its weights in both layouts: "hf" takes model*.safetensors, "mistral" ' +
+        'consolidated*.safetensors. Default: hf, where there are any. No shards are made of "mistral"'
+    ),
   include: z.array(glob).max(200).default([]).describe('Globs over repo paths; a file must match one of them'),
   exclude: z.array(glob).max(200).default([]).describe('Globs over repo paths; a file must match none of them'),
   hfTokenKey: z
@@ -139,6 +145,17 @@ export const inputSchema = z.strictObject({
   resources: resourcesSchema.optional(),
   metadata: metadataSchema.optional(),
 });
+
+/** The input of a prefetch; `schemas/` publishes it, and what it does not name is refused. */
+export const inputSchema = inputObject
+  .refine(({ weights, selection }) => weights === undefined || selection === 'vllm', {
+    error: 'expected only with selection "vllm": "all" takes the weights in every layout',
+    path: ['weights'],
+  })
+  .refine(({ weights, shardConfig }) => weights !== 'mistral' || shardConfig === undefined, {
+    error: 'expected "hf", or nothing, with a shard config: shards are made of weights in the layout of Hugging Face',
+    path: ['weights'],
+  });
 
 /** What a caller may send: only `repo` is required. */
 export type PrefetchInput = z.input<typeof inputSchema>;
