@@ -24,7 +24,7 @@ export type WeightsFormat = (typeof formatOrder)[number];
  */
 export function sortForVllm<T extends NamedFile>(files: readonly T[]): FilesForVllm<T> {
   const candidates = files.filter(({ path }) => isForOthers(path) === undefined);
-  const models = new Set(candidates.flatMap(({ path }) => (isConfig(path) ? [folderOf(path)] : [])));
+  const models = modelFolders(candidates);
   const formats = chooseFormats(candidates, models);
   const reason = ({ path }: T): LeftOutReason | undefined => {
     const format = weightsFormat(path) ?? indexedFormat(path);
@@ -45,13 +45,16 @@ export function vllmFiles<T extends NamedFile>(files: readonly T[]): readonly T[
 }
 
 /**
- * The same without the weights at the top and their indexes, which shards stand for. Weights in folders stay: vLLM reads
- * modules such as `2_Dense/` by themselves.
+ * The same without the model's own weights and their indexes, which shards stand for. Weights of a folder with a config of its
+ * own stay: vLLM reads a module such as `2_Dense/` by itself.
  */
 export function sideFiles<T extends NamedFile>(files: readonly T[]): T[] {
-  return vllmFiles(files).filter(
-    ({ path }) => path.includes('/') || (weightsFormat(path) ?? indexedFormat(path)) === undefined
-  );
+  const kept = vllmFiles(files);
+  const models = modelFolders(kept);
+  return kept.filter(({ path }) => {
+    const format = weightsFormat(path) ?? indexedFormat(path);
+    return format === undefined || !weightsSet(path, models).startsWith(':');
+  });
 }
 
 /** True for weights in any format at all, those of other programs too. */
@@ -82,8 +85,10 @@ function weightsSet(path: string, models: ReadonlySet<string>): string {
   return `${folder}:${kind}`;
 }
 
-function isConfig(path: string): boolean {
-  return /^(?:config|adapter_config)\.json$/.test(baseName(path));
+/** Folders with a config of their own. */
+function modelFolders(files: readonly NamedFile[]): ReadonlySet<string> {
+  const configs = files.filter(({ path }) => /^(?:config|adapter_config)\.json$/.test(baseName(path)));
+  return new Set(configs.map(({ path }) => folderOf(path)));
 }
 
 /** A module of sentence-transformers such as `2_Dense`. */
@@ -122,7 +127,8 @@ function indexedFormat(path: string): WeightsFormat | undefined {
   return path.endsWith('.index.json') ? weightsFormat(path.slice(0, -'.index.json'.length)) : undefined;
 }
 
-function isConsolidated(name: string): boolean {
+/** True for weights in the layout of Mistral, and for their index. */
+export function isConsolidated(name: string): boolean {
   return /^consolidated.*\.safetensors(?:\.index\.json)?$/.test(name);
 }
 
