@@ -118,7 +118,7 @@ async function bringSharded(
 
 /** A Dir that was good before the run stays so, whatever cannot be added to it. */
 function servedAnyway(error: unknown, { served }: PlanSummary): Dir {
-  if (served === undefined || !failedItself(error)) throw error;
+  if (served === undefined || !failedItself(error) || failedWith(error, 'ObjectChanged')) throw error;
   log.warn(`${served.path} is served without files that selection vllm takes by now: ${error.cause?.message ?? ''}`);
   return served;
 }
