@@ -91,9 +91,9 @@ function modelFolders(files: readonly NamedFile[]): ReadonlySet<string> {
   return new Set(configs.map(({ path }) => folderOf(path)));
 }
 
-/** A module of sentence-transformers such as `2_Dense`. */
+/** A module of sentence-transformers such as `2_Dense` or `2_Dense_1024`. */
 function isModule(folder: string): boolean {
-  return /^\d+_[A-Za-z]+$/.test(folder);
+  return /^\d+_\w+$/.test(folder);
 }
 
 function chooseFormats(
