@@ -90,7 +90,7 @@ export interface FileSelection {
  * leaves out the other one, so it is nothing but globs to whoever keeps or reads a selection.
  */
 export function fileSelection(
-  input: Pick<ParsedInput, 'selection' | 'include' | 'exclude'> & Pick<PrefetchInput, 'weights'>
+  input: Pick<ParsedInput, 'selection' | 'include' | 'exclude' | 'weights'>
 ): FileSelection {
   const otherLayout = input.weights === undefined ? [] : OTHER_LAYOUT[input.weights];
   return {
