@@ -68,7 +68,10 @@ function identityFlags(): Option[] {
   return [
     new Option('--revision <revision>', 'Branch, tag or commit. Default: main'),
     new Option('--selection <files>', 'all: every file; vllm: what vLLM loads. Default: all').choices(['all', 'vllm']),
-    new Option('--weights <layout>', 'With selection vllm, where a repo has both. Default: hf').choices(['hf', 'mistral']),
+    new Option('--weights <layout>', 'With selection vllm, where a repo has both. Default: hf').choices([
+      'hf',
+      'mistral',
+    ]),
     new Option('--include <glob>', 'Take only files that match; may be given more than once').argParser(collect),
     new Option('--exclude <glob>', 'Leave out files that match; may be given more than once').argParser(collect),
     new Option('--artifact-name <name>', 'Folder in the store. Default: last part of REPO'),

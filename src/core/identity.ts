@@ -86,8 +86,8 @@ export interface FileSelection {
 }
 
 /**
- * The file selection in the one form that is hashed: globs sorted, doubles dropped. A layout of weights that was asked for
- * leaves out the other one, so it is nothing but globs to whoever keeps or reads a selection.
+ * The file selection in the one form that is hashed: globs sorted, doubles dropped. A layout of weights that was asked
+ * for leaves out the other one, so it is nothing but globs to whoever keeps or reads a selection.
  */
 export function fileSelection(
   input: Pick<ParsedInput, 'selection' | 'include' | 'exclude' | 'weights'>

@@ -33,8 +33,8 @@ const RULES: readonly { readonly why: LeftOutReason; readonly folder: RegExp; re
     name: new RegExp(
       [
         String.raw`^(?:tf_model|flax_model|rust_model|openvino|ggml)`,
-        String.raw`\.(?:pth|gguf|ggml|llamafile|h5|hdf5|keras|pb|tflite|litertlm|task|msgpack|ot|mlmodel|engine|plan|trt)$`,
-        String.raw`\.(?:nemo|pdparams|pdiparams|pdmodel|tensors|distcp|pte|dduf)$`,
+        String.raw`\.(?:pth|gguf|ggml|llamafile|h5|hdf5|keras|pb|tflite|litertlm|task|msgpack|ot|mlmodel)$`,
+        String.raw`\.(?:engine|plan|trt|nemo|pdparams|pdiparams|pdmodel|tensors|distcp|pte|dduf)$`,
         String.raw`\.onnx(?:[._].*)?$`,
         String.raw`\.ckpt(?:[.-].*)?$`,
         // Weights of MLX and of NumPy; what else ends so may be a vocabulary.

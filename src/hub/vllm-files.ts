@@ -19,8 +19,8 @@ const formatOrder = ['safetensors', 'bin', 'consolidated', 'pt'] as const;
 export type WeightsFormat = (typeof formatOrder)[number];
 
 /**
- * Leaves out what is known to be for others: their weights, weights of vLLM in another format than the chosen one, states
- * of a training. What nobody knows stays, for a tokenizer may read it.
+ * Leaves out what is known to be for others: their weights, weights of vLLM in another format than the chosen one,
+ * states of a training. What nobody knows stays, for a tokenizer may read it.
  */
 export function sortForVllm<T extends NamedFile>(files: readonly T[]): FilesForVllm<T> {
   const candidates = files.filter(({ path }) => isForOthers(path) === undefined);
@@ -45,8 +45,8 @@ export function vllmFiles<T extends NamedFile>(files: readonly T[]): readonly T[
 }
 
 /**
- * The same without the model's own weights and their indexes, which shards stand for. Weights of a folder with a config of its
- * own stay: vLLM reads a module such as `2_Dense/` by itself.
+ * The same without the model's own weights and their indexes, which shards stand for. Weights of a folder with a config
+ * of its own stay: vLLM reads a module such as `2_Dense/` by itself.
  */
 export function sideFiles<T extends NamedFile>(files: readonly T[]): T[] {
   const kept = vllmFiles(files);
@@ -74,8 +74,8 @@ function isReadByName(path: string): boolean {
 }
 
 /**
- * Weights of one set are the same in several formats: those of the model, of an adapter beside it, and of each folder that
- * has a config of its own. Mistral's layout is one of the whole repo: vLLM looks for it in every folder.
+ * Weights of one set are the same in several formats: those of the model, of an adapter beside it, and of each folder
+ * that has a config of its own. Mistral's layout is one of the whole repo: vLLM looks for it in every folder.
  */
 function weightsSet(path: string, models: ReadonlySet<string>): string {
   if (isConsolidated(baseName(path))) return ':model';

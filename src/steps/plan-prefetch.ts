@@ -66,7 +66,10 @@ async function writePlan(
 }
 
 function notCompleted({ dir }: Hit, why: string): string {
-  return `${dir.path} is served as it is. Whether it has all that selection vllm takes by now is not known, or cannot be mended: ${why}`;
+  return (
+    `${dir.path} is served as it is. It may lack files that selection vllm takes by now, ` +
+    `which cannot be found out or brought: ${why}`
+  );
 }
 
 function makePlan(spec: PrefetchSpec, files: readonly PlannedFile[]): Plan {

@@ -23,7 +23,7 @@ export type Survey =
       readonly files: readonly PlannedFile[];
       /** A manifest that promises what is not there, or what will be replaced: it must go before anything else happens. */
       readonly withdraw: PublishedDir | undefined;
-      /** A good Dir that lacks what the selection takes by now: it stays a hit until the work is done, or if it cannot be. */
+      /** A good Dir that lacks what the selection takes by now: it is a hit until the work is done, or if it cannot be. */
       readonly completes?: Hit;
     };
 

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import type { Dir, Manifest, PlanOutcome, PrefetchSpec } from '../../src/core/contract.js';
 import { PrefetchError } from '../../src/core/errors.js';
+import type { FileSelection } from '../../src/core/identity.js';
 import { dirKey } from '../../src/core/keys.js';
 import type { Hub } from '../../src/hub/hub.js';
 import { planPrefetch } from '../../src/steps/plan-prefetch.js';
@@ -17,6 +18,7 @@ import { modelSpec } from '../helpers/spec.js';
 import { tmpFolder } from '../helpers/tmp.js';
 
 const signal = new AbortController().signal;
+const vllm: FileSelection = { kind: 'vllm', include: [], exclude: [] };
 /** What the rule of an earlier release took: a state of a training too, and no `tokenizer.model.v3`. */
 const earlier = { 'config.json': '{}', 'model.safetensors': 'weights', 'trainer_state.json': '{"step":1}' };
 const lacking = { 'tokenizer.model.v3': 'v3', 'sparse_linear.pt': 'sparse' };
@@ -93,14 +95,15 @@ describe('the Hub is asked for a listing on a hit', () => {
     const { run, listings } = await published();
     await run.all();
     listings.length = 0;
-    for (const _ of [1, 2, 3]) expect((await run.plan()).kind).toBe('hit');
+    const kinds = [await run.plan(), await run.plan(), await run.plan()].map(({ kind }) => kind);
+    expect(kinds).toEqual(['hit', 'hit', 'hit']);
     expect(listings).toHaveLength(1);
   });
 
   test('of selection vllm again, where it did not answer', async () => {
     const { runWith, listings } = await published();
     const run = runWith({ listingFails: unwell });
-    for (const _ of [1, 2]) expect((await run.plan()).kind).toBe('hit');
+    expect([await run.plan(), await run.plan()].map(({ kind }) => kind)).toEqual(['hit', 'hit']);
     expect(listings).toHaveLength(2);
   });
 
@@ -118,7 +121,7 @@ interface Changes {
 }
 
 /** A Dir as the rule of an earlier release left it, under the key of the request. */
-async function published({ selection = { kind: 'vllm', include: [], exclude: [] } as PrefetchSpec['selection'] } = {}) {
+async function published({ selection = vllm }: { readonly selection?: FileSelection } = {}) {
   const folder = await tmpFolder();
   const opened = await openStore(pathToFileURL(folder).href);
   const model = modelSpec(opened.root);

@@ -116,8 +116,8 @@ const inputObject = z.strictObject({
     .enum(['hf', 'mistral'])
     .optional()
     .describe(
-      'With selection "vllm", of a repo that has its weights in both layouts: "hf" takes model*.safetensors, "mistral" ' +
-        'consolidated*.safetensors. Default: hf, where there are any. No shards are made of "mistral"'
+      'With selection "vllm", of a repo that has its weights in both layouts: "hf" takes model*.safetensors, ' +
+        '"mistral" consolidated*.safetensors. Default: hf, where there are any. No shards are made of "mistral"'
     ),
   include: z.array(glob).max(200).default([]).describe('Globs over repo paths; a file must match one of them'),
   exclude: z.array(glob).max(200).default([]).describe('Globs over repo paths; a file must match none of them'),
