@@ -1,3 +1,4 @@
+import { log } from '@temporalio/activity';
 import type { PrefetchActivities } from '../core/contract.js';
 import { authenticate } from '../steps/authenticate.js';
 import type { ActivityDependencies } from '../steps/dependencies.js';
@@ -15,10 +16,15 @@ type TransferActivities = Pick<PrefetchActivities, 'streamFiles' | 'downloadAndU
 export function createLightActivities(dependencies: ActivityDependencies): LightActivities {
   return {
     authenticate: (input) => adapt((signal) => authenticate(dependencies, input, { signal })),
-    planPrefetch: (spec) => adapt((signal) => withHeartbeat(() => planPrefetch(dependencies, spec, { signal }))),
+    planPrefetch: (spec) =>
+      adapt((signal) => withHeartbeat(() => planPrefetch(dependencies, spec, { signal, onWarning }))),
     publishDir: (spec, plan) =>
       adapt((signal) => withHeartbeat(() => publishDir(dependencies, spec, plan, { signal, now: new Date() }))),
   };
+}
+
+function onWarning(text: string): void {
+  log.warn(text);
 }
 
 /** Steps that move model bytes. */

@@ -69,7 +69,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
     TEMPORAL_PROFILE=prod model-prefetch hf-model meta-llama/Llama-3.1-8B \\
         --selection vllm \\
         --hf-token-key HF_TOKEN_TEAM \\
-        --wait`,
+        --wait
+
+  4. For serving with vLLM: weights in one format, here in the layout of Mistral:
+    model-prefetch hf-model mistralai/Mistral-7B-Instruct-v0.3 \\
+        --selection vllm \\
+        --weights mistral`,
   id: `Examples:
   1. Start a run with the Temporal CLI:
     temporal workflow start \\
@@ -84,7 +89,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
   1. Commit, files, bytes and what is in the store already:
     model-prefetch plan meta-llama/Llama-3.1-8B
 
-  2. Every file with its state, for a script:
+  2. What is for vLLM and what is left out; every file with its state, for a script:
     model-prefetch plan meta-llama/Llama-3.1-8B \\
         --selection vllm \\
         --output json`,

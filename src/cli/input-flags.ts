@@ -13,6 +13,7 @@ export interface InputFlags {
   readonly repoType?: 'model' | 'dataset';
   readonly revision?: string;
   readonly selection?: 'all' | 'vllm';
+  readonly weights?: 'hf' | 'mistral';
   readonly include?: string[];
   readonly exclude?: string[];
   readonly artifactName?: string;
@@ -39,6 +40,7 @@ const FLAG_OF_FIELD: Readonly<Record<string, string>> = {
   repoType: '--repo-type',
   revision: '--revision',
   selection: '--selection',
+  weights: '--weights',
   include: '--include',
   exclude: '--exclude',
   artifactName: '--artifact-name',
@@ -71,6 +73,10 @@ function identityFlags(): Option[] {
     new Option('--repo-type <type>', 'What REPO holds. Default: model').choices(['model', 'dataset']),
     new Option('--revision <revision>', 'Branch, tag or commit. Default: main'),
     new Option('--selection <files>', 'all: every file; vllm: what vLLM loads. Default: all').choices(['all', 'vllm']),
+    new Option('--weights <layout>', 'With selection vllm, where a repo has both. Default: hf').choices([
+      'hf',
+      'mistral',
+    ]),
     new Option('--include <glob>', 'Take only files that match; may be given more than once').argParser(collect),
     new Option('--exclude <glob>', 'Leave out files that match; may be given more than once').argParser(collect),
     new Option('--artifact-name <name>', 'Folder in the store. Default: last part of REPO'),
@@ -134,12 +140,24 @@ function checkInput(input: PrefetchInput): void {
 function toInput(repo: string, flags: InputFlags): PrefetchInput {
   const { cpu, mem: memory, gpu, disk, shm } = flags;
   const { architecture, task, modality, format, modelType, shortDescription } = flags;
-  const { repoType, revision, selection, include, exclude, artifactName, rawDataPath, hfTokenKey, force } = flags;
+  const { repoType, revision, selection, weights, include, exclude, artifactName, rawDataPath, hfTokenKey, force } =
+    flags;
   const resources = compact({ cpu, memory, gpu, disk, shm });
   const metadata = compact({ architecture, task, modality, format, modelType, shortDescription });
   return {
     repo,
-    ...compact({ repoType, revision, selection, include, exclude, artifactName, rawDataPath, hfTokenKey, force }),
+    ...compact({
+      repoType,
+      revision,
+      selection,
+      weights,
+      include,
+      exclude,
+      artifactName,
+      rawDataPath,
+      hfTokenKey,
+      force,
+    }),
     ...(Object.keys(resources).length > 0 ? { resources } : {}),
     ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
   };

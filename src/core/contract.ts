@@ -48,6 +48,8 @@ export interface PlanSummary {
   readonly copyBytes: number;
   /** The worker's configuration asks for download and upload instead of streaming. */
   readonly downloadUpload: boolean;
+  /** A good Dir that the batches complete: what an earlier release published, which selected less for vLLM. */
+  readonly served?: Dir;
 }
 
 /** What planning comes to: the published Dir itself, or work. */

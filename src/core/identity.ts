@@ -92,13 +92,34 @@ export interface FileSelection {
   readonly exclude: readonly string[];
 }
 
-/** The file selection in the one form that is hashed: globs sorted, doubles dropped. */
-export function fileSelection(input: Pick<ParsedInput, 'selection' | 'include' | 'exclude'>): FileSelection {
+/**
+ * The file selection in the one form that is hashed: globs sorted, doubles dropped. A layout of weights that was asked
+ * for leaves out the other one, so it is nothing but globs to whoever keeps or reads a selection.
+ */
+export function fileSelection(
+  input: Pick<ParsedInput, 'selection' | 'include' | 'exclude' | 'weights'>
+): FileSelection {
+  const otherLayout = input.weights === undefined ? [] : OTHER_LAYOUT[input.weights];
   return {
     kind: input.selection,
     include: [...new Set(input.include)].sort(),
-    exclude: [...new Set(input.exclude)].sort(),
+    exclude: [...new Set([...input.exclude, ...otherLayout])].sort(),
   };
+}
+
+/** What each layout leaves out. They are in names of Dirs, for good. */
+const OTHER_LAYOUT = {
+  hf: ['consolidated*.safetensors', 'consolidated*.safetensors.index.json'],
+  // All but what begins with "con", for globs know no "not consolidated". vLLM loads .bin before a consolidated file.
+  mistral: ['[!c]*.safetensors', 'c[!o]*.safetensors', 'co[!n]*.safetensors', '*.bin'],
+} as const;
+
+/** The layout of weights that a selection was made with, where one was asked for. */
+export function weightsAskedFor({ kind, exclude }: FileSelection): 'hf' | 'mistral' | undefined {
+  if (kind === 'all') return undefined;
+  const leavesOut = (globs: readonly string[]) => globs.every((glob) => exclude.includes(glob));
+  if (leavesOut(OTHER_LAYOUT.mistral)) return 'mistral';
+  return leavesOut(OTHER_LAYOUT.hf) ? 'hf' : undefined;
 }
 
 /** The form that roots of stores have everywhere, for keys are put right behind them. */

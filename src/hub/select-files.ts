@@ -1,9 +1,9 @@
 import { PrefetchError } from '../core/errors.js';
-import type { FileSelection } from '../core/identity.js';
+import { weightsAskedFor, type FileSelection } from '../core/identity.js';
 import { checkRepoPath } from '../core/repo-path.js';
 import { compileGlobs } from './fnmatch.js';
 import type { HubFile } from './hub.js';
-import { isWeights, vllmFiles } from './vllm-files.js';
+import { isWeights, sortForVllm } from './vllm-files.js';
 
 /**
  * The files of a listing that a selection takes, in the order of the listing. `UnsafePath` when any path of the listing
@@ -11,17 +11,43 @@ import { isWeights, vllmFiles } from './vllm-files.js';
  */
 export function selectFiles(files: readonly HubFile[], selection: FileSelection): HubFile[] {
   checkListing(files);
-  const included = compileGlobs(selection.include);
-  const excluded = compileGlobs(selection.exclude);
-  const matching = files.filter(({ path }) => (selection.include.length === 0 || included(path)) && !excluded(path));
-  const selected = selection.kind === 'vllm' ? vllmFiles(matching) : matching;
-  if (selected.length === 0) throw nothingSelected(files.length, selection);
+  const matching = matchingFiles(files, selection);
+  const { kept, format } = selection.kind === 'vllm' ? sortForVllm(matching) : { kept: matching, format: undefined };
+  if (kept.length === 0) throw nothingSelected(files.length, selection);
   // A Dir with a config and no weights would fail only when vLLM starts on it.
-  const hasWeights = ({ path }: HubFile) => isWeights(path);
-  if (selection.kind === 'vllm' && matching.some(hasWeights) && !selected.some(hasWeights)) {
-    throw nothingSelected(files.length, selection, 'No weights are in a format that vLLM loads from a folder.');
+  const why = selection.kind === 'vllm' ? missingWeights(files, { matching, format, selection }) : undefined;
+  if (why !== undefined) throw nothingSelected(files.length, selection, why);
+  return [...kept];
+}
+
+/** What the globs of a selection let through. */
+export function matchingFiles<T extends { readonly path: string }>(
+  files: readonly T[],
+  { include, exclude }: FileSelection
+): T[] {
+  const included = compileGlobs(include);
+  const excluded = compileGlobs(exclude);
+  return files.filter(({ path }) => (include.length === 0 || included(path)) && !excluded(path));
+}
+
+function missingWeights(
+  files: readonly HubFile[],
+  { matching, format, selection }: { matching: readonly HubFile[]; format: unknown; selection: FileSelection }
+): string | undefined {
+  const asked = weightsAskedFor(selection);
+  if (asked === 'mistral' && format !== 'consolidated') {
+    return 'No consolidated*.safetensors at the top, which weights "mistral" asks for.';
   }
-  return selected;
+  if (format !== undefined) return undefined;
+  if (asked === 'hf' && files.some(({ path }) => isWeights(path))) {
+    return 'No weights are in the layout of Hugging Face, which weights "hf" asks for.';
+  }
+  const weights = matching.find(({ path }) => isWeights(path));
+  if (weights === undefined) return undefined;
+  const hint = weights.path.endsWith('.gguf')
+    ? ' Its plug-in for GGUF takes one file: choose it with selection "all" and an include.'
+    : '';
+  return `No weights are in a format that vLLM loads from a folder; one is ${weights.path}.${hint}`;
 }
 
 function checkListing(files: readonly HubFile[]): void {

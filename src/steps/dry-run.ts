@@ -1,4 +1,7 @@
+import { compact } from '../core/compact.js';
 import type { Dir, Manifest, PrefetchSpec, ShardEngine } from '../core/contract.js';
+import { isPrefetchError } from '../core/errors.js';
+import { describeSelection, type DescribedSelection } from '../hub/describe-selection.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import { objectUrl } from '../storage/store-url.js';
 import { authenticate } from './authenticate.js';
@@ -7,7 +10,7 @@ import { draftPlan } from './shards/draft-plan.js';
 import { asksForShards, findPublishedShards, foreseeEngine, type ShardingSpec } from './shards/find-shards.js';
 import { inspectTarget } from './shards/inspect-target.js';
 import { jobOfRun } from './shards/sharding-job.js';
-import { surveyDir } from './survey.js';
+import { listAll, surveyDir } from './survey.js';
 
 /** What a prefetch would do. */
 export interface DryRun {
@@ -18,6 +21,12 @@ export interface DryRun {
   readonly dirPath: string;
   /** The published Dir, when there is nothing to do. */
   readonly published?: Dir;
+  /** A published Dir that lacks files which the selection takes by now: it is a hit until they are there. */
+  readonly completes?: Dir;
+  /** Why it is not known whether the published Dir lacks files that the selection takes by now. */
+  readonly unchecked?: string;
+  /** What `selection: vllm` comes to, where the Hub answers. */
+  readonly selection?: DescribedSelection;
   /** What sharding comes to, where it is asked for. Until the shards are published, all else is about their source. */
   readonly sharding?: PlannedSharding;
   readonly fileCount: number;
@@ -58,23 +67,48 @@ interface Options {
 export async function dryRun(input: unknown, needs: Needs, options: Options): Promise<DryRun> {
   const spec = await authenticate(needs, input, options);
   const store = await needs.openStore(spec.destination);
-  if (asksForShards(spec)) return dryRunOfShards(spec, store, needs, options);
-  const { files, published } = await foreseeDir(spec, store, needs, options);
+  const found = asksForShards(spec)
+    ? await dryRunOfShards(spec, store, needs, options)
+    : await dryRunOfDir(spec, store, needs, options);
+  const selection = await foreseeSelection(spec, needs, options);
+  return { ...found, ...(selection === undefined ? {} : { selection }) };
+}
+
+async function dryRunOfDir(spec: PrefetchSpec, store: ObjectStore, needs: Needs, options: Options): Promise<DryRun> {
+  const { files, published, completes, unchecked } = await foreseeDir(spec, store, needs, options);
   const dirPath = objectUrl(store.root, spec.dirKey);
-  return { ...describe(spec, dirPath, files), ...(published === undefined ? {} : { published }) };
+  return { ...describe(spec, dirPath, files), ...compact({ published, completes, unchecked }) };
+}
+
+/** What is left out is in no manifest, so the Hub is asked; where it does not answer, the rest of the plan is good. */
+async function foreseeSelection(
+  spec: PrefetchSpec,
+  { hub, readToken }: Needs,
+  options: Options
+): Promise<DescribedSelection | undefined> {
+  if (spec.selection.kind === 'all' || !spec.hubAnswered) return undefined;
+  const token = await readToken(spec.hfTokenKey);
+  try {
+    const all = await listAll(hub, spec, { ...options, ...(token === undefined ? {} : { token }) });
+    return describeSelection(all, spec.selection);
+  } catch (error) {
+    if (!isPrefetchError(error)) throw error;
+    return undefined;
+  }
 }
 
 /** Shards that are there are all that such a prefetch asks for; it looks at the model itself only where they are not. */
 async function dryRunOfShards(spec: ShardingSpec, store: ObjectStore, needs: Needs, options: Options): Promise<DryRun> {
   const found = await findPublishedShards(store, spec, options);
   if (found !== undefined) return hitOnShards(spec, found.dir, found.manifest);
-  const source = await foreseeDir(spec, store, needs, options);
+  const { completes, unchecked, ...source } = await foreseeDir(spec, store, needs, options);
+  const about = compact({ completes, unchecked });
   const dirPath = objectUrl(store.root, spec.dirKey);
   const { tensorParallelSize } = spec.shardConfig.args;
   if (source.manifest === undefined) {
     const { engine, reason } = await foreseeEngine(needs, spec, options);
     const sharding = { engine, reason, tensorParallelSize, published: false };
-    return { ...describe(spec, dirPath, source.files), sharding };
+    return { ...describe(spec, dirPath, source.files), ...about, sharding };
   }
   const job = jobOfRun(spec, source.manifest, store);
   const draft = await draftPlan(needs, job, options);
@@ -88,7 +122,7 @@ async function dryRunOfShards(spec: ShardingSpec, store: ObjectStore, needs: Nee
     dirPath: objectUrl(store.root, dirKey),
     published: false,
   };
-  return { ...describe(spec, dirPath, source.files), sharding };
+  return { ...describe(spec, dirPath, source.files), ...about, sharding };
 }
 
 function hitOnShards(spec: ShardingSpec, dir: Dir, { files, sharding }: Manifest): DryRun {
@@ -106,6 +140,8 @@ interface ForeseenDir {
   /** When there is nothing to do. */
   readonly published?: Dir;
   readonly manifest?: Manifest;
+  readonly completes?: Dir;
+  readonly unchecked?: string;
 }
 
 async function foreseeDir(
@@ -117,15 +153,15 @@ async function foreseeDir(
   const token = await needs.readToken(spec.hfTokenKey);
   const survey = await surveyDir({ spec, store, hub: needs.hub, token }, options);
   if (survey.kind === 'hit') {
-    const { dir, manifest } = survey;
-    return { files: manifest.files.map(asVerified), published: dir, manifest };
+    const { dir, manifest, unchecked } = survey;
+    return { files: manifest.files.map(asVerified), published: dir, manifest, ...compact({ unchecked }) };
   }
   const files = survey.files.map(({ path, size, verifiedEtag, copyFrom }): DryRunFile => ({
     path,
     size,
     state: verifiedEtag !== undefined ? 'verified' : copyFrom !== undefined ? 'copy' : 'fetch',
   }));
-  return { files };
+  return { files, ...compact({ completes: survey.completes?.dir }) };
 }
 
 function asVerified({ path, size }: Pick<DryRunFile, 'path' | 'size'>): DryRunFile {

@@ -1,21 +1,29 @@
 import { randomBytes } from 'node:crypto';
 import { planBatches } from '../core/batches.js';
 import type { PlanOutcome, PlanSummary, PrefetchSpec } from '../core/contract.js';
+import { isPrefetchError } from '../core/errors.js';
 import { planKey } from '../core/keys.js';
 import type { Plan, PlannedFile } from '../core/schemas/plan.js';
 import { writeJson } from '../dir/json-objects.js';
 import { openDir } from '../dir/open-dir.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { isOfSpec, surveyDir } from './survey.js';
+import type { ObjectStore } from '../storage/object-store.js';
+import { isOfSpec, surveyDir, type Hit } from './survey.js';
 import { tidyFoundDir } from './tidy-dir.js';
 
 type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'transferMode'>;
+
+/** How a run is ended, and who hears of a Dir that is served though it may lack files. */
+export interface PlanOptions {
+  readonly signal: AbortSignal;
+  readonly onWarning?: (text: string) => void;
+}
 
 /** Finds the published Dir, or writes the plan of what is missing. */
 export async function planPrefetch(
   { hub, openStore, readToken, transferMode }: Needs,
   spec: PrefetchSpec,
-  options: { readonly signal: AbortSignal }
+  { onWarning = () => undefined, ...options }: PlanOptions
 ): Promise<PlanOutcome> {
   const store = await openStore(spec.destination);
   const token = await readToken(spec.hfTokenKey);
@@ -24,17 +32,44 @@ export async function planPrefetch(
     { ...options, mayRepair: (manifest) => isOfSpec(spec, manifest) }
   );
   if (survey.kind === 'hit') {
+    if (survey.unchecked !== undefined) onWarning(notCompleted(survey, survey.unchecked));
     await tidyFoundDir({ store, dirKey: spec.dirKey }, survey, options);
     return { kind: 'hit', dir: survey.dir };
   }
 
   const plan = makePlan(spec, survey.files);
-  const summary = summarise(plan, transferMode === 'download-upload');
-  await store.checkWritable({ ...options, bytes: newBytes(plan) });
-  // The plan carries over what the manifest knew, so the manifest may go only once the plan is there.
-  await writeJson(store, planKey(spec.dirKey, plan.planId), plan, options);
+  try {
+    await writePlan(store, spec, plan, options);
+  } catch (error) {
+    // A Dir that is served from a store that may only be read stays a hit.
+    if (survey.completes === undefined || !isPrefetchError(error)) throw error;
+    onWarning(notCompleted(survey.completes, error.text));
+    return { kind: 'hit', dir: survey.completes.dir };
+  }
   if (survey.withdraw !== undefined) await openDir(store, spec.dirKey).withdraw(survey.withdraw, options);
-  return { kind: 'fetch', plan: summary };
+  const summary = summarise(plan, transferMode === 'download-upload');
+  return {
+    kind: 'fetch',
+    plan: { ...summary, ...(survey.completes === undefined ? {} : { served: survey.completes.dir }) },
+  };
+}
+
+/** The plan carries over what the manifest knew, so the manifest may go only once the plan is there. */
+async function writePlan(
+  store: ObjectStore,
+  { dirKey }: PrefetchSpec,
+  plan: Plan,
+  options: { readonly signal: AbortSignal }
+): Promise<void> {
+  await store.checkWritable({ ...options, bytes: newBytes(plan) });
+  await writeJson(store, planKey(dirKey, plan.planId), plan, options);
+}
+
+function notCompleted({ dir }: Hit, why: string): string {
+  return (
+    `${dir.path} is served as it is. It may lack files that selection vllm takes by now, ` +
+    `which cannot be found out or brought: ${why}`
+  );
 }
 
 function makePlan(spec: PrefetchSpec, files: readonly PlannedFile[]): Plan {

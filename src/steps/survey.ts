@@ -13,16 +13,29 @@ import type { Hub, HubFile } from '../hub/hub.js';
 import { selectFiles } from '../hub/select-files.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { findElsewhere, type Twin } from './find-elsewhere.js';
+import { rememberSome } from './remember-some.js';
 
 /** What the store and the Hub say about a Dir; nothing of the model is written. */
 export type Survey =
-  | { readonly kind: 'hit'; readonly dir: Dir; readonly manifest: Manifest; readonly objects: DirObjects }
+  | Hit
   | {
       readonly kind: 'work';
       readonly files: readonly PlannedFile[];
       /** A manifest that promises what is not there, or what will be replaced: it must go before anything else happens. */
       readonly withdraw: PublishedDir | undefined;
+      /** A good Dir that lacks what the selection takes by now: it is a hit until the work is done, or if it cannot be. */
+      readonly completes?: Hit;
     };
+
+/** A published Dir that is what the request asks for. */
+export interface Hit {
+  readonly kind: 'hit';
+  readonly dir: Dir;
+  readonly manifest: Manifest;
+  readonly objects: DirObjects;
+  /** Why nobody knows whether it lacks a file that the selection takes by now. */
+  readonly unchecked?: string;
+}
 
 /** Which model is looked for, and where. */
 export interface SurveyRequest {
@@ -37,19 +50,40 @@ export async function surveyDir({ spec, store, hub, token }: SurveyRequest, opti
   const dir = openDir(store, spec.dirKey);
   const inspected = await dir.inspect(options);
   const hit = asHit(dir, spec, inspected);
-  // What is listed and not in the manifest may be a user's own file, or one that the manifest should name: the Hub knows.
-  if (hit !== undefined && (!spec.hubAnswered || strays(inspected).length === 0)) return hit;
-  let listing: HubFile[];
+  const stray = strays(inspected).length > 0;
+  if (hit !== undefined && !needsListing(spec, hit, stray)) return hit;
+  if (hit !== undefined && !spec.hubAnswered) return unchecked(spec, hit, `${hub.endpoint} does not answer`);
+  let listed: ListedRepo;
   try {
-    listing = await listRepo(hub, spec, { ...options, ...(token === undefined ? {} : { token }) });
+    listed = await listWithAll(hub, spec, { ...options, ...(token === undefined ? {} : { token }) });
   } catch (error) {
-    // A file of a user beside a good Dir is no reason to wait for a Hub that is unwell.
-    if (hit !== undefined && isPrefetchError(error) && !error.permanent) return hit;
+    // Neither a file of a user nor one that may be lacking is a reason to wait for a Hub that is unwell.
+    if (hit !== undefined && isPrefetchError(error) && !(error.permanent && stray)) {
+      return unchecked(spec, hit, error.text);
+    }
     // It did not answer when the run began either; by the next try it may.
     throw spec.hubAnswered || !isPrefetchError(error, 'HubUnavailable') ? error : incomplete(spec, hub);
   }
-  if (hit !== undefined && namesAll(hit.manifest, listing)) return hit;
-  return planWork({ spec, store, inspected, listing }, options);
+  if (hit !== undefined && namesAll(hit.manifest, listed.selected)) {
+    complete.add(hit.dir.manifestDigest);
+    return hit;
+  }
+  return planWork({ spec, store, inspected, listed, hit }, options);
+}
+
+/** Digests of manifests that name all that their selection takes: a commit never changes, so the Hub is asked once. */
+const complete = rememberSome(1000);
+
+/**
+ * What is listed and not in the manifest may be a user's own file, or one that the manifest should name; and an earlier
+ * release may have selected less for vLLM. The Hub knows.
+ */
+function needsListing({ selection }: PrefetchSpec, { dir }: Hit, stray: boolean): boolean {
+  return (stray || selection.kind === 'vllm') && !complete.has(dir.manifestDigest);
+}
+
+function unchecked({ selection }: PrefetchSpec, hit: Hit, why: string): Hit {
+  return selection.kind === 'vllm' ? { ...hit, unchecked: why } : hit;
 }
 
 function incomplete({ repo, commit }: PrefetchSpec, { endpoint }: Hub): PrefetchError {
@@ -60,14 +94,31 @@ function incomplete({ repo, commit }: PrefetchSpec, { endpoint }: Hub): Prefetch
 }
 
 /** The files of the commit that the selection takes. */
-export async function listRepo(
+export async function listRepo(...asked: Parameters<typeof listAll>): Promise<HubFile[]> {
+  const [, { selection }] = asked;
+  return selectFiles(await listAll(...asked), selection);
+}
+
+/** All files of the commit, unchecked. */
+export async function listAll(
   hub: Hub,
-  spec: Pick<PrefetchSpec, 'repo' | 'commit' | 'selection'>,
+  { repo, commit }: Pick<PrefetchSpec, 'repo' | 'commit' | 'selection'>,
   options: Parameters<Hub['listFiles']>[2]
 ): Promise<HubFile[]> {
   const files: HubFile[] = [];
-  for await (const file of hub.listFiles(spec.repo, spec.commit, options)) files.push(file);
-  return selectFiles(files, spec.selection);
+  for await (const file of hub.listFiles(repo, commit, options)) files.push(file);
+  return files;
+}
+
+interface ListedRepo {
+  readonly all: readonly HubFile[];
+  readonly selected: readonly HubFile[];
+}
+
+async function listWithAll(...asked: Parameters<typeof listAll>): Promise<ListedRepo> {
+  const [, { selection }] = asked;
+  const all = await listAll(...asked);
+  return { all, selected: selectFiles(all, selection) };
 }
 
 /** Whether the manifest is one of this request: a Dir may have been moved or copied here by anybody. */
@@ -87,9 +138,9 @@ export function isOfSpec(spec: PrefetchSpec, manifest: Manifest): boolean {
   );
 }
 
-function asHit(dir: StoredDir, spec: PrefetchSpec, { intact, published, objects }: InspectedDir) {
+function asHit(dir: StoredDir, spec: PrefetchSpec, { intact, published, objects }: InspectedDir): Hit | undefined {
   if (!intact || !isOfSpec(spec, published.manifest)) return undefined;
-  return { kind: 'hit', dir: dir.describe(published, spec), manifest: published.manifest, objects } as const;
+  return { kind: 'hit', dir: dir.describe(published, spec), manifest: published.manifest, objects };
 }
 
 function strays({ published, objects }: InspectedDir): string[] {
@@ -107,23 +158,33 @@ interface Known {
   readonly spec: PrefetchSpec;
   readonly store: ObjectStore;
   readonly inspected: InspectedDir;
-  readonly listing: readonly HubFile[];
+  readonly listed: ListedRepo;
+  readonly hit: Hit | undefined;
 }
 
 async function planWork(known: Known, options: RequestOptions): Promise<Survey> {
-  const { spec, store, inspected, listing } = known;
+  const { spec, store, inspected, listed, hit } = known;
   const { objects, published, intact } = inspected;
+  // A good manifest stays while a run replaces its objects one by one by equal bytes.
+  const stays = intact && namesOnly(published.manifest, listed.all);
+  const completes = stays ? hit : undefined;
+  const listing = withNamed(listed, completes);
   const verified = await findVerified(known, options);
   const missing = listing.filter(({ path, digest }) => verified.get(path)?.digest !== digestKey(digest));
   const elsewhere =
     spec.force === undefined ? await findElsewhere(store, spec, missing, options) : new Map<string, Twin>();
-  // A good manifest stays while a run replaces its objects one by one by equal bytes.
-  const stays = intact && namesOnly(published.manifest, listing);
   return {
     kind: 'work',
     files: listing.map((file) => planFile(file, { objects, verified, elsewhere })),
     withdraw: stays ? undefined : published,
+    ...(completes === undefined ? {} : { completes }),
   };
+}
+
+/** What a good Dir has stays in it, also where the selection would not take it any more. */
+function withNamed({ all, selected }: ListedRepo, completes: Hit | undefined): readonly HubFile[] {
+  const wanted = new Set([...selected, ...(completes?.manifest.files ?? [])].map(({ path }) => path));
+  return all.filter(({ path }) => wanted.has(path));
 }
 
 /** Whether all that a manifest names is what the Hub lists, so that nothing under it will come to other bytes. */

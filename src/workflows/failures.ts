@@ -5,6 +5,11 @@ export function failedWith(error: unknown, code: string): boolean {
   return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.type === code;
 }
 
+/** True when an activity failed by its own word: it was neither cancelled nor out of time. */
+export function failedItself(error: unknown): error is ActivityFailure {
+  return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure;
+}
+
 /**
  * Fails the workflow with what its activity said, not with "Activity task failed": the code and the permanence reach
  * every caller. A step that ran out of time tells why it was last tried again.

@@ -1,7 +1,14 @@
-import { continueAsNew, proxyActivities, workflowInfo } from '@temporalio/workflow';
-import type { Dir, PrefetchActivities, PrefetchProgress, PrefetchSpec, ShardActivities } from '../core/contract.js';
+import { continueAsNew, log, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import type {
+  Dir,
+  PlanSummary,
+  PrefetchActivities,
+  PrefetchProgress,
+  PrefetchSpec,
+  ShardActivities,
+} from '../core/contract.js';
 import { AUTHENTICATE, LIGHT_STEP } from './activity-options.js';
-import { failedWith, unwrapFailure } from './failures.js';
+import { failedItself, failedWith, unwrapFailure } from './failures.js';
 import { startReport, type Report } from './report.js';
 import { shardModel, type ShardState } from './shard-model.js';
 import { transferBatches, type TransferState } from './transfer-batches.js';
@@ -109,6 +116,13 @@ async function bringSharded(
   }
 }
 
+/** A Dir that was good before the run stays so, whatever cannot be added to it. */
+function servedAnyway(error: unknown, { served }: PlanSummary): Dir {
+  if (served === undefined || !failedItself(error) || failedWith(error, 'ObjectChanged')) throw error;
+  log.warn(`${served.path} is served without files that selection vllm takes by now: ${error.cause?.message ?? ''}`);
+  return served;
+}
+
 type Planned = TransferState | { readonly dir: Dir };
 
 /** The model as the Hub has it. */
@@ -120,7 +134,8 @@ async function bring(bringing: Bringing, before: ContinuedRun | undefined): Prom
     try {
       return { dir: await transfer(bringing, { ...state, round }), cacheHit: false };
     } catch (error) {
-      if (!failedWith(error, 'ObjectChanged') || round === PLANS_ANEW) throw error;
+      if (!failedWith(error, 'ObjectChanged') || round === PLANS_ANEW)
+        return { dir: servedAnyway(error, state.plan), cacheHit: true };
       state = await plan(spec, report);
     }
   }

@@ -22,13 +22,25 @@ describe('parseArguments', () => {
           '--include',
           '*.txt',
         ],
-        ...['--exclude', 'original/*', '--artifact-name', 'mine', '--raw-data-path', 's3://b/m', '--force', '3'],
+        ...[
+          '--weights',
+          'mistral',
+          '--exclude',
+          'original/*',
+          '--artifact-name',
+          'mine',
+          '--raw-data-path',
+          's3://b/m',
+          '--force',
+          '3',
+        ],
       ],
       {
         input: {
           repo: 'org/m',
           revision: 'v1',
           selection: 'vllm',
+          weights: 'mistral',
           include: ['*.json', '*.txt'],
           exclude: ['original/*'],
           artifactName: 'mine',
@@ -137,6 +149,8 @@ describe('parseArguments', () => {
     [['hf-model', 'org/m', '--revision'], "option '--revision <revision>'"],
     [['hf-model', 'org/m', '--revision', 'a..b'], '--revision: expected a branch'],
     [['hf-model', 'org/m', '--selection', 'some'], "option '--selection <files>'"],
+    [['hf-model', 'org/m', '--selection', 'vllm', '--weights', 'gguf'], "option '--weights <layout>'"],
+    [['hf-model', 'org/m', '--weights', 'mistral'], '--weights: expected only with selection "vllm"'],
     [['hf-model', 'org/m', '--include', ''], '--include: '],
     [['hf-model', 'org/m', '--exclude', ''], '--exclude: '],
     [['hf-model', 'org/m', '--artifact-name', 'a b'], '--artifact-name: expected letters'],
@@ -190,7 +204,7 @@ describe('parseArguments', () => {
     const flags = [
       ...['revision', 'include', 'exclude', 'artifact-name', 'raw-data-path', 'hf-token-key', 'force', 'wait'],
       ...['shard-config', 'cpu', 'mem', 'gpu', 'disk', 'shm', 'architecture', 'task', 'modality', 'format'],
-      ...['model-type', 'short-description', 'store', 'output', 'selection'],
+      ...['model-type', 'short-description', 'store', 'output', 'selection', 'weights'],
     ];
     for (const flag of flags) expect(text(['hf-model', '--help'])).toContain(`  --${flag} `);
     expect(text(['status', '--help'])).toContain('--revision');

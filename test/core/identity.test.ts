@@ -4,6 +4,7 @@ import {
   fileSelection,
   prefetchWorkflowId,
   sha256Hex,
+  weightsAskedFor,
   withTrailingSlash,
 } from '../../src/core/identity.js';
 import type { PrefetchInput, ShardConfig } from '../../src/core/schemas/input.js';
@@ -44,6 +45,9 @@ test.each<[string, PrefetchInput]>([
   ['prefetch/meta-llama/Llama-3.1-8B@main/4c4fb4b63a1f', { ...llama, artifactName: 'llama' }],
   ['prefetch/meta-llama/Llama-3.1-8B@main/24d5f919ce15', { ...llama, repoType: 'model' }],
   ['prefetch/datasets/meta-llama/Llama-3.1-8B@main/cd709bbbb47d', { ...llama, repoType: 'dataset' }],
+  ['prefetch/meta-llama/Llama-3.1-8B@main/a1d069202279', { ...llama, selection: 'vllm', weights: undefined }],
+  ['prefetch/meta-llama/Llama-3.1-8B@main/84500854589c', { ...llama, selection: 'vllm', weights: 'hf' }],
+  ['prefetch/meta-llama/Llama-3.1-8B@main/791d77fdc546', { ...llama, selection: 'vllm', weights: 'mistral' }],
 ])('the ID %s never changes', (id, input) => {
   expect(idOf(input)).toBe(id);
 });
@@ -95,6 +99,9 @@ test.each<[string, PrefetchInput]>([
 
 test('no two different answers to the same question share an ID', () => {
   const ids = [
+    idOf({ ...llama, selection: 'vllm' }),
+    idOf({ ...llama, selection: 'vllm', weights: 'hf' }),
+    idOf({ ...llama, selection: 'vllm', weights: 'mistral' }),
     idOf({ ...llama, include: ['a'] }),
     idOf({ ...llama, exclude: ['a'] }),
     idOf({ ...llama, force: 1 }),
@@ -177,4 +184,12 @@ test('text is hashed as UTF-8', () => {
 test('a URL gets one trailing slash', () => {
   expect(withTrailingSlash('s3://bucket')).toBe('s3://bucket/');
   expect(withTrailingSlash('s3://bucket/')).toBe('s3://bucket/');
+});
+
+test.each(['hf', 'mistral'] as const)('weights %s are known again by the globs that they leave out', (weights) => {
+  const selection = fileSelection({ selection: 'vllm', include: [], exclude: ['*.md'], weights });
+  expect(selection).toEqual({ kind: 'vllm', include: [], exclude: expect.arrayContaining(['*.md']) as string[] });
+  expect(weightsAskedFor(selection)).toBe(weights);
+  expect(weightsAskedFor({ ...selection, kind: 'all' })).toBeUndefined();
+  expect(weightsAskedFor({ ...selection, exclude: ['*.md'] })).toBeUndefined();
 });

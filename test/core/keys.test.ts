@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { FileSelection } from '../../src/core/identity.js';
+import { fileSelection, type FileSelection } from '../../src/core/identity.js';
 import {
   batchRecordKey,
   dirKey,
@@ -21,6 +21,10 @@ test('a whole repo lies under its artifact and commit', () => {
 test('a partial selection has a folder of its own, by a suffix that never changes', () => {
   expect(dirKey('m', commit, { ...all, kind: 'vllm' })).toBe(`m/${commit}.files-c97139bf/`);
   expect(dirKey('m', commit, { ...all, include: ['*.json'] })).toBe(`m/${commit}.files-5912e57b/`);
+  const asked = { selection: 'vllm' as const, include: [], exclude: [] };
+  expect(dirKey('m', commit, fileSelection(asked))).toBe(`m/${commit}.files-c97139bf/`);
+  expect(dirKey('m', commit, fileSelection({ ...asked, weights: 'hf' }))).toBe(`m/${commit}.files-a01b4eb0/`);
+  expect(dirKey('m', commit, fileSelection({ ...asked, weights: 'mistral' }))).toBe(`m/${commit}.files-e1290437/`);
 });
 
 test('no two selections share a folder', () => {

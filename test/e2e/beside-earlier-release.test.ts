@@ -2,7 +2,8 @@ import { readFile, readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Dir } from '../../src/core/contract.js';
+import type { Dir, Manifest } from '../../src/core/contract.js';
+import type { DryRun } from '../../src/steps/dry-run.js';
 import { startDevHub, type BodyChunks, type DevHub } from '../../src/dev-hub/index.js';
 import { checkpointFolder } from '../cli/checkpoint-folder.js';
 import { runCli, startCli } from '../helpers/cli.js';
@@ -13,6 +14,18 @@ import { createTmpFolder, removeFolder, tmpFolder } from '../helpers/tmp.js';
 
 const WEIGHT_BYTES = 32 * 1024 * 1024;
 
+const text = (value: string) => ({ bytes: new TextEncoder().encode(value) });
+const mistralFiles = {
+  'config.json': text('{}'),
+  'params.json': text('{"dim":1}'),
+  'trainer_state.json': text('{"step":1}'),
+  'tokenizer.model': text('v1'),
+  'tokenizer.model.v3': text('v3'),
+  'sparse_linear.pt': { size: 3_000_000, seed: 'sparse' },
+  'model.safetensors': { size: 2_000_000, seed: 'hf' },
+  'consolidated.safetensors': { size: 2_000_000, seed: 'mistral' },
+};
+
 let hub: DevHub;
 let slow = false;
 let folder: string;
@@ -22,7 +35,10 @@ beforeAll(async () => {
   folder = await createTmpFolder();
   earlier = await installEarlierRelease(folder);
   hub = await startDevHub({
-    repos: [{ id: 'org/model', commits: [smallModel({ weightBytes: WEIGHT_BYTES })] }],
+    repos: [
+      { id: 'org/model', commits: [smallModel({ weightBytes: WEIGHT_BYTES })] },
+      { id: 'org/mistral', commits: [{ files: mistralFiles }] },
+    ],
     intercept: ({ origin }) => (slow && origin === 'cdn' ? { body: paced } : undefined),
   });
 });
@@ -50,6 +66,8 @@ async function setUp() {
   const then = { ...shared, MODEL_PREFETCH_HOME: join(otherHome, 'home') };
   return {
     store,
+    asThis: (argv: readonly string[]) => bring(argv, now),
+    asEarlier: (argv: readonly string[]) => bring(argv, then, earlier),
     byThis: () => bring(args, now),
     byEarlier: () => bring(args, then, earlier),
     startThis: () => startCli(args, now),
@@ -85,6 +103,36 @@ test(
     expect(await byEarlier()).toEqual(renewed);
     expect(await manifestOf(renewed)).toBe(written);
     expect(cdnBytes()).toBe(fetched);
+  }
+);
+
+test(
+  'a Dir of selection vllm of release 0.1.0 is completed in place, and then a hit for both',
+  { timeout: 120_000 },
+  async () => {
+    const { asThis, asEarlier } = await setUp();
+    const selected = ['org/mistral', '--selection', 'vllm', '--output', 'json'];
+    const dir = await asEarlier(['hf-model', ...selected]);
+    const before = JSON.parse(await manifestOf(dir)) as Manifest;
+    expect(before.files.map(({ path }) => path)).not.toContain('tokenizer.model.v3');
+    const planned = (await asThis(['plan', ...selected])) as unknown as DryRun;
+    expect(planned.completes).toEqual(dir);
+    expect(
+      planned.files
+        .filter(({ state }) => state === 'fetch')
+        .map(({ path }) => path)
+        .sort()
+    ).toEqual(['sparse_linear.pt', 'tokenizer.model.v3']);
+    expect(planned.selection).toMatchObject({ weights: 'safetensors' });
+    const fetched = cdnBytes();
+    const completed = await asThis(['hf-model', ...selected]);
+    expect(completed).toMatchObject({ path: dir.path, fileCount: 7 });
+    expect(cdnBytes() - fetched).toBe(3_000_000);
+    const after = JSON.parse(await manifestOf(completed)) as Manifest;
+    const named = new Set(before.files.map(({ path }) => path));
+    expect(named).toContain('trainer_state.json');
+    expect(after.files.filter(({ path }) => named.has(path))).toEqual(before.files);
+    expect(await asEarlier(['hf-model', ...selected])).toEqual(completed);
   }
 );
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { FileSelection } from '../../src/core/identity.js';
+import { fileSelection, type FileSelection } from '../../src/core/identity.js';
+import { describeSelection } from '../../src/hub/describe-selection.js';
 import type { HubFile } from '../../src/hub/hub.js';
 import { selectFiles } from '../../src/hub/select-files.js';
 
@@ -153,7 +154,108 @@ describe('a selection of what vLLM loads', () => {
     );
   });
 
-  test('takes a repo without any weights, such as a tokenizer', () => {
+  test('takes a repo without any weights, such as a tokenizer, also with the arguments of its training', () => {
     expect(select(vllm, 'tokenizer.json', 'tokenizer_config.json')).toHaveLength(2);
+    expect(select(vllm, 'tokenizer.json', 'training_args.bin')).toEqual(['tokenizer.json']);
+  });
+
+  test('says what to do with a repo of GGUF, which vLLM loads by one file', () => {
+    expect(() => select(vllm, 'config.json', 'model.Q4.gguf')).toThrow(
+      /one is model\.Q4\.gguf\..*selection "all" and an include/
+    );
+  });
+
+  test('keeps what no list of endings would name: vocabularies, merges, arrays and versions of a tokenizer', () => {
+    const files = [
+      ...['tokenizer.model', 'tokenizer.model.v3', 'tokenizer.mm.model.v7m1', 'bpe.codes', 'vocab.pkl', 'mean.npy'],
+      ...['prophetnet.tokenizer', 'vocab.bpe', 'bpe_simple_vocab_16e6.txt.gz', 'voices.npz', 'some.file', 'nothing'],
+    ];
+    expect(leftOut('model.safetensors', ...files)).toEqual([]);
+  });
+
+  test('keeps the format of each folder that has a config of its own', () => {
+    const whisper = ['whisper-large-v3/config.json', 'whisper-large-v3/pytorch_model.bin'];
+    expect(leftOut('config.json', 'model.safetensors', ...whisper)).toEqual([]);
+    expect(leftOut('config.json', 'model.safetensors', ...whisper, 'whisper-large-v3/model.safetensors')).toEqual([
+      'whisper-large-v3/pytorch_model.bin',
+    ]);
+    // No model of its own, but the same weights for another program.
+    expect(leftOut('config.json', 'model.safetensors', 'fp16/pytorch_model.bin')).toEqual(['fp16/pytorch_model.bin']);
+  });
+
+  test('keeps an adapter beside a model, in one format', () => {
+    const adapter = ['adapter_config.json', 'adapter_model.safetensors'];
+    expect(leftOut('model.safetensors', ...adapter, 'adapter_model.bin')).toEqual(['adapter_model.bin']);
+    expect(leftOut('model.safetensors', 'adapter_config.json', 'adapter_model.bin')).toEqual([]);
+    expect(leftOut('adapter_config.json', 'adapter_model.bin', 'training_args.bin')).toEqual(['training_args.bin']);
+  });
+
+  test('leaves no consolidated file in any folder beside weights of Hugging Face, for vLLM looks in all of them', () => {
+    const mistral = ['sub/consolidated.safetensors', 'sub/config.json', 'consolidated-00001-of-00002.safetensors'];
+    expect(leftOut('model.safetensors', ...mistral)).toEqual([mistral[0], mistral[2]]);
+  });
+});
+
+describe('a layout of weights that was asked for', () => {
+  const asked = (weights: 'hf' | 'mistral', exclude: string[] = []) =>
+    fileSelection({ selection: 'vllm', include: [], exclude, weights });
+  const hf = ['model-00001-of-00001.safetensors', 'model.safetensors.index.json'];
+  const mistral = ['consolidated.safetensors', 'consolidated.safetensors.index.json'];
+  const others = ['config.json', 'params.json', 'tekken.json', 'tokenizer.model.v3', 'tokenizer.json'];
+
+  test('is the one that is kept, with all that goes with the model', () => {
+    const bins = ['pytorch_model.bin', 'pytorch_model.bin.index.json'];
+    expect(select(asked('mistral'), ...hf, ...mistral, ...bins, ...others)).toEqual([...mistral, ...others]);
+    expect(select(asked('hf'), ...hf, ...mistral, ...bins, ...others)).toEqual([...hf, ...others]);
+    expect(select(vllm, ...hf, ...mistral, ...others)).toEqual([...hf, ...others]);
+  });
+
+  test.each([
+    ['mistral', hf, 'consolidated'],
+    ['mistral', [], 'consolidated'],
+    ['mistral', ['codec.safetensors', 'content.safetensors'], 'consolidated'],
+    ['hf', mistral, 'layout of Hugging Face'],
+  ] as const)('fails where the repo has none of layout %s: %j', (weights, files, reason) => {
+    const selecting = () => select(asked(weights), ...files, ...others);
+    expect(selecting).toThrow(expect.objectContaining({ code: 'NothingSelected' }));
+    expect(selecting).toThrow(reason);
+    expect(selecting).toThrow(`weights "${weights}"`);
+  });
+
+  test('fails where its files are excluded', () => {
+    expect(() => select(asked('mistral', ['consolidated*']), ...hf, ...mistral)).toThrow(/^NothingSelected/);
+  });
+});
+
+describe('what is told of a selection', () => {
+  const told = (selection: FileSelection, ...paths: string[]) => describeSelection(filesAt(...paths), selection);
+
+  test('is the format with its reason, and what is left out for which reason', () => {
+    const others = ['a.gguf', 'b.gguf', 'c.gguf', 'd.gguf', 'e.gguf', 'f.gguf', 'logo.png', 'pytorch_model.bin'];
+    expect(told({ ...vllm, exclude: ['*.md'] }, 'config.json', 'model.safetensors', 'README.md', ...others)).toEqual({
+      weights: 'safetensors',
+      reason: expect.stringContaining('first that is there') as string,
+      leftOut: [
+        { reason: 'weights or files of other programs', files: 6, bytes: 6, some: others.slice(0, 5) },
+        { reason: 'pictures, sound, documents, data sets or archives', files: 1, bytes: 1, some: ['logo.png'] },
+        { reason: 'weights in another format', files: 1, bytes: 1, some: ['pytorch_model.bin'] },
+        { reason: 'include, exclude or weights', files: 1, bytes: 1, some: ['README.md'] },
+      ],
+    });
+  });
+
+  test.each([
+    [vllm, 'safetensors', 'which weights "mistral" chooses'],
+    [fileSelection({ selection: 'vllm', include: [], exclude: [], weights: 'hf' }), 'safetensors', 'was asked for'],
+    [fileSelection({ selection: 'vllm', include: [], exclude: [], weights: 'mistral' }), 'consolidated', 'was asked'],
+  ] as const)('names both layouts where a repo has both', (selection, weights, reason) => {
+    const { reason: given, ...rest } = told(selection, 'model.safetensors', 'consolidated.safetensors');
+    expect(rest.weights).toBe(weights);
+    expect(given).toContain(reason);
+  });
+
+  test('says that there are none, or none in the layout of Hugging Face', () => {
+    expect(told(vllm, 'tokenizer.json')).toEqual({ reason: 'there are no weights that vLLM loads', leftOut: [] });
+    expect(told(vllm, 'consolidated.safetensors').reason).toBe('there are none in the layout of Hugging Face');
   });
 });

@@ -1,6 +1,7 @@
+import { ApplicationFailure } from '@temporalio/common';
 import { expect, test } from 'vitest';
 import { isPrefetchError } from '../../src/core/errors.js';
-import { changed, outcome, spec, useToldWorkflow } from './told-workflow.js';
+import { changed, outcome, published, spec, useToldWorkflow } from './told-workflow.js';
 
 const runWorkflow = useToldWorkflow();
 
@@ -60,4 +61,16 @@ test('takes no state of an earlier run from a caller', async () => {
     );
   }
   expect(seen).toEqual([spec.destination, spec.destination]);
+});
+
+test('serves a good Dir as it was where what it lacks cannot be had, but not one that something else changes', async () => {
+  const completing = { ...outcome, plan: { ...outcome.plan, served: published } };
+  const refused = ApplicationFailure.nonRetryable('GatedRepo: one file is refused', 'GatedRepo');
+  const planPrefetch = () => Promise.resolve(completing);
+  const streamFiles = () => Promise.reject(refused);
+  expect(await runWorkflow({ planPrefetch, streamFiles })).toEqual(published);
+  await expect(runWorkflow({ streamFiles })).rejects.toThrow(/^GatedRepo/);
+  await expect(runWorkflow({ planPrefetch, publishDir: () => Promise.reject(changed()) })).rejects.toThrow(
+    /^ObjectChanged/
+  );
 });

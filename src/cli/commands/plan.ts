@@ -1,5 +1,6 @@
 import { readSettings } from '../../config/environment.js';
 import { formatBytes } from '../../core/progress-text.js';
+import type { DescribedSelection } from '../../hub/describe-selection.js';
 import { dryRun, type DryRun, type PlannedSharding } from '../../steps/dry-run.js';
 import { createDependencies } from '../../worker/dependencies.js';
 import { type CliContext, printJson, printResult } from '../context.js';
@@ -29,14 +30,40 @@ function planText(plan: DryRun): string {
     ['Repo', `${plan.repo} (${plan.revision})`],
     ['Commit', plan.commit],
     ['Dir', plan.dirPath],
-    ['Published', plan.published === undefined ? 'no' : 'yes: nothing to do'],
+    ['Published', publishedText(plan)],
     ...(plan.sharding === undefined ? [] : [shardsRow(plan.sharding)]),
+    ...(plan.selection === undefined ? [] : selectionRows(plan.selection)),
     ['Files', `${String(plan.fileCount)}, ${formatBytes(plan.totalBytes)}`],
     ['To fetch', formatBytes(plan.fetchBytes)],
     ['To copy', `${formatBytes(plan.copyBytes)} inside the store`],
     ['Verified', `${formatBytes(plan.verifiedBytes)} in the Dir already`],
   ];
   return rows.map(([name, value]) => `${name.padEnd(10)} ${value}`).join('\n');
+}
+
+function publishedText({ published, completes, unchecked, files }: DryRun): string {
+  if (completes !== undefined) {
+    const lacking = files.filter(({ state }) => state !== 'verified').map(({ path }) => path);
+    return `yes, by an earlier rule: it lacks ${someOf(lacking)}, and stays a hit while they come`;
+  }
+  if (published === undefined) return 'no';
+  return unchecked === undefined
+    ? 'yes: nothing to do'
+    : `yes. Whether it has all that the selection takes by now is not known: ${unchecked}`;
+}
+
+function selectionRows({ weights, reason, leftOut }: DescribedSelection): [string, string][] {
+  return [
+    ['Weights', `${weights ?? 'none'} (${reason})`],
+    ...leftOut.map(({ reason: why, files, bytes, some }): [string, string] => [
+      'Left out',
+      `${why}: ${String(files)}, ${formatBytes(bytes)} (${some.join(', ')}${files > some.length ? ', …' : ''})`,
+    ]),
+  ];
+}
+
+function someOf(paths: readonly string[]): string {
+  return `${paths.slice(0, 5).join(', ')}${paths.length > 5 ? ` and ${String(paths.length - 5)} more` : ''}`;
 }
 
 function shardsRow({ tensorParallelSize, engine, reason, published }: PlannedSharding): [string, string] {

@@ -129,7 +129,14 @@ const inputFields = z.strictObject({
   selection: z
     .enum(['all', 'vllm'])
     .default('all')
-    .describe('"all" takes every file; "vllm" what vLLM loads: weights in one format, config, tokenizer, remote code'),
+    .describe('"all" takes every file; "vllm" what vLLM loads: weights in one format, and all but what is for others'),
+  weights: z
+    .enum(['hf', 'mistral'])
+    .optional()
+    .describe(
+      'With selection "vllm", of a repo that has its weights in both layouts: "hf" takes model*.safetensors, ' +
+        '"mistral" consolidated*.safetensors. Default: hf, where there are any. No shards are made of "mistral"'
+    ),
   include: z.array(glob).max(200).default([]).describe('Globs over repo paths; a file must match one of them'),
   exclude: z.array(glob).max(200).default([]).describe('Globs over repo paths; a file must match none of them'),
   hfTokenKey: z
@@ -166,13 +173,21 @@ export const inputSchema = inputFields
   .refine(({ repoType, shardConfig }) => repoType !== 'dataset' || shardConfig === undefined, {
     error: 'a dataset cannot be sharded: leave it out',
     path: ['shardConfig'],
+  })
+  .refine(({ weights, selection }) => weights === undefined || selection === 'vllm', {
+    error: 'expected only with selection "vllm": "all" takes the weights in every layout',
+    path: ['weights'],
+  })
+  .refine(({ weights, shardConfig }) => weights !== 'mistral' || shardConfig === undefined, {
+    error: 'expected "hf", or nothing, with a shard config: shards are made of weights in the layout of Hugging Face',
+    path: ['weights'],
   });
 
 /** What a caller may send: only `repo` is required. */
 export type PrefetchInput = z.input<typeof inputSchema>;
 /** The same with every default filled in. */
 export type ParsedInput = z.output<typeof inputSchema>;
-/** The sharding that a caller asks for: only `args.tensorParallelSize` is required. */
+/** The sharding that a caller asks for: what is left out has a default. */
 export type ShardConfig = z.input<typeof shardConfigSchema>;
 /** The same with every default filled in. */
 export type ParsedShardConfig = z.output<typeof shardConfigSchema>;

@@ -1,12 +1,13 @@
 import { PrefetchError } from '../../core/errors.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { MiB } from '../../core/units.js';
+import { sideFiles } from '../../hub/vllm-files.js';
 import { parseIndex } from '../../safetensors/index.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { TransferContext } from '../../transfer/transfer-context.js';
 import type { WeightsFile } from '../layout/source-tensors.js';
 import { someOf, unsupported } from '../layout/unsupported.js';
-import { CONFIG_PATH, INDEX_PATH, sideFiles, weightsFiles } from './model-files.js';
+import { CONFIG_PATH, INDEX_PATH, weightsFiles } from './model-files.js';
 import { readHeaders } from './read-headers.js';
 
 /** A checkpoint, read from its headers: no byte of a tensor was looked at. */

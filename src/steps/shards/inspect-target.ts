@@ -5,6 +5,7 @@ import type { ShardPlan } from '../../core/schemas/shard-plan.js';
 import type { DirObjects } from '../../dir/dir-objects.js';
 import type { InspectOptions } from '../../dir/inspect-dir.js';
 import { openDir } from '../../dir/open-dir.js';
+import { sideFiles } from '../../hub/vllm-files.js';
 import { isTrusted, type PublishedDir } from '../../dir/published-dir.js';
 import type { ShardingJob } from './sharding-job.js';
 
@@ -52,7 +53,9 @@ function isOfPlan(
   // The folder of a run is named after the commit, which decides what lies beside the weights.
   if (!named) return true;
   const sameCommit = model.commit === undefined || model.commit === sharding.source.commit;
-  return sameCommit && areThese(source.others, sharding.source.others);
+  // An earlier release copied what today's rule leaves out; that it lies there changes nothing.
+  const others = engine === 'native' ? sideFiles(sharding.source.others) : sharding.source.others;
+  return sameCommit && areThese(source.others, others);
 }
 
 type PlannedFile = ShardPlan['source']['others'][number];

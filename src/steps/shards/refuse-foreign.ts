@@ -3,7 +3,7 @@ import { plansPrefix } from '../../core/keys.js';
 import type { Manifest } from '../../core/schemas/manifest.js';
 import type { ShardPlan } from '../../core/schemas/shard-plan.js';
 import type { DirObjects } from '../../dir/dir-objects.js';
-import { sideFiles } from '../../shard/checkpoint/model-files.js';
+import { sideFiles } from '../../hub/vllm-files.js';
 import { shardFileNames, type RankLayout } from '../../shard/rank-layout.js';
 
 /** What lies where somebody wants shards, and what they are to be. */

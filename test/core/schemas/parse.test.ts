@@ -167,6 +167,10 @@ test.each(['main', 'v1.0', 'feature/ä#1', 'refs/pr/1', '100%', '😀', '0123456
 
 test.each([
   ['selection', { selection: 'weights' }],
+  ['weights', { selection: 'vllm', weights: 'gguf' }],
+  ['weights', { weights: 'hf' }],
+  ['weights', { selection: 'all', weights: 'mistral' }],
+  ['weights', { selection: 'vllm', weights: 'mistral', shardConfig: { args: { tensorParallelSize: 2 } } }],
   ['include', { include: '*.json' }],
   ['include.0', { include: [''] }],
   ['exclude.1', { exclude: ['a', 5] }],
@@ -337,3 +341,11 @@ function failureOf(value: unknown): { message: string; details: Readonly<Record<
   }
   throw new Error('parseInput took it.');
 }
+
+test('takes a layout of weights with selection vllm, and that of Hugging Face with shards too', () => {
+  const asked = { repo, selection: 'vllm' } as const;
+  expect(parseInput({ ...asked, weights: 'mistral' }).weights).toBe('mistral');
+  const shardConfig = { args: { tensorParallelSize: 2 } };
+  expect(parseInput({ ...asked, weights: 'hf', shardConfig }).weights).toBe('hf');
+  expect(parseInput(asked)).not.toHaveProperty('weights');
+});

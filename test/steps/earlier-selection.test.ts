@@ -1,0 +1,223 @@
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import type { Dir, Manifest, PlanOutcome, PrefetchSpec } from '../../src/core/contract.js';
+import { PrefetchError } from '../../src/core/errors.js';
+import type { FileSelection } from '../../src/core/identity.js';
+import { dirKey } from '../../src/core/keys.js';
+import type { Hub } from '../../src/hub/hub.js';
+import { planPrefetch } from '../../src/steps/plan-prefetch.js';
+import { publishDir } from '../../src/steps/publish-dir.js';
+import { transferBatch } from '../../src/steps/transfer-batch.js';
+import type { ObjectStore } from '../../src/storage/object-store.js';
+import { openStore } from '../../src/storage/open-store.js';
+import { createEngine } from '../../src/transfer/engine.js';
+import { modelSpec } from '../helpers/spec.js';
+import { tmpFolder } from '../helpers/tmp.js';
+
+const signal = new AbortController().signal;
+const vllm: FileSelection = { kind: 'vllm', include: [], exclude: [] };
+/** What the rule of an earlier release took: a state of a training too, and no `tokenizer.model.v3`. */
+const earlier = { 'config.json': '{}', 'model.safetensors': 'weights', 'trainer_state.json': '{"step":1}' };
+const lacking = { 'tokenizer.model.v3': 'v3', 'sparse_linear.pt': 'sparse' };
+const repo = { ...earlier, ...lacking, 'pytorch_model.bin': 'the same weights' };
+const unwell = new PrefetchError('RateLimited', 'The Hub says 429');
+
+describe('a Dir of selection vllm that an earlier release published with fewer files', () => {
+  test('is completed in place: what it lacks is fetched, and nothing that its manifest names is touched', async () => {
+    const { run, manifest, written, asked } = await published();
+    const before = await manifest();
+    const outcome = await run.plan();
+    expect(outcome).toMatchObject({ kind: 'fetch', plan: { fetchFiles: 2, served: { fileCount: 3 } } });
+    expect(await manifest()).toEqual(before);
+    await run.all();
+    const after = await manifest();
+    expect(new Set(after.files.map(({ path }) => path))).toEqual(new Set(Object.keys({ ...earlier, ...lacking })));
+    expect(after.selection).toEqual(before.selection);
+    expect(after.files.filter(({ path }) => path in earlier)).toEqual(before.files);
+    expect(new Set(asked)).toEqual(new Set(Object.keys(lacking)));
+    expect(written.filter((path) => path in earlier)).toEqual([]);
+    expect((await run.plan()).kind).toBe('hit');
+  });
+
+  test('keeps its manifest until the complete one is written over it', async () => {
+    const { run, store, spec, written, deleted } = await published();
+    await run.all();
+    expect(written).toContain('.prefetch/manifest.json');
+    expect(deleted).not.toContain('.prefetch/manifest.json');
+    expect(await store.get(`${spec.dirKey}.prefetch/manifest.json`)).toBeDefined();
+  });
+
+  test.each([
+    ['passes', unwell],
+    ['does not pass', new PrefetchError('RepoNotFound', 'The Hub says 404')],
+  ])('is served with a warning while the Hub does not list, by a failure that %s', async (_how, failure) => {
+    const { runWith, warnings } = await published();
+    expect((await runWith({ listingFails: failure }).plan()).kind).toBe('hit');
+    expect(warnings).toEqual([expect.stringContaining(failure.text)]);
+    expect(warnings[0]).toContain('is served as it is');
+  });
+
+  test('is served at once where the Hub did not answer when the run began', async () => {
+    const { run, listings, warnings } = await published();
+    expect((await run.plan({ hubAnswered: false })).kind).toBe('hit');
+    expect(listings).toHaveLength(0);
+    expect(warnings).toHaveLength(1);
+  });
+
+  test('is served with a warning from a store that may not be written', async () => {
+    const { runWith, store, warnings } = await published();
+    const refusal = new PrefetchError('StoreAccessDenied', 'may only be read');
+    const readOnly: ObjectStore = { ...store, checkWritable: () => Promise.reject(refusal) };
+    expect((await runWith({ store: readOnly }).plan()).kind).toBe('hit');
+    expect(warnings).toEqual([expect.stringContaining('may only be read')]);
+  });
+
+  test('lacks nothing that the globs of its request leave out', async () => {
+    const selection = { kind: 'vllm', include: [], exclude: ['*.v3', 'sparse*'] } as const;
+    const { run, warnings } = await published({ selection });
+    expect((await run.plan()).kind).toBe('hit');
+    expect(warnings).toEqual([]);
+  });
+
+  test('is brought anew where its manifest names what the Hub has with another digest', async () => {
+    const { runWith, manifest } = await published();
+    const other = runWith({ content: { ...repo, 'config.json': '{"other":1}' } });
+    expect(await other.plan()).not.toHaveProperty('plan.served');
+    await expect(manifest()).rejects.toThrow('ENOENT');
+  });
+});
+
+describe('the Hub is asked for a listing on a hit', () => {
+  test('of selection vllm, once for a manifest in one process', async () => {
+    const { run, listings } = await published();
+    await run.all();
+    listings.length = 0;
+    const kinds = [await run.plan(), await run.plan(), await run.plan()].map(({ kind }) => kind);
+    expect(kinds).toEqual(['hit', 'hit', 'hit']);
+    expect(listings).toHaveLength(1);
+  });
+
+  test('of selection vllm again, where it did not answer', async () => {
+    const { runWith, listings } = await published();
+    const run = runWith({ listingFails: unwell });
+    expect([await run.plan(), await run.plan()].map(({ kind }) => kind)).toEqual(['hit', 'hit']);
+    expect(listings).toHaveLength(2);
+  });
+
+  test('never of selection all', async () => {
+    const { run, listings } = await published({ selection: { kind: 'all', include: [], exclude: [] } });
+    expect((await run.plan()).kind).toBe('hit');
+    expect(listings).toHaveLength(0);
+  });
+});
+
+interface Changes {
+  readonly content?: Readonly<Record<string, string>>;
+  readonly store?: ObjectStore;
+  readonly listingFails?: PrefetchError;
+}
+
+/** A Dir as the rule of an earlier release left it, under the key of the request. */
+async function published({ selection = vllm }: { readonly selection?: FileSelection } = {}) {
+  const folder = await tmpFolder();
+  const opened = await openStore(pathToFileURL(folder).href);
+  const model = modelSpec(opened.root);
+  const spec: PrefetchSpec = { ...model, selection, dirKey: dirKey(model.artifactName, model.commit, selection) };
+  const asked: string[] = [];
+  const written: string[] = [];
+  const deleted: string[] = [];
+  const listings: string[] = [];
+  const warnings: string[] = [];
+  const store: ObjectStore = {
+    ...opened,
+    put: (key, ...rest) => {
+      written.push(key.slice(spec.dirKey.length));
+      return opened.put(key, ...rest);
+    },
+    delete: (key, ...rest) => {
+      deleted.push(key.slice(spec.dirKey.length));
+      return opened.delete(key, ...rest);
+    },
+  };
+  const runWith = ({ content = repo, listingFails, ...changes }: Changes) => {
+    const hub = hubOf(content, { asked, listings, listingFails });
+    return runOf({ hub, store: changes.store ?? store, spec, onWarning: (text) => warnings.push(text) });
+  };
+  // All files of a smaller repo, and then the name of the selection that would have taken them.
+  const all = { ...spec, selection: { kind: 'all', include: [], exclude: [] } } as const;
+  await runOf({ hub: hubOf(earlier, { asked, listings }), store, spec: all, onWarning: () => undefined }).all();
+  const path = join(folder, spec.dirKey, '.prefetch/manifest.json');
+  const manifest = async () => JSON.parse(await readFile(path, 'utf8')) as Manifest;
+  await writeFile(path, JSON.stringify({ ...(await manifest()), selection }));
+  for (const list of [asked, written, deleted, listings]) list.length = 0;
+  return { run: runWith({}), runWith, store, spec, manifest, asked, written, deleted, listings, warnings };
+}
+
+interface Running {
+  readonly hub: Hub;
+  readonly store: ObjectStore;
+  readonly spec: PrefetchSpec;
+  readonly onWarning: (text: string) => void;
+}
+
+function runOf({ hub, store, spec, onWarning }: Running) {
+  const engine = createEngine({ partSizeBytes: 1024, lanes: 2, memoryBytes: 8192 });
+  const needs = {
+    hub,
+    engine,
+    openStore: () => Promise.resolve(store),
+    readToken: () => Promise.resolve(undefined),
+    transferMode: 'stream' as const,
+    tool: { name: 'test', version: '0' },
+  };
+  const plan = (change: Partial<PrefetchSpec> = {}): Promise<PlanOutcome> =>
+    planPrefetch(needs, { ...spec, ...change }, { signal, onWarning });
+  return {
+    plan,
+    all: async (): Promise<Dir> => {
+      const outcome = await plan();
+      if (outcome.kind === 'hit') return outcome.dir;
+      const { planId, batchCount } = outcome.plan;
+      const moving = {
+        ...needs,
+        moveFile: (...moved: Parameters<typeof engine.transferFile>) => engine.transferFile(...moved),
+      };
+      for (let batch = 0; batch < batchCount; batch++) {
+        await transferBatch(moving, { spec, planId, batch }, { signal, onProgress: () => undefined });
+      }
+      return publishDir(needs, spec, outcome.plan, { signal, now: new Date() });
+    },
+  };
+}
+
+interface Watched {
+  readonly asked: string[];
+  readonly listings: string[];
+  readonly listingFails?: PrefetchError | undefined;
+}
+
+function hubOf(content: Readonly<Record<string, string>>, { asked, listings, listingFails }: Watched): Hub {
+  return {
+    endpoint: 'http://127.0.0.1',
+    whoAmI: () => Promise.reject(new Error('not asked')),
+    resolveRevision: () => Promise.reject(new Error('not asked')),
+    checkAccess: () => Promise.reject(new Error('not asked')),
+    async *listFiles(name) {
+      listings.push(name);
+      if (listingFails !== undefined) throw listingFails;
+      for (const [path, text] of Object.entries(content)) {
+        await Promise.resolve();
+        const hex = createHash('sha256').update(text).digest('hex');
+        yield { path, size: text.length, digest: { algorithm: 'sha256', hex } };
+      }
+    },
+    locate: () => Promise.reject(new Error('small files are read whole')),
+    read: ({ path }) => {
+      asked.push(path);
+      return Promise.resolve(Buffer.from(content[path] ?? ''));
+    },
+  };
+}
