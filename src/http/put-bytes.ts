@@ -6,6 +6,7 @@ import { KiB } from '../core/units.js';
 import { originOf, startRequest } from './agents.js';
 import { answerTextBytes } from './answer-head.js';
 import { plainHeaders } from './plain-headers.js';
+import { proxyFailure, refusalOfProxy } from './proxy-error.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
 
 // Over TLS one big write is encrypted as a whole into memory; slices with drain are not.
@@ -60,9 +61,14 @@ export async function putStream(
     signal?.addEventListener('abort', onAbort, { once: true });
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
       const text = `The connection to ${origin} failed (${error.code ?? 'no code'}).`;
-      finish(new PrefetchError('StoreUnavailable', text));
+      finish(proxyFailure(error, 'StoreUnavailable') ?? new PrefetchError('StoreUnavailable', text));
     });
     outgoing.on('response', (response) => {
+      const ofProxy = refusalOfProxy(target.url, response.statusCode);
+      if (ofProxy !== undefined) {
+        finish(ofProxy);
+        return;
+      }
       state.done = true;
       stall.restart();
       readAnswer(response, stall).then(
