@@ -120,7 +120,8 @@ describeWithS3('a machine that has no way out but a proxy', () => {
     await through(startProxy({ user, password }), async (proxy) => {
       const { hub: front, cdn } = fronts;
       const result = await prefetch('beside', {
-        ALL_PROXY: proxy.url,
+        // Under another name than the Hub: the certificate is the Hub's.
+        ALL_PROXY: proxy.url.replace('127.0.0.1', 'localhost'),
         NO_PROXY: `127.0.0.0/8:${new URL(store.endpoint).port},.example`,
         no_proxy: `127.0.0.1:${new URL(store.endpoint).port}`,
         NODE_EXTRA_CA_CERTS: certificate.authorityFile,
@@ -130,6 +131,19 @@ describeWithS3('a machine that has no way out but a proxy', () => {
       expect([...new Set(proxy.asked)].sort()).toEqual(
         [front, cdn].map(({ port }) => `CONNECT 127.0.0.1:${String(port)}`).sort()
       );
+    });
+  });
+
+  test('refuses a certificate of another name in the tunnel', async () => {
+    await through(startProxy(), async (proxy) => {
+      const { code, stderr } = await runCli(['plan', 'org/model'], {
+        HTTPS_PROXY: proxy.url,
+        NODE_EXTRA_CA_CERTS: certificate.authorityFile,
+        HF_ENDPOINT: `https://other.test:${String(fronts.hub.port)}`,
+        MODEL_PREFETCH_HOME: join(folder, 'other'),
+      });
+      expect(code).toBe(1);
+      expect(stderr).toContain('ERR_TLS_CERT_ALTNAME_INVALID');
     });
   });
 

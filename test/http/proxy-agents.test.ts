@@ -167,6 +167,26 @@ describe('https', () => {
   });
 });
 
+test('credentials of the machine are asked for past the proxy, and what they sign goes by it', async () => {
+  const endpoint = await serve((_, response) => response.writeHead(404).end(), 'store.test');
+  let asked = 0;
+  const metadata = await serve((_, response) => {
+    asked++;
+    response.setHeader('Content-Type', 'application/json');
+    const Expiration = new Date(Date.now() + 3_600_000).toISOString();
+    response.end(JSON.stringify({ AccessKeyId: 'id', SecretAccessKey: 'of-the-machine', Token: 'token', Expiration }));
+  }, '127.0.0.1');
+  const through = await proxy();
+  vi.stubEnv('http_proxy', through.url);
+  vi.stubEnv('AWS_CONTAINER_CREDENTIALS_FULL_URI', `${metadata}/credentials`);
+  vi.stubEnv('AWS_CONFIG_FILE', '/nowhere');
+  vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nowhere');
+  const store = await openStore('s3://bucket/models', { s3: { endpoint, region: 'us-east-1' } });
+  expect(await store.head('x')).toBeUndefined();
+  expect(asked).toBe(1);
+  expect([...new Set(through.asked)]).toEqual([`HEAD ${new URL(endpoint).host}`]);
+});
+
 interface Asking {
   readonly who: string;
   readonly outage: string;
