@@ -13,6 +13,11 @@ declare module 'node:http' {
   }
 }
 
+/** The request that a connection is made for: without it nobody waits for the proxy. */
+interface ForRequest extends https.RequestOptions {
+  readonly request?: http.ClientRequest;
+}
+
 type OnConnection = (error: Error | null, connection?: Duplex) => void;
 
 /** Agents that take the proxy that the environment names for a host, or none. */
@@ -36,13 +41,14 @@ class PlainAgent extends http.Agent {
       request.path = url.origin + request.path;
       for (const [name, value] of Object.entries(proxy.headers)) request.setHeader(name, value);
     }
-    super.addRequest(request, options);
+    const forRequest: ForRequest = { ...options, request };
+    super.addRequest(request, forRequest);
   }
 
-  override createConnection(options: http.RequestOptions, callback: OnConnection): Duplex | null | undefined {
+  override createConnection(options: ForRequest, callback: OnConnection): Duplex | null | undefined {
     const proxy = proxyFor(urlOf('http:', options));
     if (proxy === undefined) return super.createConnection(options, callback);
-    reachProxy(proxy).then((connection) => {
+    reachProxy(proxy, options.request).then((connection) => {
       callback(null, connection);
     }, callback);
     return undefined;
@@ -51,12 +57,17 @@ class PlainAgent extends http.Agent {
 
 /** A proxy gives a tunnel, in which TLS is spoken with the host itself. */
 class SecureAgent extends https.Agent {
-  override createConnection(options: https.RequestOptions, callback: OnConnection): Duplex | null | undefined {
+  override addRequest(request: http.ClientRequest, options: https.RequestOptions): void {
+    const forRequest: ForRequest = { ...options, request };
+    super.addRequest(request, forRequest);
+  }
+
+  override createConnection(options: ForRequest, callback: OnConnection): Duplex | null | undefined {
     const url = urlOf('https:', options);
     const proxy = proxyFor(url);
     if (proxy === undefined) return super.createConnection(options, callback);
     const host = hostAndPort(options.host ?? '', options.port ?? 443);
-    openTunnel(proxy, host).then((socket) => {
+    openTunnel(proxy, host, options.request).then((socket) => {
       const overTunnel = { ...options, socket };
       callback(null, super.createConnection(overTunnel) ?? socket);
     }, callback);

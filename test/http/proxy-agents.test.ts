@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer as createSecureServer } from 'node:https';
 import type { RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { isPrefetchError } from '../../src/core/errors.js';
 import { closeIdleSockets } from '../../src/http/agents.js';
@@ -10,7 +10,7 @@ import { putBytes } from '../../src/http/put-bytes.js';
 import { openHub } from '../../src/hub/open-hub.js';
 import { openStore } from '../../src/storage/index.js';
 import { makeCertificate, type Certificate } from '../helpers/certificates.js';
-import { serveRange, startServer } from '../helpers/local-server.js';
+import { serveRange, startServer, until } from '../helpers/local-server.js';
 import { startProxy, type ProxyOptions, type ProxyServer } from '../helpers/proxy-server.js';
 import { createTmpFolder, removeFolder } from '../helpers/tmp.js';
 
@@ -166,6 +166,39 @@ describe('https', () => {
     expect(got).toBe(bytes.length);
   });
 });
+
+test.each(['http://hub.test', 'https://hub.test'])(
+  'nobody waits for a silent proxy once a read of %s is given up',
+  async (origin) => {
+    const sockets = new Set<Socket>();
+    const silent = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+      socket.resume();
+    });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    closing.push(
+      () =>
+        new Promise(
+          (resolve) =>
+            void silent.close(() => {
+              resolve();
+            })
+        )
+    );
+    vi.stubEnv('ALL_PROXY', `https://127.0.0.1:${String((silent.address() as AddressInfo).port)}`);
+    const abort = new AbortController();
+    const range = { start: 0, end: 10 };
+    const reading = getRange({
+      target: { url: `${origin}/x`, headers: {} },
+      ...{ range, totalSize: 10, into: new Uint8Array(10), signal: abort.signal, stallMs },
+    });
+    await until(() => sockets.size === 1, 'the proxy to be asked');
+    abort.abort(new Error('enough'));
+    await expect(reading).rejects.toThrow('enough');
+    await until(() => sockets.size === 0, 'the proxy to be left');
+  }
+);
 
 test('credentials of the machine are asked for past the proxy, and what they sign goes by it', async () => {
   const endpoint = await serve((_, response) => response.writeHead(404).end(), 'store.test');
