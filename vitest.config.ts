@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/helpers/without-proxies.ts'],
     // Temporal's native bridge does not survive worker threads; a fork per file does.
     pool: 'forks',
     // Whoever runs the tests may be logged in to the Hub.

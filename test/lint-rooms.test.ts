@@ -131,10 +131,11 @@ test.each([
   expect(await brokenArrows(file, code)).toEqual([]);
 });
 
-test('only src/config reads the environment', async () => {
+test('only src/config reads the environment, and for the proxies src/http', async () => {
   const code = 'export const home = process.env.HOME;';
   expect(await brokenArrows('src/config/probe.ts', code)).toEqual([]);
-  for (const file of ['src/hub/probe.ts', 'src/worker.ts', 'src/cli/commands/probe.ts']) {
+  expect(await brokenArrows('src/http/proxies.ts', code)).toEqual([]);
+  for (const file of ['src/http/probe.ts', 'src/hub/probe.ts', 'src/worker.ts', 'src/cli/commands/probe.ts']) {
     expect(await brokenArrows(file, code), file).toHaveLength(1);
     expect(await brokenArrows(file, "export const { HOME } = process['env'];"), file).toHaveLength(1);
     expect(await brokenArrows(file, 'export const { env } = process;'), file).toHaveLength(1);

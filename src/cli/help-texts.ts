@@ -52,7 +52,8 @@ export const EXAMPLES: Readonly<Record<CommandName | 'program', string>> = {
   2. See what is missing first:
     model-prefetch plan meta-llama/Llama-3.1-8B
 
-Settings: MODEL_PREFETCH_HOME, MODEL_PREFETCH_STORE, HF_ENDPOINT, HF_TOKEN, TEMPORAL_ADDRESS, TEMPORAL_PROFILE.
+Settings: MODEL_PREFETCH_HOME, MODEL_PREFETCH_STORE, HF_ENDPOINT, HF_TOKEN, TEMPORAL_ADDRESS, TEMPORAL_PROFILE,
+HTTPS_PROXY, NO_PROXY.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
   'hf-model': `Examples:
   1. Bring a model into the store of this machine:

@@ -2,12 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { PrefetchError } from '../core/errors.js';
+import { noteProxySecrets, readProxyUrl } from '../core/proxy-url.js';
 import { noteSecret } from '../core/secrets.js';
 import type { Settings } from './environment.js';
 
 const DEFAULT_KEY = 'HF_TOKEN';
 const SECRET_VARIABLE =
   /^(?:HF_TOKEN(?:_.*)?|HUGGING_FACE_HUB_TOKEN|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|TEMPORAL_API_KEY)$/;
+const PROXY_VARIABLE = /^(?:https?|all)_proxy$/i;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -71,7 +73,9 @@ function loginFile(environment: Environment): string {
  */
 export function noteEnvironmentSecrets(environment: Environment = process.env): void {
   for (const [name, value] of Object.entries(environment)) {
-    if (value !== undefined && SECRET_VARIABLE.test(name)) noteSecret(value.trim());
+    if (value === undefined) continue;
+    if (SECRET_VARIABLE.test(name)) noteSecret(value.trim());
+    if (PROXY_VARIABLE.test(name)) noteProxySecrets(readProxyUrl(value.trim()));
   }
 }
 

@@ -24,6 +24,8 @@ const definitions = {
   RateLimited: { permanent: false },
   HubUnavailable: { permanent: false },
   HubProtocol: { permanent: false },
+  // The network on the way to all of them
+  ProxyRefused: { permanent: true },
   // The bytes
   DigestMismatch: { permanent: true },
   TruncatedSource: { permanent: false },

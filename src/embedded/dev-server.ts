@@ -110,7 +110,9 @@ async function waitUntilServing(launch: ServerProcess, options: DevServerOptions
 }
 
 async function hasNamespace(port: number): Promise<boolean> {
-  const connection = Connection.lazy({ address: `127.0.0.1:${String(port)}` });
+  // gRPC would ask the proxy of the environment for this machine.
+  const channelArgs = { 'grpc.enable_http_proxy': 0 };
+  const connection = Connection.lazy({ address: `127.0.0.1:${String(port)}`, channelArgs });
   try {
     await connection.withDeadline(Date.now() + 2_000, () =>
       connection.workflowService.describeNamespace({ namespace: NAMESPACE })

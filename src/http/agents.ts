@@ -2,12 +2,12 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { HttpTarget } from '../core/byte-source.js';
 import { PrefetchError } from '../core/errors.js';
+import { createAgents } from './proxy-agents.js';
 import { closeIdleConnections } from './raw-connection.js';
 
 // Lanes bound the number of sockets, so the agents do not: a second queue behind the lanes would only hide stalls.
 const settings = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, maxFreeSockets: 64 };
-const plain = new http.Agent(settings);
-const secure = new https.Agent(settings);
+const { plain, secure } = createAgents(settings);
 
 /** Starts a request to a target on a shared keep-alive connection. */
 export function startRequest(

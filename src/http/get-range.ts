@@ -1,5 +1,6 @@
 import type { ByteRange, HttpTarget } from '../core/byte-source.js';
 import type { JudgeRefusal } from './range-answer.js';
+import { proxyFor } from './proxies.js';
 import { getRangeRaw } from './raw-range.js';
 import type { Patience } from './stall-watch.js';
 import { streamRange } from './stream-range.js';
@@ -20,7 +21,8 @@ export interface GetRangeRequest extends Patience {
 
 /** Reads one range of a file into a buffer, exactly, or fails. */
 export async function getRange(request: GetRangeRequest): Promise<void> {
-  if (await getRangeRaw(request)) return;
+  // Through a proxy, the bytes come with a copy more.
+  if (!isProxied(request.target) && (await getRangeRaw(request))) return;
   const { into, onBytes, ...rest } = request;
   let filled = 0;
   await streamRange({
@@ -31,4 +33,8 @@ export async function getRange(request: GetRangeRequest): Promise<void> {
       onBytes?.(chunk.length);
     },
   });
+}
+
+function isProxied({ url }: HttpTarget): boolean {
+  return URL.canParse(url) && proxyFor(new URL(url)) !== undefined;
 }

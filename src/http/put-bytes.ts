@@ -6,6 +6,7 @@ import { KiB } from '../core/units.js';
 import { originOf, startRequest } from './agents.js';
 import { answerTextBytes } from './answer-head.js';
 import { plainHeaders } from './plain-headers.js';
+import { proxyFailure, refusalOfProxy } from './proxy-error.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
 
 // Over TLS one big write is encrypted as a whole into memory; slices with drain are not.
@@ -60,19 +61,14 @@ export async function putStream(
     signal?.addEventListener('abort', onAbort, { once: true });
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
       const text = `The connection to ${origin} failed (${error.code ?? 'no code'}).`;
-      finish(new PrefetchError('StoreUnavailable', text));
+      finish(proxyFailure(error, 'StoreUnavailable') ?? new PrefetchError('StoreUnavailable', text));
     });
     outgoing.on('response', (response) => {
       state.done = true;
       stall.restart();
-      readAnswer(response, stall).then(
-        (answer) => {
-          finish(undefined, { origin, ...answer });
-        },
-        () => {
-          finish(new PrefetchError('StoreUnavailable', `${origin} cut its answer.`));
-        }
-      );
+      readAnswer(target, response, stall).then((answer) => {
+        finish(undefined, answer);
+      }, finish);
     });
     send({ outgoing, size, body, stall, state }).catch(finish);
   });
@@ -129,15 +125,22 @@ function taken(outgoing: ClientRequest, slice: Uint8Array): Promise<void> {
   });
 }
 
-async function readAnswer(response: IncomingMessage, stall: StallWatch): Promise<Omit<HttpAnswer, 'origin'>> {
+async function readAnswer(target: HttpTarget, response: IncomingMessage, stall: StallWatch): Promise<HttpAnswer> {
+  const ofProxy = refusalOfProxy(target.url, response.statusCode);
+  if (ofProxy !== undefined) throw ofProxy;
+  const origin = originOf(target);
   const chunks: Buffer[] = [];
   let kept = 0;
-  for await (const chunk of response) {
-    stall.progress(Buffer.isBuffer(chunk) ? chunk.length : 0);
-    if (!Buffer.isBuffer(chunk) || kept >= answerTextBytes) continue;
-    chunks.push(chunk);
-    kept += chunk.length;
+  try {
+    for await (const chunk of response) {
+      stall.progress(Buffer.isBuffer(chunk) ? chunk.length : 0);
+      if (!Buffer.isBuffer(chunk) || kept >= answerTextBytes) continue;
+      chunks.push(chunk);
+      kept += chunk.length;
+    }
+  } catch {
+    throw new PrefetchError('StoreUnavailable', `${origin} cut its answer.`);
   }
   const text = Buffer.concat(chunks).subarray(0, answerTextBytes).toString('utf8');
-  return { status: response.statusCode ?? 0, headers: plainHeaders(response.headers), text };
+  return { origin, status: response.statusCode ?? 0, headers: plainHeaders(response.headers), text };
 }

@@ -1,5 +1,5 @@
 import type { ByteRange } from '../core/byte-source.js';
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { isPrefetchError, PrefetchError, rewrap } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import type { HttpAnswer } from '../core/http-answer.js';
 import { retryAfterMs } from './retry-after.js';
@@ -17,18 +17,19 @@ export interface RangeQuestion {
   readonly totalSize: number;
 }
 
-/** Fails unless the body of an answer, which is no refusal, is exactly the range that was asked for. */
+/**
+ * Fails unless the body of an answer, which is no refusal, may be exactly the range that was asked for. What its headers do
+ * not say, the count of the bytes and the digest of the file prove; what they deny is refused.
+ */
 export function checkRangeAnswer(answer: RangeAnswer, question: RangeQuestion): void {
-  if (answer.status === 206) checkPartial(answer.headers, question);
-  else if (answer.status === 200) checkWhole(answer.headers, question);
-  else throw refusalError(answer, question);
-  const encoding = answer.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
-    throw new PrefetchError(
-      'HubProtocol',
-      `${question.origin} sent bytes encoded as "${foreignText(encoding, 40)}" where identity was asked for.`
-    );
-  }
+  const { status, headers } = answer;
+  if (isRefusal(answer)) throw refusalError(answer, question);
+  const named = namedRange(headers['content-range'], question);
+  if (named === 'another') throw otherRange(headers, question);
+  const inParts = headers['content-type']?.toLowerCase().startsWith('multipart/byteranges') === true;
+  if (inParts || (status === 200 && named !== 'this' && !isWhole(question))) throw noRanges(status, question);
+  checkLength(headers, question);
+  checkEncoding(headers, question);
 }
 
 /** The failure that a refusal is; whoever judges must give one, in JavaScript too. */
@@ -49,37 +50,65 @@ export function isLocationRefused(error: unknown): boolean {
   return isPrefetchError(error, 'SourceUnavailable') && [401, 403, 410].includes(Number(error.details['status']));
 }
 
+/** The failure of a read whose answers made no sense to the last try: another way may work, and this one is not tried on. */
+export function unusableAnswers(error: PrefetchError): PrefetchError {
+  return rewrap(error, {
+    code: 'StreamingUnsupported',
+    text: `The source gives no ranges that can be used: ${error.text}`,
+  });
+}
+
 /** Whether trying a read again may help, with the location that it has. */
 export function isRetryable(error: PrefetchError): boolean {
   return !error.permanent && !isLocationRefused(error);
 }
 
-function checkPartial(headers: HttpAnswer['headers'], { origin, range, totalSize }: RangeQuestion): void {
+/** What an answer says that it is; some say it twice, or leave out the size of the whole. */
+function namedRange(header: string | undefined, { range, totalSize }: RangeQuestion): 'this' | 'another' | undefined {
+  let named: 'this' | undefined;
+  for (const text of (header ?? '').split(',')) {
+    const [, first, last, total = '*'] = /^\D*(\d+)\s*-\s*(\d+)(?:\s*\/\s*(\d+|\*))?/.exec(text) ?? [];
+    if (first === undefined) continue;
+    const isThis = Number(first) === range.start && Number(last) === range.end - 1;
+    if (!isThis || (total !== '*' && Number(total) !== totalSize)) return 'another';
+    named = 'this';
+  }
+  return named;
+}
+
+function isWhole({ range, totalSize }: RangeQuestion): boolean {
+  return range.start === 0 && range.end === totalSize;
+}
+
+function otherRange(headers: HttpAnswer['headers'], { origin, range, totalSize }: RangeQuestion): PrefetchError {
+  const got = foreignText(headers['content-range'] ?? '', 100);
   const expected = `bytes ${range.start}-${range.end - 1}/${totalSize}`;
-  const got = headers['content-range'] ?? 'no Content-Range';
-  if (got !== expected) {
-    throw new PrefetchError('HubProtocol', `${origin} sent "${foreignText(got, 100)}", expected "${expected}".`);
-  }
-  checkLength(headers, range.end - range.start, origin);
+  return new PrefetchError('HubProtocol', `${origin} sent "${got}", expected "${expected}".`);
 }
 
-function checkWhole(headers: HttpAnswer['headers'], { origin, range, totalSize }: RangeQuestion): void {
-  if (range.start !== 0 || range.end !== totalSize) {
-    throw new PrefetchError(
-      'StreamingUnsupported',
-      `The source gives no ranges: ${origin} answered 200 to bytes ${range.start}-${range.end - 1} of ${totalSize}.`
-    );
-  }
-  if (headers['content-length'] === undefined) {
-    throw new PrefetchError('HubProtocol', `${origin} sent a file without its length, expected ${totalSize} bytes.`);
-  }
-  checkLength(headers, totalSize, origin);
+function noRanges(status: number, { origin, range, totalSize }: RangeQuestion): PrefetchError {
+  const asked = `bytes ${range.start}-${range.end - 1} of ${totalSize}`;
+  return new PrefetchError(
+    'StreamingUnsupported',
+    `The source gives no ranges: ${origin} answered ${status}${status === 206 ? ' in parts' : ''} to ${asked}.`
+  );
 }
 
-function checkLength(headers: HttpAnswer['headers'], expected: number, origin: string): void {
-  const length = headers['content-length'];
-  if (length === undefined || length === String(expected)) return;
-  throw new PrefetchError('HubProtocol', `${origin} announced ${foreignText(length, 40)} bytes, expected ${expected}.`);
+function checkLength(headers: HttpAnswer['headers'], { origin, range }: RangeQuestion): void {
+  const expected = range.end - range.start;
+  const lengths = headers['content-length']?.split(',') ?? [];
+  if (lengths.every((length) => Number(length) === expected)) return;
+  const got = foreignText(lengths.join(','), 40);
+  throw new PrefetchError('HubProtocol', `${origin} announced ${got} bytes, expected ${expected}.`);
+}
+
+function checkEncoding(headers: HttpAnswer['headers'], { origin }: RangeQuestion): void {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
+  if (encoding === '' || encoding === 'identity') return;
+  throw new PrefetchError(
+    'HubProtocol',
+    `${origin} sent bytes encoded as "${foreignText(encoding, 40)}" where identity was asked for.`
+  );
 }
 
 /** The failure that a refusal of a source stands for: its status tells all. */

@@ -1,8 +1,8 @@
 import type { ByteSource, HttpTarget, LocatedSource } from '../core/byte-source.js';
-import { isPrefetchError } from '../core/errors.js';
+import { isPrefetchError, type PrefetchError } from '../core/errors.js';
 import { withRetries } from '../tasks/retries.js';
 import { getRange } from './get-range.js';
-import { isLocationRefused, isRetryable } from './range-answer.js';
+import { isLocationRefused, isRetryable, unusableAnswers } from './range-answer.js';
 import { patienceOf, waitBy, type RequestPolicy } from './request-policy.js';
 
 type Located = Pick<LocatedSource, 'size' | 'locate'>;
@@ -15,8 +15,9 @@ const relocations = 3;
  * off is kept.
  */
 export function readLocated(source: Located, policy: RequestPolicy): ByteSource['read'] {
-  return (range, into, { signal, onBytes, giveWay }) => {
+  return async (range, into, { signal, onBytes, giveWay }) => {
     let filled = 0;
+    let senseless: PrefetchError | undefined;
     const onMore = (count: number): void => {
       filled += count;
       onBytes?.(count);
@@ -27,13 +28,14 @@ export function readLocated(source: Located, policy: RequestPolicy): ByteSource[
       try {
         await getRange({ target, ...rest, totalSize: source.size, signal, ...patienceOf(policy), onBytes: onMore });
       } catch (error) {
+        if (isPrefetchError(error, 'HubProtocol')) senseless = error;
         if (!brokeOff(error) || range.start + filled === range.end) filled = 0;
         // All of a file may be had of a source without ranges, and no rest of it.
         if (before === 0 || !isPrefetchError(error, 'StreamingUnsupported')) throw error;
         await readRest(target);
       }
     };
-    return withRetries({ signal, giveWay, waitMs: waitBy(policy, isRetryable) }, async () => {
+    const readAll = async (): Promise<void> => {
       let location = await source.locate({ signal });
       for (let refusals = 0; ; refusals++) {
         try {
@@ -44,7 +46,12 @@ export function readLocated(source: Located, policy: RequestPolicy): ByteSource[
           location = await source.locate({ signal, stale: location });
         }
       }
-    });
+    };
+    try {
+      await withRetries({ signal, giveWay, waitMs: waitBy(policy, isRetryable) }, readAll);
+    } catch (error) {
+      throw senseless !== undefined && error === senseless ? unusableAnswers(senseless) : error;
+    }
   };
 }
 

@@ -4,6 +4,7 @@ import { PrefetchError } from '../core/errors.js';
 import { originOf, startRequest } from './agents.js';
 import { answerTextBytes } from './answer-head.js';
 import { plainHeaders } from './plain-headers.js';
+import { proxyFailure, refusalOfProxy } from './proxy-error.js';
 import { checkRangeAnswer, isRefusal, judged, type JudgeRefusal } from './range-answer.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
 
@@ -71,6 +72,8 @@ export function streamRange(request: StreamRangeRequest): Promise<void> {
       const pass = { response, length: range.end - range.start, origin, stall, state, finish };
       const answer = { status: response.statusCode ?? 0, headers: plainHeaders(response.headers) };
       try {
+        const ofProxy = refusalOfProxy(target.url, answer.status);
+        if (ofProxy !== undefined) throw ofProxy;
         if (judge !== undefined && isRefusal(answer)) {
           refusal = response;
           refusalText(response, stall)
@@ -161,5 +164,7 @@ function passBody(pass: BodyPass, onChunk: (chunk: Uint8Array) => void | Promise
 }
 
 function unavailable(origin: string, error: NodeJS.ErrnoException): PrefetchError {
+  const ofProxy = proxyFailure(error, 'SourceUnavailable');
+  if (ofProxy !== undefined) return ofProxy;
   return new PrefetchError('SourceUnavailable', `The connection to ${origin} failed (${error.code ?? 'no code'}).`);
 }

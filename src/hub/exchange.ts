@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { HttpTarget } from '../core/byte-source.js';
+import { isPrefetchError, type PrefetchError } from '../core/errors.js';
 import { startRequest } from '../http/agents.js';
+import { proxyFailure, refusalOfProxy } from '../http/proxy-error.js';
 import { defaultLeastRate, watchStall } from '../http/stall-watch.js';
 
 /** One request without redirects and without tries. */
@@ -35,7 +37,10 @@ const MAX_REFUSAL_BYTES = 64 * 1024;
 const PATIENCE = 2;
 const MAX_STALE_SOCKETS = 8;
 
-/** One request and its whole answer, redirects untouched. Throws the reason of `signal` and nothing else. */
+/**
+ * One request and its whole answer, redirects untouched. Throws the reason of `signal`, what is wrong with a proxy for good,
+ * and nothing else.
+ */
 export async function exchange(request: ExchangeRequest): Promise<HubAnswer | HttpFailure> {
   const { signal } = request;
   // Many small files are read under one signal, and each listens to it.
@@ -59,7 +64,7 @@ export function header(answer: HubAnswer, name: string): string | undefined {
 type Outcome = HubAnswer | HttpFailure | { readonly kind: 'staleSocket' };
 
 function exchangeOnce(request: ExchangeRequest): Promise<Outcome> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const { timeoutMs, signal } = request;
     const sent = startRequest(request, { method: request.method, headers: {} });
     const windowMs = PATIENCE * timeoutMs;
@@ -70,12 +75,13 @@ function exchangeOnce(request: ExchangeRequest): Promise<Outcome> {
     const onAbort = () => {
       settle({ kind: 'unreachable', reason: 'aborted', received: 0 });
     };
-    const settle = (outcome: Outcome) => {
+    const settle = (outcome: Outcome | PrefetchError) => {
       stall.stop();
       signal?.removeEventListener('abort', onAbort);
       // An answer that was read to its end leaves its connection to the next request.
       if (!body.ended()) sent.destroy();
-      resolve(outcome);
+      if (isPrefetchError(outcome)) reject(outcome);
+      else resolve(outcome);
     };
     const moved = (bytes: number) => {
       stall.progress(bytes);
@@ -84,7 +90,9 @@ function exchangeOnce(request: ExchangeRequest): Promise<Outcome> {
     signal?.addEventListener('abort', onAbort, { once: true });
     sent.on('response', (message) => {
       stall.progress();
-      body.collect(message);
+      const ofProxy = refusalOfProxy(request.url, message.statusCode);
+      if (ofProxy === undefined) body.collect(message);
+      else settle(ofProxy);
     });
     sent.on('error', (error) => {
       settle(sendFailure(sent, error, body));
@@ -140,7 +148,10 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array {
   return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
 }
 
-function sendFailure(sent: ClientRequest, error: Error, body: BodyCollector): Outcome {
+function sendFailure(sent: ClientRequest, error: Error, body: BodyCollector): Outcome | PrefetchError {
+  const ofProxy = proxyFailure(error, 'HubUnavailable');
+  if (ofProxy?.permanent === true) return ofProxy;
+  if (ofProxy !== undefined) return { kind: 'unreachable', reason: ofProxy.text, received: 0 };
   const reason = errorCode(error);
   if (body.begun()) return { kind: 'cut', reason, received: body.received() };
   const stale = sent.reusedSocket && (reason === 'ECONNRESET' || reason === 'EPIPE');

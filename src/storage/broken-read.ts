@@ -7,11 +7,13 @@ const ofSources: readonly ErrorCode[] = [
   'TruncatedSource',
   'HubProtocol',
   'RateLimited',
-  'StreamingUnsupported',
 ];
 
 /** The error of a read over HTTP that ended without an answer that is to be judged; what is none comes back as it is. */
 export function brokenRead(error: Error, object: string): Error {
-  if (!isPrefetchError(error) || !ofSources.includes(error.code)) return error;
-  return rewrap(error, { code: 'StoreUnavailable', text: `${object} cannot be read back: ${error.text}` });
+  if (!isPrefetchError(error)) return error;
+  const text = `${object} cannot be read back: ${error.text}`;
+  // No other try would bring what this one did not.
+  if (error.code === 'StreamingUnsupported') return rewrap(error, { text });
+  return ofSources.includes(error.code) ? rewrap(error, { code: 'StoreUnavailable', text }) : error;
 }

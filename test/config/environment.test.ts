@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { embeddedStore, readSettings } from '../../src/config/environment.js';
+import { embeddedStore, readSettings, serverEnvironment } from '../../src/config/environment.js';
 import { isPrefetchError } from '../../src/core/errors.js';
 
 const HOME = { HOME: '/home/someone' };
@@ -73,3 +73,13 @@ function failure(run: () => unknown): unknown {
   }
   return undefined;
 }
+
+test('the embedded server inherits no proxy', () => {
+  const proxies = {
+    HTTPS_PROXY: 'http://proxy:1',
+    https_proxy: 'http://proxy:1',
+    ALL_PROXY: 'http://proxy:1',
+    NO_PROXY: '*',
+  };
+  expect(serverEnvironment({ PATH: '/bin', ...proxies })).toEqual({ PATH: '/bin' });
+});

@@ -97,3 +97,16 @@ test('what was read as a token is in no text of others any more', async () => {
   noteEnvironmentSecrets({ AWS_SESSION_TOKEN: 'read-from-aws', HF_TOKEN_A: ' read-as-token ', PATH: 'read-as-path' });
   expect(withoutSecrets('read-from-a-file read-from-aws read-as-token read-as-path')).toBe('*** *** *** read-as-path');
 });
+
+test('the password of a proxy is a secret from the start, plain and as it is sent', () => {
+  noteEnvironmentSecrets({
+    HTTPS_PROXY: 'http://someone:first%40word@proxy.example:3128',
+    http_proxy: 'someone:second-word@proxy.example:3128',
+    all_proxy: 'socks5://someone:third-word@proxy.example',
+    NO_PROXY: 'example.com',
+  });
+  const header = Buffer.from('someone:first@word').toString('base64');
+  expect(withoutSecrets(`first@word first%40word second-word third-word ${header} example.com`)).toBe(
+    '*** *** *** *** *** example.com'
+  );
+});

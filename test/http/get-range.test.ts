@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { RequestListener } from 'node:http';
+import type { OutgoingHttpHeaders, RequestListener } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { HttpAnswer } from '../../src/core/http-answer.js';
 import { closeIdleSockets } from '../../src/http/agents.js';
@@ -75,13 +75,61 @@ describe('a good source', () => {
     expect(ports.size).toBe(1);
   });
 
-  test('takes a 200 where the range is the whole file', async () => {
-    const server = await serve((_, response) => {
-      response.writeHead(200, { 'Content-Length': bytes.length }).end(bytes);
+  const wholeHeads: [title: string, headers: OutgoingHttpHeaders][] = [
+    ['with its length', { 'Content-Length': bytes.length }],
+    ['in chunks', {}],
+    ['without a length', { Connection: 'close', 'Transfer-Encoding': 'identity' }],
+    ['that says identity in capitals', { 'content-encoding': 'Identity' }],
+    ['with an empty encoding', { 'Content-Encoding': '' }],
+  ];
+
+  test.each(wholeHeads)('a 200 %s is taken where the range is the whole file', async (_, headers) => {
+    const server = await serve((_request, response) => {
+      response.writeHead(200, headers).end(bytes);
     });
     const into = new Uint8Array(bytes.length);
     await read(server, { range: { start: 0, end: bytes.length }, into });
     expect(Buffer.compare(into, bytes)).toBe(0);
+  });
+
+  const length = { 'Content-Length': 2_499_000 };
+  const rangeHeads: [title: string, status: number, headers: OutgoingHttpHeaders][] = [
+    ['no Content-Range', 206, length],
+    ['neither Content-Range nor length', 206, {}],
+    ['chunks, and the range', 206, { 'Content-Range': `bytes 1000-2499999/${bytes.length}` }],
+    ['a range of an unknown whole', 206, { ...length, 'Content-Range': 'bytes 1000-2499999/*' }],
+    ['a range without a whole', 206, { ...length, 'Content-Range': 'bytes 1000-2499999' }],
+    ['a range in capitals', 206, { ...length, 'CONTENT-RANGE': `Bytes 1000-2499999/${bytes.length}` }],
+    ['a range with spaces', 206, { ...length, 'content-range': `  bytes  1000 - 2499999 / ${bytes.length} ` }],
+    ['a range with an equals sign', 206, { ...length, 'content-range': `bytes=1000-2499999/${bytes.length}` }],
+    [
+      'the range twice',
+      206,
+      { ...length, 'content-range': [1, 2].map(() => `bytes 1000-2499999/${bytes.length}`).join(', ') },
+    ],
+    ['a range that says nothing', 206, { ...length, 'content-range': 'items' }],
+    ['an empty range', 206, { ...length, 'content-range': '' }],
+    ['200, but the range', 200, { ...length, 'Content-Range': `bytes 1000-2499999/${bytes.length}` }],
+  ];
+
+  test.each(rangeHeads)('the right bytes with %s are taken', async (_, status, headers) => {
+    const server = await serve((request, response) => {
+      const { start, end } = rangeOf(request, bytes.length);
+      response.writeHead(status, headers).end(bytes.subarray(start, end));
+    });
+    const into = new Uint8Array(2_499_000);
+    await read(server, { into });
+    expect(Buffer.compare(into, bytes.subarray(1000, 2_500_000))).toBe(0);
+    const streamed: Uint8Array[] = [];
+    await streamRange({
+      target: { url: `${server.origin}/file`, headers: {} },
+      range: { start: 1000, end: 2_500_000 },
+      totalSize: bytes.length,
+      signal: new AbortController().signal,
+      stallMs: 5000,
+      onChunk: (chunk) => void streamed.push(chunk),
+    });
+    expect(Buffer.compare(Buffer.concat(streamed), into)).toBe(0);
   });
 });
 
@@ -135,10 +183,46 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
     },
   ],
   [
-    'a 206 without Content-Range is refused',
+    'a 206 without Content-Range that goes on too long is refused',
     'HubProtocol',
     (_, response) => {
-      response.writeHead(206).end(bytes.subarray(1000, 2_500_000));
+      response.writeHead(206).end(bytes);
+    },
+  ],
+  [
+    'a 206 without Content-Range that ends early is a truncated source',
+    'TruncatedSource',
+    (_, response) => {
+      response.writeHead(206).end(bytes.subarray(1000, 2_000_000));
+    },
+  ],
+  [
+    'a 206 without Content-Range that announces another length is refused',
+    'HubProtocol',
+    (_, response) => {
+      response.writeHead(206, { 'Content-Length': bytes.length }).end(bytes);
+    },
+  ],
+  [
+    'two ranges for one are refused',
+    'HubProtocol',
+    (_, response) => {
+      const two = `bytes 1000-2499999/${bytes.length}, bytes 0-999/${bytes.length}`;
+      response.writeHead(206, { ...part, 'Content-Range': two }).end(bytes.subarray(1000, 2_500_000));
+    },
+  ],
+  [
+    'an ignored range without a length means that the source gives no ranges',
+    'StreamingUnsupported',
+    (_, response) => {
+      response.writeHead(200).end(bytes);
+    },
+  ],
+  [
+    'an answer in parts means that the source gives no ranges',
+    'StreamingUnsupported',
+    (_, response) => {
+      response.writeHead(206, { 'Content-Type': 'multipart/byteranges; boundary=x' }).end('--x\r\n');
     },
   ],
   [
@@ -209,7 +293,8 @@ describe('a bad source', () => {
     const error = await failure(read(server));
     expect(error).toMatchObject({ name: 'PrefetchError', code: expect.stringMatching(`^(${code})$`) as unknown });
     expect(String(error)).not.toMatch(/secret|Signature/);
-    expect(String(error)).toContain(code === 'StreamingUnsupported' ? 'no ranges' : server.origin);
+    expect(String(error)).toContain(server.origin);
+    if (code === 'StreamingUnsupported') expect(String(error)).toContain('no ranges');
   });
 
   test('a source that nobody listens at is unavailable', async () => {

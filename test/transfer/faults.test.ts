@@ -62,6 +62,24 @@ describe('the source', () => {
     ['a server error', 'SourceUnavailable', (_, response) => response.writeHead(500).end(), 5],
     ['a refusal', 'SourceUnavailable', (_, response) => response.writeHead(403).end(), 4],
     ['an ignored range', 'StreamingUnsupported', (_, response, bytes) => response.writeHead(200).end(bytes), 1],
+    [
+      'an ignored range in chunks',
+      'StreamingUnsupported',
+      (_, response, bytes) => response.writeHead(200).end(bytes),
+      1,
+    ],
+    [
+      'another range',
+      'StreamingUnsupported',
+      (_, response, bytes) => response.writeHead(206, { 'Content-Range': `bytes 0-9/${size}` }).end(bytes),
+      5,
+    ],
+    [
+      'an encoding',
+      'StreamingUnsupported',
+      (_, response, bytes) => response.writeHead(206, { 'Content-Encoding': 'gzip' }).end(bytes),
+      5,
+    ],
     ['a stall', 'SourceStalled', () => undefined, 5],
   ];
 
@@ -85,6 +103,24 @@ describe('the source', () => {
     expect(request.store.objects.size).toBe(0);
     expect(request.store.uploads.size).toBe(1);
     expect(engine.memory.inUseBytes).toBe(0);
+  });
+
+  test.each([
+    ['without a Content-Range', (count: number) => ({ 'Content-Length': count })],
+    ['of unknown length and range', () => ({})],
+  ])('that answers %s is moved by its count of bytes and its digest', async (_, headers) => {
+    const bytes = bytesOf(size);
+    const request = await setup.request(bytes, {
+      intercept: (incoming, response) => {
+        const { start, end } = rangeOf(incoming, size);
+        response.writeHead(206, headers(end - start)).end(bytes.subarray(start, end));
+        return true;
+      },
+    });
+    await setup.engine().transferFile(request, live());
+    expect(request.store.objects.get(request.key)?.equals(bytes)).toBe(true);
+    // Whether an answer needs a parser is seen in its head: then it is asked for once more.
+    expect(request.source.starts.length).toBeLessThanOrEqual(2 * Math.ceil(size / partSize));
   });
 
   test('an expired location is asked for once for all ranges', async () => {

@@ -1,10 +1,9 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 import { PrefetchError } from '../../core/errors.js';
 import { noteSecret } from '../../core/secrets.js';
+import { createAgents } from '../../http/proxy-agents.js';
 import { s3Error, type S3Context } from './s3-errors.js';
 import type { S3Options } from './s3-options.js';
 
@@ -61,8 +60,8 @@ function makeClient(
   stallMs: number
 ) {
   const { endpoint, region, forcePathStyle, profile, credentials } = options;
-  // A real Agent: the SDK opens a connection per request where it has to make one of its own.
-  const agents = { keepAlive: true, maxSockets: 64 };
+  // Real agents: the SDK opens a connection per request where it has to make some of its own, and knows no proxies.
+  const { plain, secure } = createAgents({ keepAlive: true, maxSockets: 64 });
   const client = new S3Client({
     region,
     forcePathStyle,
@@ -70,8 +69,8 @@ function makeClient(
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: new NodeHttpHandler({
-      httpAgent: new HttpAgent(agents),
-      httpsAgent: new HttpsAgent(agents),
+      httpAgent: plain,
+      httpsAgent: secure,
       connectionTimeout: CONNECT_MS,
       requestTimeout: stallMs,
       throwOnRequestTimeout: true,

@@ -1,6 +1,7 @@
 import { PrefetchError, isPrefetchError, type ErrorCode } from '../../core/errors.js';
 import { foreignText } from '../../core/foreign-text.js';
 import type { HttpAnswer } from '../../core/http-answer.js';
+import { proxyFailure, refusalOfProxy } from '../../http/proxy-error.js';
 import { retryAfterMs } from '../../http/retry-after.js';
 import { areCredentialsEnded } from './s3-credentials.js';
 
@@ -86,7 +87,8 @@ export function s3Error(error: unknown, context: S3Context): unknown {
   if (isPrefetchError(error)) return error;
   if (!(error instanceof Error)) return new PrefetchError('Internal', 'The S3 client threw something that is no error');
   if (error instanceof TypeError || error instanceof RangeError) return error;
-  return failureError({ name: nameOf(error), ...metadataOf(error) }, context);
+  const ofProxy = proxyFailure(error, 'StoreUnavailable') ?? refusalOfProxy(context.endpoint, metadataOf(error).status);
+  return ofProxy ?? failureError({ name: nameOf(error), ...metadataOf(error) }, context);
 }
 
 /** The store's error for an answer that is no success. */

@@ -1,7 +1,7 @@
 import { mkdir, open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import type { LocatedSource } from '../../core/byte-source.js';
-import { isPrefetchError, PrefetchError } from '../../core/errors.js';
-import { isLocationRefused, isRetryable } from '../../http/range-answer.js';
+import { isPrefetchError, PrefetchError, rewrap } from '../../core/errors.js';
+import { isLocationRefused, isRetryable, unusableAnswers } from '../../http/range-answer.js';
 import { patienceOf, waitBy } from '../../http/request-policy.js';
 import { streamRange } from '../../http/stream-range.js';
 import { withRetries } from '../../tasks/retries.js';
@@ -56,12 +56,14 @@ async function fill(download: Download, { signal, onBytes }: FillOptions): Promi
   const { source, path, policies } = download;
   const handle = await openForAppending(path);
   try {
-    const file = { handle, position: await sizeWithin(handle, source.size) };
+    const file: GrowingFile = { handle, position: await sizeWithin(handle, source.size), begunAgain: 0 };
     const before = file.position;
     await refuseFullDisk(download, source.size - before);
     await withRetries({ signal, waitMs: waitBy(policies.get, isRetryable) }, () =>
       appendRest(download, file, { signal, onBytes })
-    );
+    ).catch((error: unknown) => {
+      throw lastFailure(error, file, policies.get.tries);
+    });
     return before;
   } finally {
     await handle.close();
@@ -71,6 +73,10 @@ async function fill(download: Download, { signal, onBytes }: FillOptions): Promi
 interface GrowingFile {
   readonly handle: FileHandle;
   position: number;
+  /** How often what had come was thrown away, for a source that gives no rest of a file. */
+  begunAgain: number;
+  /** An answer of where the bytes are that made no sense. */
+  senseless?: PrefetchError;
 }
 
 async function appendRest(download: Download, file: GrowingFile, options: FillOptions): Promise<void> {
@@ -94,15 +100,29 @@ async function appendRest(download: Download, file: GrowingFile, options: FillOp
         judge: source.judge,
       });
     } catch (error) {
+      if (isPrefetchError(error, 'HubProtocol')) file.senseless = error;
       if (isPrefetchError(error, 'StreamingUnsupported') && file.position > 0) {
         // A source without ranges: all of it, or nothing.
         await file.handle.truncate(0);
         file.position = 0;
+        file.begunAgain++;
       } else if (isLocationRefused(error) && refusals++ < 3) {
         location = await source.locate({ signal, stale: location });
       } else throw error;
     }
   }
+}
+
+/** The failure after the last try; where another would bring no more, it is one that nobody tries on. */
+function lastFailure(error: unknown, { begunAgain, senseless }: GrowingFile, tries: number): unknown {
+  if (!isPrefetchError(error) || error.permanent) return error;
+  if (error === senseless) return unusableAnswers(error);
+  // Each try read the file from its start, and it broke off each time.
+  if (begunAgain < Math.max(1, tries - 1)) return error;
+  return rewrap(error, {
+    code: 'StreamingUnsupported',
+    text: `The source gives no ranges, and all of the file broke off ${begunAgain + 1} times. The last time: ${error.text}`,
+  });
 }
 
 async function append(download: Download, file: GrowingFile, chunk: Uint8Array): Promise<void> {

@@ -1,4 +1,5 @@
 import { isPrefetchError, rewrap } from '../../core/errors.js';
+import { unusableAnswers } from '../../http/range-answer.js';
 import { waitBy, type RetryPolicy } from '../../http/request-policy.js';
 import type { HttpTarget, PartTarget, ReadTarget } from '../../storage/object-store.js';
 import { withRetries, type RetryOptions } from '../../tasks/retries.js';
@@ -32,7 +33,9 @@ export async function withFreshTargets<K extends Target, T>(
       return use(target);
     });
   } catch (error) {
-    if (!isPrefetchError(error) || !isRefused(error)) throw error;
+    if (!isPrefetchError(error)) throw error;
+    if (isPrefetchError(error.cause, 'HubProtocol')) throw unusableAnswers(error);
+    if (!isRefused(error)) throw error;
     throw rewrap(error, { text: `${error.text}. Fresh signatures were refused too` });
   }
 }

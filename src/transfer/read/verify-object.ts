@@ -1,11 +1,11 @@
 import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Digest } from '../../core/digest.js';
-import { PrefetchError } from '../../core/errors.js';
+import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { MiB } from '../../core/units.js';
 import { patienceOf } from '../../http/request-policy.js';
 import type { Patience } from '../../http/stall-watch.js';
-import { streamRange } from '../../http/stream-range.js';
+import { streamRange, type StreamRangeRequest } from '../../http/stream-range.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { defaultPolicies } from '../budget/policies.js';
 import { createContentHash } from '../digest/content-hash.js';
@@ -26,13 +26,25 @@ export async function hashObject(
   { signal, ...patience }: Partial<Patience> & { readonly signal: AbortSignal }
 ): Promise<string> {
   const { key, size, algorithm } = object;
-  const hash = createContentHash(algorithm, size);
+  let hash = createContentHash(algorithm, size);
   let hashed = 0;
   const take = (chunk: Uint8Array): void => {
     hash.update(chunk);
     hashed += chunk.length;
   };
   if (size === 0) return hash.digest('hex');
+  const streamRest = async (how: Pick<StreamRangeRequest, 'target' | 'judge' | keyof Patience>): Promise<void> => {
+    const from = hashed;
+    try {
+      await streamRange({ ...how, range: { start: from, end: size }, totalSize: size, onChunk: take, signal });
+    } catch (error) {
+      if (from === 0 || !isPrefetchError(error, 'StreamingUnsupported')) throw error;
+      // A store without ranges: all of it, or nothing.
+      hash = createContentHash(algorithm, size);
+      hashed = 0;
+      await streamRest(how);
+    }
+  };
   const policy = { ...defaultPolicies.get, ...patienceOf({ ...defaultPolicies, ...patience }) };
   await withFreshTargets(
     policy,
@@ -42,10 +54,8 @@ export async function hashObject(
       use: (target) =>
         asStoreRead({ store, key, signal }, async (judge) => {
           // A new try goes on where the last one ended: what is hashed is hashed.
-          const range = { start: hashed, end: size };
           if (target.kind === 'file') await readFile(target.path, { signal, from: hashed, take });
-          else
-            await streamRange({ target, range, totalSize: size, onChunk: take, signal, ...patienceOf(policy), judge });
+          else await streamRest({ ...patienceOf(policy), target, judge });
         }),
     }
   );

@@ -60,6 +60,99 @@ test('a source without ranges reaches a store that takes parts', async () => {
   expect(await readdir(asked.folder)).toEqual([]);
 });
 
+const wholes: [title: string, answer: (response: ServerResponse, bytes: Buffer) => void][] = [
+  ['in chunks', (response, bytes) => response.writeHead(200).end(bytes)],
+  ['as a 206 that does not say which range', (response, bytes) => response.writeHead(206).end(bytes)],
+  [
+    'until it closes the connection',
+    (response, bytes) => response.writeHead(200, { Connection: 'close', 'Transfer-Encoding': 'identity' }).end(bytes),
+  ],
+];
+
+test.each(wholes)('a source that gives all of a file %s, whatever is asked, reaches the store', async (_, answer) => {
+  const bytes = bytesOf(size);
+  const asked = await request(bytes, {
+    intercept: (_incoming, response) => {
+      answer(response, bytes);
+      return true;
+    },
+  });
+  expect(await downloadAndUploadFile(asked, live())).toMatchObject({ how: 'fetched', fetchedBytes: size });
+  expect(asked.store.objects.get(asked.key)?.equals(bytes)).toBe(true);
+  expect(asked.source.starts).toEqual([0]);
+});
+
+test('a source without ranges that breaks off once is read from its start again', async () => {
+  const bytes = bytesOf(size);
+  const asked = await request(bytes, {
+    intercept: (_, response, count) => {
+      response.writeHead(200);
+      if (count > 1) response.end(bytes);
+      else response.write(bytes.subarray(0, partSize), () => response.socket?.end());
+      return true;
+    },
+  });
+  expect(await downloadAndUploadFile(asked, live())).toMatchObject({ how: 'fetched' });
+  expect(asked.store.objects.get(asked.key)?.equals(bytes)).toBe(true);
+});
+
+const hopeless: [title: string, answer: (response: ServerResponse, bytes: Buffer) => void, said: RegExp][] = [
+  [
+    'breaks off each time, and gives no rest',
+    (response, bytes) => {
+      response.writeHead(200).write(bytes.subarray(0, partSize), () => response.socket?.end());
+    },
+    /no ranges, and all of the file broke off 5 times.*after 100000 of/,
+  ],
+  [
+    'ends too early each time, and gives no rest',
+    (response, bytes) => response.writeHead(200).end(bytes.subarray(0, partSize)),
+    /no ranges, and all of the file broke off 5 times/,
+  ],
+  [
+    'is longer each time',
+    (response, bytes) => response.writeHead(200).end(`${bytes.toString('latin1')}x`),
+    /more than/,
+  ],
+  [
+    'is another range each time',
+    (response, bytes) => response.writeHead(206, { 'Content-Range': `bytes 1-${size}/${size}` }).end(bytes),
+    /no ranges that can be used.*sent "bytes 1-/,
+  ],
+  [
+    'is encoded each time',
+    (response, bytes) => response.writeHead(200, { 'Content-Encoding': 'gzip' }).end(bytes),
+    /no ranges that can be used.*encoded as "gzip"/,
+  ],
+];
+
+test.each(hopeless)('a source that %s fails for good after a few tries', async (_, answer, said) => {
+  const bytes = bytesOf(size);
+  const asked = await request(bytes, {
+    intercept: (_incoming, response) => {
+      answer(response, bytes);
+      return true;
+    },
+  });
+  const error = await failure(downloadAndUploadFile(asked, live()));
+  expect(error).toMatchObject({ code: 'StreamingUnsupported', permanent: true });
+  expect(String(error)).toMatch(said);
+  expect(asked.source.starts.length).toBeLessThanOrEqual(10);
+});
+
+test('an outage of a source without ranges is one that passes', async () => {
+  const bytes = bytesOf(size);
+  const asked = await request(bytes, {
+    intercept: (_, response, count) => {
+      if (count === 1) response.writeHead(200).write(bytes.subarray(0, partSize), () => response.socket?.end());
+      else response.writeHead(503).end();
+      return true;
+    },
+  });
+  const error = await failure(downloadAndUploadFile(asked, live()));
+  expect(error).toMatchObject({ code: 'SourceUnavailable', permanent: false });
+});
+
 test('a download that was cut goes on', async () => {
   const bytes = bytesOf(size);
   let cuts = 0;

@@ -2,7 +2,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { openStore } from '../../../src/storage/index.js';
+import { readPolicy } from '../../../src/transfer/budget/policies.js';
+import { openObject } from '../../../src/transfer/read/object-source.js';
 import { hashFile, hashObject } from '../../../src/transfer/read/verify-object.js';
+import { rangeOf } from '../../helpers/local-server.js';
+import { quickPolicies } from '../../helpers/quick-policies.js';
 import { gitSha1Of, sha256Of } from '../../helpers/test-source.js';
 import { tmpFolder } from '../../helpers/tmp.js';
 import { bytesOf, failure, live, setUpTransfers } from '../../helpers/transfer-setup.js';
@@ -36,6 +40,59 @@ test('a reading that is cut goes on where it ended', async () => {
   const hex = await hashObject(store, { key: 'key', size: bytes.length, algorithm: 'sha256' }, live());
   expect(hex).toBe(sha256Of(bytes).hex);
   expect(ranges).toEqual(['bytes=0-2999999', 'bytes=1000000-2999999']);
+});
+
+test('a store that gives all of an object, whatever is asked, is read from its start again after a cut', async () => {
+  const bytes = bytesOf(300_000);
+  const store = await setup.store();
+  await store.put('key', bytes);
+  let requests = 0;
+  store.faults.intercept = (_, response) => {
+    response.writeHead(200);
+    if (++requests > 1) response.end(bytes);
+    else response.write(bytes.subarray(0, 100_000), () => response.socket?.end());
+    return true;
+  };
+  const hex = await hashObject(store, { key: 'key', size: bytes.length, algorithm: 'sha256' }, live());
+  expect(hex).toBe(sha256Of(bytes).hex);
+});
+
+const object = { key: 'key', size: 300_000 };
+
+test.each([
+  ['ranges are ignored', { status: 200, headers: {} }, 1],
+  ['other ranges come', { status: 206, headers: { 'Content-Range': 'bytes 0-9/300000' } }, 5],
+  ['bytes are encoded', { status: 206, headers: { 'Content-Encoding': 'gzip' } }, 5],
+])('a store of which %s is refused for good, in words of the store', async (_, { status, headers }, most) => {
+  const bytes = bytesOf(object.size);
+  const store = await setup.store();
+  await store.put(object.key, bytes);
+  let requests = 0;
+  store.faults.intercept = (_request, response) => {
+    requests++;
+    response.writeHead(status, headers).end(bytes);
+    return true;
+  };
+  const source = openObject(store, object, readPolicy(quickPolicies));
+  const error = await failure(source.read({ start: 1000, end: 2000 }, new Uint8Array(1000), live()));
+  expect(error).toMatchObject({ code: 'StreamingUnsupported', permanent: true });
+  expect(String(error)).toMatch(/key cannot be read back: .*(no ranges|expected|identity)/);
+  expect(requests).toBe(most);
+});
+
+test('a store that does not say which range it gives is read all the same', async () => {
+  const bytes = bytesOf(object.size);
+  const store = await setup.store();
+  await store.put(object.key, bytes);
+  store.faults.intercept = (request, response) => {
+    const { start, end } = rangeOf(request, bytes.length);
+    response.writeHead(206, { 'Content-Length': end - start }).end(bytes.subarray(start, end));
+    return true;
+  };
+  const source = openObject(store, object, readPolicy(quickPolicies));
+  const into = new Uint8Array(1000);
+  await source.read({ start: 1000, end: 2000 }, into, live());
+  expect(Buffer.compare(into, bytes.subarray(1000, 2000))).toBe(0);
 });
 
 test('a store that drips is cut, and the reading goes on', async () => {
