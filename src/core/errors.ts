@@ -23,7 +23,7 @@ const definitions = {
   NothingSelected: { permanent: true },
   RateLimited: { permanent: false },
   HubUnavailable: { permanent: false },
-  HubProtocol: { permanent: false },
+  HubProtocol: { permanent: true },
   // The bytes
   DigestMismatch: { permanent: true },
   TruncatedSource: { permanent: false },

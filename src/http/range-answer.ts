@@ -25,7 +25,7 @@ export function checkRangeAnswer(answer: RangeAnswer, question: RangeQuestion): 
   const encoding = answer.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new PrefetchError(
-      'HubProtocol',
+      'SourceUnavailable',
       `${question.origin} sent bytes encoded as "${foreignText(encoding, 40)}" where identity was asked for.`
     );
   }
@@ -58,7 +58,7 @@ function checkPartial(headers: HttpAnswer['headers'], { origin, range, totalSize
   const expected = `bytes ${range.start}-${range.end - 1}/${totalSize}`;
   const got = headers['content-range'] ?? 'no Content-Range';
   if (got !== expected) {
-    throw new PrefetchError('HubProtocol', `${origin} sent "${foreignText(got, 100)}", expected "${expected}".`);
+    throw new PrefetchError('SourceUnavailable', `${origin} sent "${foreignText(got, 100)}", expected "${expected}".`);
   }
   checkLength(headers, range.end - range.start, origin);
 }
@@ -71,7 +71,10 @@ function checkWhole(headers: HttpAnswer['headers'], { origin, range, totalSize }
     );
   }
   if (headers['content-length'] === undefined) {
-    throw new PrefetchError('HubProtocol', `${origin} sent a file without its length, expected ${totalSize} bytes.`);
+    throw new PrefetchError(
+      'SourceUnavailable',
+      `${origin} sent a file without its length, expected ${totalSize} bytes.`
+    );
   }
   checkLength(headers, totalSize, origin);
 }
@@ -79,7 +82,10 @@ function checkWhole(headers: HttpAnswer['headers'], { origin, range, totalSize }
 function checkLength(headers: HttpAnswer['headers'], expected: number, origin: string): void {
   const length = headers['content-length'];
   if (length === undefined || length === String(expected)) return;
-  throw new PrefetchError('HubProtocol', `${origin} announced ${foreignText(length, 40)} bytes, expected ${expected}.`);
+  throw new PrefetchError(
+    'SourceUnavailable',
+    `${origin} announced ${foreignText(length, 40)} bytes, expected ${expected}.`
+  );
 }
 
 /** The failure that a refusal of a source stands for: its status tells all. */

@@ -197,5 +197,5 @@ function closedEarly({ origin, error, received, range }: Closed): PrefetchError 
 }
 
 function tooMuch(origin: string, length: number): PrefetchError {
-  return new PrefetchError('HubProtocol', `${origin} sent more than the ${length} bytes that were asked for.`);
+  return new PrefetchError('SourceUnavailable', `${origin} sent more than the ${length} bytes that were asked for.`);
 }

@@ -130,7 +130,9 @@ function passBody(pass: BodyPass, onChunk: (chunk: Uint8Array) => void | Promise
     stall.progress(chunk.length);
     received += chunk.length;
     if (received > length) {
-      finish(new PrefetchError('HubProtocol', `${origin} sent more than the ${length} bytes that were asked for.`));
+      finish(
+        new PrefetchError('SourceUnavailable', `${origin} sent more than the ${length} bytes that were asked for.`)
+      );
       return;
     }
     const busy = onChunk(chunk);

@@ -2,14 +2,16 @@ import { PrefetchError } from '../core/errors.js';
 import type { FileSelection } from '../core/identity.js';
 import { checkRepoPath } from '../core/repo-path.js';
 import { compileGlobs } from './fnmatch.js';
-import type { HubFile } from './hub.js';
+import type { ListedFile } from './hub.js';
 import { isWeights, vllmFiles } from './vllm-files.js';
+
+type NamedFile = Pick<ListedFile, 'path'>;
 
 /**
  * The files of a listing that a selection takes, in the order of the listing. `UnsafePath` when any path of the listing
  * cannot be stored as it is, taken or not; `NothingSelected` when nothing is left to bring.
  */
-export function selectFiles(files: readonly HubFile[], selection: FileSelection): HubFile[] {
+export function selectFiles<T extends NamedFile>(files: readonly T[], selection: FileSelection): T[] {
   checkListing(files);
   const included = compileGlobs(selection.include);
   const excluded = compileGlobs(selection.exclude);
@@ -17,14 +19,14 @@ export function selectFiles(files: readonly HubFile[], selection: FileSelection)
   const selected = selection.kind === 'vllm' ? vllmFiles(matching) : matching;
   if (selected.length === 0) throw nothingSelected(files.length, selection);
   // A Dir with a config and no weights would fail only when vLLM starts on it.
-  const hasWeights = ({ path }: HubFile) => isWeights(path);
+  const hasWeights = ({ path }: NamedFile) => isWeights(path);
   if (selection.kind === 'vllm' && matching.some(hasWeights) && !selected.some(hasWeights)) {
     throw nothingSelected(files.length, selection, 'No weights are in a format that vLLM loads from a folder.');
   }
   return selected;
 }
 
-function checkListing(files: readonly HubFile[]): void {
+function checkListing(files: readonly NamedFile[]): void {
   const paths = new Set<string>();
   for (const { path } of files) {
     checkRepoPath(path);

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../core/canonical-json.js';
 import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
 import { digestKey, type Digest } from '../core/digest.js';
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { isPrefetchError, rewrap, type PrefetchError } from '../core/errors.js';
 import { planIdOf, plansPrefix } from '../core/keys.js';
 import type { PlannedFile } from '../core/schemas/plan.js';
 import { isUnchanged, type DirObjects } from '../dir/dir-objects.js';
@@ -9,7 +9,8 @@ import type { InspectedDir, InspectOptions } from '../dir/inspect-dir.js';
 import { openDir, type StoredDir } from '../dir/open-dir.js';
 import { readBatchRecords, readPlan } from '../dir/plan-objects.js';
 import { digestOf, isTrusted, type PublishedDir } from '../dir/published-dir.js';
-import type { Hub, HubFile } from '../hub/hub.js';
+import { completeFiles } from '../hub/complete-files.js';
+import type { Hub, HubFile, ListedFile } from '../hub/hub.js';
 import { selectFiles } from '../hub/select-files.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { findElsewhere, type Twin } from './find-elsewhere.js';
@@ -38,25 +39,35 @@ export async function surveyDir({ spec, store, hub, token }: SurveyRequest, opti
   const inspected = await dir.inspect(options);
   const hit = asHit(dir, spec, inspected);
   // What is listed and not in the manifest may be a user's own file, or one that the manifest should name: the Hub knows.
-  if (hit !== undefined && (!spec.hubAnswered || strays(inspected).length === 0)) return hit;
+  const isSure = hit?.manifest.repo === spec.repo && strays(inspected).length === 0;
+  if (hit !== undefined && (!spec.hubAnswered || isSure)) return hit;
   let listing: HubFile[];
   try {
     listing = await listRepo(hub, spec, { ...options, ...(token === undefined ? {} : { token }) });
   } catch (error) {
     // A file of a user beside a good Dir is no reason to wait for a Hub that is unwell.
-    if (hit !== undefined && isPrefetchError(error) && !error.permanent) return hit;
+    if (hit !== undefined && isUnwell(error)) return hit;
     // It did not answer when the run began either; by the next try it may.
-    throw spec.hubAnswered || !isPrefetchError(error, 'HubUnavailable') ? error : incomplete(spec, hub);
+    throw spec.hubAnswered || !isUnwell(error) ? error : incomplete(spec, hub, error);
   }
-  if (hit !== undefined && namesAll(hit.manifest, listing)) return hit;
+  if (hit !== undefined && isListed(hit.manifest, { spec, listing })) return hit;
   return planWork({ spec, store, inspected, listing }, options);
 }
 
-function incomplete({ repo, commit }: PrefetchSpec, { endpoint }: Hub): PrefetchError {
-  return new PrefetchError(
-    'HubUnavailable',
-    `${repo}@${commit} is not complete in the store, and ${endpoint} does not answer`
-  );
+/** Whether the Hub did not answer, or not as a Hub; what it refused counts. */
+function isUnwell(error: unknown): error is PrefetchError {
+  return isPrefetchError(error) && (!error.permanent || error.code === 'HubProtocol');
+}
+
+function incomplete({ repo, commit }: PrefetchSpec, { endpoint }: Hub, error: PrefetchError): PrefetchError {
+  return rewrap(error, {
+    text: `${repo}@${commit} is not complete in the store, and ${endpoint} does not answer: ${error.text}`,
+  });
+}
+
+/** Whether a manifest is what the Hub lists; one that another repo gave its name has to name just that. */
+function isListed(manifest: Manifest, { spec, listing }: Pick<Known, 'spec' | 'listing'>): boolean {
+  return namesAll(manifest, listing) && (manifest.repo === spec.repo || namesOnly(manifest, listing));
 }
 
 /** The files of the commit that the selection takes. */
@@ -65,18 +76,20 @@ export async function listRepo(
   spec: Pick<PrefetchSpec, 'repo' | 'commit' | 'selection'>,
   options: Parameters<Hub['listFiles']>[2]
 ): Promise<HubFile[]> {
-  const files: HubFile[] = [];
-  for await (const file of hub.listFiles(spec.repo, spec.commit, options)) files.push(file);
-  return selectFiles(files, spec.selection);
+  const listed: ListedFile[] = [];
+  for await (const file of hub.listFiles(spec.repo, spec.commit, options)) listed.push(file);
+  return completeFiles(hub, spec, { ...options, files: selectFiles(listed, spec.selection) });
 }
 
-/** Whether the manifest is one of this request: a Dir may have been moved or copied here by anybody. */
+/**
+ * Whether the manifest is one of this request: a Dir may have been moved or copied here by anybody. The repo may be another
+ * one: a copy of a repo has its commits, which stand for the same bytes, and each of the two is told its own name.
+ */
 export function isOfSpec(spec: PrefetchSpec, manifest: Manifest): boolean {
-  const { repo, commit, artifactName, selection, format, files, fileCount, totalBytes } = manifest;
+  const { commit, artifactName, selection, format, files, fileCount, totalBytes } = manifest;
   return (
     isTrusted(spec, manifest) &&
     format === 'huggingface' &&
-    repo === spec.repo &&
     commit === spec.commit &&
     artifactName === spec.artifactName &&
     canonicalJson(selection) === canonicalJson(spec.selection) &&

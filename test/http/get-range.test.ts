@@ -104,7 +104,7 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
   ],
   [
     'an answer without a length that goes on too long is refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response.writeHead(206, { 'Content-Range': part['Content-Range'] }).end(bytes);
     },
@@ -118,7 +118,7 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
   ],
   [
     'another Content-Range is refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response
         .writeHead(206, { ...part, 'Content-Range': `bytes 0-2498999/${bytes.length}` })
@@ -127,7 +127,7 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
   ],
   [
     'a Content-Range of another total size is refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response
         .writeHead(206, { ...part, 'Content-Range': 'bytes 1000-2499999/9999999' })
@@ -136,21 +136,21 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
   ],
   [
     'a 206 without Content-Range is refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response.writeHead(206).end(bytes.subarray(1000, 2_500_000));
     },
   ],
   [
     'a Content-Length that is not that of the range is refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response.writeHead(206, { ...part, 'Content-Length': 4 }).end('four');
     },
   ],
   [
     'compressed bytes are refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response.writeHead(206, { ...part, 'Content-Encoding': 'gzip' }).end(bytes.subarray(1000, 2_500_000));
     },

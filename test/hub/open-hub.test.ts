@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startDevHub, type DevHub, type Fault, type InterceptedRequest } from '../../src/dev-hub/index.js';
-import type { FileReference, Hub, HubFile } from '../../src/hub/hub.js';
+import type { FileReference, Hub, ListedFile } from '../../src/hub/hub.js';
 import { openHub } from '../../src/hub/open-hub.js';
 
 const REPO = 'owner/model';
@@ -56,8 +56,8 @@ function at(path: string, repo = REPO): FileReference {
   return { repo, path, commit: dev.commitOf(repo, 'main') };
 }
 
-async function listed(repo = REPO, token?: string): Promise<HubFile[]> {
-  const found: HubFile[] = [];
+async function listed(repo = REPO, token?: string): Promise<ListedFile[]> {
+  const found: ListedFile[] = [];
   for await (const file of hub.listFiles(repo, dev.commitOf(repo, 'main'), token === undefined ? {} : { token })) {
     found.push(file);
   }

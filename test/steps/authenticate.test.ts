@@ -36,6 +36,7 @@ function ask(answers: Partial<Hub>, input: unknown = { repo: 'org/model', revisi
     listFiles: () => {
       throw new Error('not asked');
     },
+    describe: () => Promise.reject(new Error('not asked')),
     locate: () => Promise.reject(new Error('not asked')),
     read: () => Promise.reject(new Error('not asked')),
     ...answers,

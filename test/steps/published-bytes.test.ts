@@ -320,6 +320,7 @@ function hubOf(content: Readonly<Record<string, string>>, asked: string[], listi
         yield { path, size: text.length, digest: { algorithm: 'sha256', hex } } satisfies HubFile;
       }
     },
+    describe: () => Promise.reject(new Error('the listing says all')),
     locate: () => Promise.reject(new Error('small files are read whole')),
     read: ({ path }) => {
       asked.push(path);
