@@ -41,9 +41,9 @@ export async function authenticate(
 }
 
 /** A Hub that says nothing at all about a pinned commit is waited for this long: the Dir may be there already. */
-const PINNED_PATIENCE_MS = 10_000;
+const PINNED_PATIENCE_MS = 8_000;
 /** How long the checks of token and access may take once the commit is known: they only tell a refusal sooner. */
-const COURTESY_MS = 5_000;
+const COURTESY_MS = 4_000;
 
 interface Credentials {
   readonly signal: AbortSignal;
@@ -62,20 +62,15 @@ async function askHub(
 ): Promise<{ commit: string; hubAnswered: boolean }> {
   const { signal } = credentials;
   const pinned = pinnedCommit(revision);
+  const courtesy = new AbortController();
+  const checks = askChecks(hub, repo, withSignal(credentials, courtesy.signal));
   const patience = new AbortController();
-  const checks = askChecks(hub, repo, withSignal(credentials, patience.signal));
+  if (pinned !== undefined) abortAfter(patience, PINNED_PATIENCE_MS);
   const [resolved] = await Promise.allSettled([
-    hub.resolveRevision(
-      repo,
-      revision,
-      pinned === undefined ? credentials : withSignal(credentials, AbortSignal.timeout(PINNED_PATIENCE_MS))
-    ),
+    hub.resolveRevision(repo, revision, withSignal(credentials, patience.signal)),
   ]);
-  const impatience = setTimeout(() => {
-    patience.abort();
-  }, COURTESY_MS);
+  abortAfter(courtesy, COURTESY_MS);
   const [identity, access] = await checks;
-  clearTimeout(impatience);
   signal.throwIfAborted();
   const refusal = [identity, resolved, access].map(reasonOf).find(isRefusal);
   if (refusal !== undefined) throw refusal;
@@ -95,6 +90,12 @@ function askChecks(hub: ActivityDependencies['hub'], repo: string, credentials: 
 
 function withSignal(credentials: Credentials, signal: AbortSignal): Credentials {
   return { ...credentials, signal: AbortSignal.any([credentials.signal, signal]) };
+}
+
+function abortAfter(controller: AbortController, ms: number): void {
+  setTimeout(() => {
+    controller.abort();
+  }, ms).unref();
 }
 
 function reasonOf(answer: PromiseSettledResult<unknown>): unknown {

@@ -32,6 +32,7 @@ beforeAll(async () => {
         branches: { main: 1, 'feature/x': 0, 'refs/pr/1': 0 },
         tags: { 'v1.0#beta': 0 },
       },
+      { id: `datasets/${REPO}`, commits: [{ files }] },
       { id: 'owner/private', private: true, commits: [{ files }] },
       { id: 'owner/gated', gated: 'manual', commits: [{ files }] },
       { id: 'owner/disabled', disabled: true, commits: [{ files }] },
@@ -271,6 +272,17 @@ describe('locate', () => {
       message: expect.stringContaining(JSON.stringify(path)) as string,
     });
   });
+});
+
+test('a data set is told, listed, located and read by its kind and its name', async () => {
+  const repo = `datasets/${REPO}`;
+  await hub.checkAccess(repo);
+  const { commit } = await hub.resolveRevision(repo, 'main');
+  expect((await listed(repo)).map(({ path }) => path).sort()).toEqual(Object.keys(files).sort());
+  const size = big.length;
+  for (const smallFiles of ['config.json', ...odd]) await hub.locate({ repo, commit, path: smallFiles });
+  await expect(hub.read({ repo, commit, path: 'model.safetensors', size })).resolves.toEqual(big);
+  await expect(hub.read({ repo, commit, path: 'config.json', size: 7 })).resolves.toEqual(Buffer.from('{"a":1}'));
 });
 
 describe('read', () => {
