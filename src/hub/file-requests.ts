@@ -82,7 +82,7 @@ function readSize(text: string): number | undefined {
 }
 
 function isNoSuchMethod(error: unknown): boolean {
-  return isPrefetchError(error, 'HubUnavailable') && error.details['status'] === 501;
+  return isPrefetchError(error, 'HubProtocol') && [405, 501].includes(Number(error.details['status']));
 }
 
 /** The bytes of a small file, as `Hub.read` promises them. */
@@ -135,11 +135,12 @@ function checkCommit(subject: Subject, { told: { repoCommit } }: HubReply): void
 function checkIsFile(subject: Subject, { answer, elsewhere, told }: HubReply, size: number | undefined): void {
   if (elsewhere || told.repoCommit !== undefined) return;
   const length = lengthOf(answer);
-  if (size !== undefined && length !== undefined && length !== size) {
-    throw protocolError(subject, `${String(length)} bytes, expected ${String(size)}`);
-  }
+  if (length === size && size !== undefined) return;
   const isPage = /html/i.test(answer.headers['content-type'] ?? '') && !/\.x?html?$/i.test(subject.path ?? '');
-  if (length === undefined && isPage) throw protocolError(subject, 'a page for people');
+  if (isPage) throw protocolError(subject, 'a page for people');
+  // Some answer 0 to every HEAD.
+  if (length === undefined || length === 0 || size === undefined) return;
+  throw protocolError(subject, `${String(length)} bytes, expected ${String(size)}`);
 }
 
 /** How many bytes a file has that was not packed on its way. */

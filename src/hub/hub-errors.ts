@@ -172,8 +172,9 @@ function mayPass(status: number): boolean {
 
 function refusalCode(subject: Subject, { status, code, message, from }: Refusal): RefusalCode {
   if (status === 429) return 'RateLimited';
-  // 501 is how some say that they know no such page.
-  if (mayPass(status) && (status !== 501 || subject.about === 'file')) return 'HubUnavailable';
+  // That is how some say that they know no such page, or method.
+  if (status === 405 || status === 501) return 'HubProtocol';
+  if (mayPass(status)) return 'HubUnavailable';
   // The Hub names a bad token in words only, and its code may then be RepoNotFound.
   if (status === 401 && /invalid credentials|token .*(expired|invalid)/i.test(message)) return 'InvalidToken';
   const named = NAMED.find((known) => known === code);

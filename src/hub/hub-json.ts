@@ -60,7 +60,8 @@ export async function askFirst<T>(urls: readonly string[], ask: (url: string) =>
 export function mayBeUnknown(error: unknown): boolean {
   if (!isPrefetchError(error)) return false;
   const { status, errorCode } = error.details;
-  if (error.code === 'RepoNotFound') return status === 404 && errorCode === undefined;
+  if (errorCode !== undefined) return false;
+  if (error.code === 'RepoNotFound') return status === 404;
   return error.code === 'HubProtocol' || (error.code === 'HubUnavailable' && status === 502);
 }
 

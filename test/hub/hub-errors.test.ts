@@ -99,7 +99,8 @@ describe('a refusal of the Hub', () => {
     ['HubProtocol', refusal(410), 'list', undefined],
     ['HubProtocol', refusal(501), 'repo', undefined],
     ['SourceUnavailable', refusal(400), 'locate', undefined],
-    ['HubUnavailable', refusal(501), 'read', undefined],
+    ['HubProtocol', refusal(501), 'read', undefined],
+    ['HubProtocol', refusal(405), 'locate', undefined],
     ['HubProtocol', refusal(304), 'repo', undefined],
   ])('is %s for %j to %s with the token %s', async (code, answer, call, given) => {
     say = () => answer;
@@ -244,6 +245,14 @@ describe('an unusual answer that is good', () => {
     await expect(calls.read()).resolves.toEqual(Buffer.from('abc'));
     await expect(calls.locate()).resolves.toMatchObject({ url: expect.stringContaining('/resolve/') as string });
   });
+
+  test.each([{}, { 'Content-Length': '3', 'Content-Type': 'text/html' }, { 'Content-Length': '0' }])(
+    'may be a location without a commit, with %j',
+    async (headers) => {
+      say = () => ({ headers });
+      await expect(calls.locate()).resolves.toBeDefined();
+    }
+  );
 
   test('may be a file without a commit, for its digest decides', async () => {
     say = () => ({ body: 'abc' });

@@ -95,9 +95,14 @@ describe('a mirror that answers what it does not know with', () => {
 
 describe('a listing', () => {
   test('that the Hub itself refuses is not looked for elsewhere', async () => {
-    otherwise = { status: 404, headers: { 'X-Error-Code': 'RevisionNotFound' } };
-    await expect(listed()).rejects.toMatchObject({ code: 'RevisionNotFound' });
-    expect(asked).toHaveLength(1);
+    for (const [status, code] of [
+      [404, 'RevisionNotFound'],
+      [400, 'SomethingNew'],
+    ] as const) {
+      otherwise = { status, headers: { 'X-Error-Code': code } };
+      await expect(listed()).rejects.toThrow(code);
+    }
+    expect(asked).toHaveLength(2);
   });
 
   test.each([
