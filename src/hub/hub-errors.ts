@@ -89,7 +89,10 @@ function connectionError(subject: Subject, origin: string, { reason }: HttpFailu
     );
   }
   const misspoken = /^HPE_/.test(reason) ? 'HTTP' : /^(?:EPROTO$|ERR_SSL_)/.test(reason) ? 'TLS' : undefined;
-  if (misspoken !== undefined) return protocolError(subject, `${origin} does not speak ${misspoken} (${reason})`);
+  const hint = misspoken === 'TLS' ? ', perhaps http:// is right' : '';
+  if (misspoken !== undefined) {
+    return protocolError(subject, `${origin} does not speak ${misspoken} (${reason})${hint}`);
+  }
   return new PrefetchError(
     'HubUnavailable',
     `No answer from ${origin} about ${name(subject)}: ${reason}. Check HF_ENDPOINT and the network.`,
