@@ -7,7 +7,7 @@ const rooms = [
   { room: 'tasks', may: [], outside: ['node:'] },
   { room: 'safetensors', may: ['core'], outside: [] },
   { room: 'http', may: ['core', 'tasks'], outside: ['node:'] },
-  { room: 'hub', may: ['core', 'tasks', 'http'], outside: ['node:', '@huggingface/hub'] },
+  { room: 'hub', may: ['core', 'tasks', 'http'], outside: ['node:'] },
   { room: 'storage', may: ['core', 'tasks', 'http'], outside: ['node:', '@aws-sdk/', '@smithy/', 'vitest'] },
   { room: 'transfer', may: ['core', 'tasks', 'http', 'storage'], outside: ['node:'] },
   { room: 'dir', may: ['core', 'tasks', 'http', 'storage', 'transfer'], outside: ['node:'] },

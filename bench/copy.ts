@@ -95,8 +95,8 @@ async function bring(store: ObjectStore, dir: string): Promise<Original[]> {
   const moves: Promise<Original>[] = [];
   for await (const file of client.listFiles(repo, commit)) {
     const { path, size, digest } = file;
-    if (digest.algorithm !== 'sha256') throw new Error(`${path} has no SHA-256`);
-    const source = openSource(client, { ...file, repo, commit }, { policy: readPolicy(engine.policies) });
+    if (size === undefined || digest?.algorithm !== 'sha256') throw new Error(`${path} has no SHA-256`);
+    const source = openSource(client, { path, size, digest, repo, commit }, { policy: readPolicy(engine.policies) });
     const moved = engine.transferFile({ source, store, key: dir + path, trust: 'replace' }, { signal });
     const { hex } = digest;
     moves.push(moved.then(({ etag }) => ({ path, size, etag, digest: { algorithm: 'sha256', hex } })));

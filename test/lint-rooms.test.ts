@@ -108,7 +108,7 @@ test.each([
   ['src/safetensors/probe.ts', "import { PrefetchError } from '../core/errors.js';"],
   ['src/tasks/probe.ts', "import { setTimeout } from 'node:timers/promises';"],
   ['src/storage/s3/probe.ts', "import { x } from '../../tasks/retries.js';"],
-  ['src/hub/probe.ts', "import { modelInfo } from '@huggingface/hub';"],
+  ['src/hub/probe.ts', "import { request } from 'node:http';"],
   ['src/hub/probe.ts', "import { PrefetchError } from '../core/errors.js';"],
   ['src/storage/s3/probe.ts', "import { S3Client } from '@aws-sdk/client-s3';"],
   ['src/storage/s3/probe.ts', "import { x } from '../object-store.js';"],

@@ -1,4 +1,6 @@
 /** Moves the benchmark's repo with the engine and prints what it took: only the transfer itself is timed. */
+import { completeFiles } from '../../src/hub/complete-files.js';
+import type { ListedFile } from '../../src/hub/hub.js';
 import { openHub } from '../../src/hub/open-hub.js';
 import { openSource } from '../../src/hub/hub-source.js';
 import { openStore } from '../../src/storage/index.js';
@@ -21,7 +23,9 @@ const cpuBefore = process.cpuUsage();
 const { commit } = await hub.resolveRevision(repo, 'main');
 await store.capabilities();
 const moves: Promise<{ readonly size: number }>[] = [];
-for await (const file of hub.listFiles(repo, commit)) {
+const listed: ListedFile[] = [];
+for await (const file of hub.listFiles(repo, commit)) listed.push(file);
+for (const file of await completeFiles(hub, { repo, commit }, { files: listed })) {
   const source = openSource(hub, { ...file, repo, commit }, { policy: readPolicy(engine.policies) });
   moves.push(engine.transferFile({ source, store, key: file.path, trust: 'replace' }, { signal }));
 }

@@ -140,7 +140,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
         --roles gpu \\
         --gpu A100:4`,
   'dev-hub': `Examples:
-  1. Serve ./models/<owner>/<name>/... and use it:
+  1. Serve ./models/<owner>/<name>/... (data sets: ./models/datasets/<owner>/<name>/...) and use it:
     model-prefetch dev-hub ./models \\
         --port 8080
     HF_ENDPOINT=http://127.0.0.1:8080 model-prefetch hf-model owner/name`,

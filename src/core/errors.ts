@@ -23,7 +23,7 @@ const definitions = {
   NothingSelected: { permanent: true },
   RateLimited: { permanent: false },
   HubUnavailable: { permanent: false },
-  HubProtocol: { permanent: false },
+  HubProtocol: { permanent: true },
   // The network on the way to all of them
   ProxyRefused: { permanent: true },
   // The bytes

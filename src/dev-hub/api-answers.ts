@@ -1,17 +1,18 @@
 import { refusedFiles } from './access.js';
 import { errorAnswer, jsonAnswer, type Answer } from './answer.js';
-import type { HostedCommit } from './hosted-repo.js';
+import { isDataset, type HostedCommit } from './hosted-repo.js';
 import type { RepoRequest } from './hub-answers.js';
 import { entriesBelow, type TreeEntry } from './tree-entries.js';
 
 /** `GET /api/models/{id}[/revision/{rev}]`. */
 export function repoInfo({ repo, request }: RepoRequest, commit: HostedCommit): Answer {
   const { query } = request;
+  const id = repo.id.replace(/^datasets\//, '');
   const info: Record<string, unknown> = {
     _id: commit.id.slice(0, 24),
-    id: repo.id,
-    modelId: repo.id,
-    author: repo.id.split('/')[0],
+    id,
+    ...(isDataset(repo.id) ? {} : { modelId: id }),
+    author: id.split('/')[0],
     sha: commit.id,
     lastModified: commit.date,
     createdAt: commit.date,

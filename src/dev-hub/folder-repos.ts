@@ -9,6 +9,7 @@ const SETTINGS_FILE = '.dev-hub.json';
 /**
  * Reads a folder of repos.
  * - `DIR/<owner>/<name>/...` is the repo `<owner>/<name>` at its branch `main`.
+ * - `DIR/datasets/<owner>/<name>/...` is the data set `<owner>/<name>`, whose id is `datasets/<owner>/<name>` here.
  * - `DIR/<owner>/<name>@<revision>/...` is another branch of it (`refs%2Fpr%2F1` for names with a slash).
  * - `DIR/<owner>/<name>/.dev-hub.json` may say `{"gated": true, "private": true, "disabled": true}`; it is not served.
  * - Folders whose name starts with a dot (`.git`, `.cache`) are left out, and so is what is neither file nor folder.
@@ -17,7 +18,7 @@ const SETTINGS_FILE = '.dev-hub.json';
 export async function folderRepos(folder: string, signal?: AbortSignal): Promise<readonly DevRepo[]> {
   const root = await realFolder(folder);
   const found = new Map<string, FoundRepo>();
-  for (const owner of await subfolders(root)) {
+  for (const owner of await ownersIn(root)) {
     for (const name of await subfolders(join(root, owner))) {
       signal?.throwIfAborted();
       const [plain = name, revision = 'main'] = splitOnce(name);
@@ -51,6 +52,16 @@ async function realFolder(folder: string): Promise<string> {
   if (info?.isDirectory() !== true)
     throw new PrefetchError('InvalidInput', `${folder} is no folder to serve repos from`);
   return realpath(folder);
+}
+
+/** No owner on the Hub is called so: that folder holds owners of data sets. */
+const DATASETS = 'datasets';
+
+async function ownersIn(root: string): Promise<readonly string[]> {
+  const owners = await subfolders(root);
+  if (!owners.includes(DATASETS)) return owners;
+  const ofDatasets = await subfolders(join(root, DATASETS));
+  return [...owners.filter((owner) => owner !== DATASETS), ...ofDatasets.map((owner) => `${DATASETS}/${owner}`)];
 }
 
 async function subfolders(folder: string): Promise<readonly string[]> {

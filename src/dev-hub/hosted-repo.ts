@@ -40,6 +40,11 @@ export interface HostingContext {
   readonly options: Pick<DevHubOptions, 'lfsThresholdBytes' | 'onHashed' | 'signal'>;
 }
 
+/** Whether a repo is a data set: these are known by their kind as well, `datasets/owner/name`. */
+export function isDataset(id: string): boolean {
+  return id.startsWith('datasets/');
+}
+
 /** Takes the digests of all files of a repo and gives its commits their ids. */
 export async function hostRepo(repo: DevRepo, context: HostingContext): Promise<HostedRepo> {
   const commits: HostedCommit[] = [];

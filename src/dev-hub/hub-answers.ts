@@ -80,38 +80,35 @@ const fileRoutes: Readonly<Record<string, RouteAnswer>> = {
     atCommit(known, revision, (commit) => rawFile(known, commit, path.join('/'))),
 };
 
-/** Repos are `owner/name`, or one `name` as the oldest ones. */
+/** Repos are `owner/name`, or one `name` as the oldest ones; data sets have `datasets/` before that, and no `models/`. */
 function findRoute(
   segments: readonly string[]
 ): { repo: string; answer: RouteAnswer; rest: readonly string[] } | undefined {
-  if (segments[0] === 'api' && segments[1] === 'models') {
-    const rest = segments.slice(2);
-    const verb = rest.findIndex(
-      (segment, position) => position > 0 && position < 3 && Object.hasOwn(apiRoutes, segment)
-    );
-    if (verb === -1) {
-      return {
-        repo: rest.join('/'),
-        answer: (known) => atCommit(known, 'main', (commit) => repoInfo(known, commit)),
-        rest,
-      };
-    }
-    return pick(apiRoutes, rest, verb);
-  }
-  if (segments[0] === 'api' && segments[1] === 'resolve-cache' && segments[2] === 'models') {
-    const rest = segments.slice(3);
+  const [first = '', second = ''] = segments;
+  if (first === 'api' && second === 'resolve-cache') {
+    const rest = withoutModels(segments.slice(2));
     const commit = rest.findIndex((segment) => /^[0-9a-f]{40}$/.test(segment));
     const answer: RouteAnswer = (known, [id = '', ...path]) =>
       atCommit(known, id, (found) => resolveCached(known, found, path.join('/')));
     return { repo: rest.slice(0, commit).join('/'), answer, rest: rest.slice(commit) };
   }
-  const verb = segments.findIndex(
-    (segment, position) => position > 0 && position < 3 && Object.hasOwn(fileRoutes, segment)
-  );
-  return verb === -1 ? undefined : pick(fileRoutes, segments, verb);
+  if (first === 'api' && ['models', 'datasets'].includes(second)) {
+    const rest = withoutModels(segments.slice(1));
+    const answer: RouteAnswer = (known) => atCommit(known, 'main', (commit) => repoInfo(known, commit));
+    return pick(apiRoutes, rest) ?? { repo: rest.join('/'), answer, rest };
+  }
+  return pick(fileRoutes, segments);
 }
 
-function pick(routes: Readonly<Record<string, RouteAnswer>>, segments: readonly string[], verb: number) {
+function withoutModels(segments: readonly string[]): readonly string[] {
+  return segments[0] === 'models' ? segments.slice(1) : segments;
+}
+
+function pick(routes: Readonly<Record<string, RouteAnswer>>, segments: readonly string[]) {
+  const name = segments[0] === 'datasets' ? 1 : 0;
+  const verb = segments.findIndex(
+    (segment, position) => position > name && position < name + 3 && Object.hasOwn(routes, segment)
+  );
   const answer = routes[segments[verb] ?? ''];
   if (answer === undefined) return undefined;
   return { repo: segments.slice(0, verb).join('/'), answer, rest: segments.slice(verb + 1) };

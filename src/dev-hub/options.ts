@@ -45,8 +45,9 @@ export interface DevRateLimit {
   readonly windowSeconds: number;
 }
 
-/** A model repo; positions count its commits from 0. */
+/** A repo; positions count its commits from 0. */
 export interface DevRepo extends DevAccess {
+  /** `owner/name` is a model, `datasets/owner/name` a data set. */
   readonly id: string;
   readonly commits: readonly DevCommit[];
   /** Default: `main` is the newest commit. A name like `refs/pr/1` is taken as it is. */

@@ -1,7 +1,7 @@
 import { refusedFiles } from './access.js';
 import { contentAnswer, errorAnswer, redirectAnswer, textAnswer, type Answer } from './answer.js';
 import { bytesContent } from './content.js';
-import { lfsPointer, type HostedCommit, type HostedFile } from './hosted-repo.js';
+import { isDataset, lfsPointer, type HostedCommit, type HostedFile } from './hosted-repo.js';
 import type { RepoRequest } from './hub-answers.js';
 import { findCdnFile, type HubCatalogue } from './hub-catalogue.js';
 import type { OriginRequest } from './origin-server.js';
@@ -28,10 +28,10 @@ export async function resolveFile(known: RepoRequest, commit: HostedCommit, path
   const headers = fileHeaders(file, commit);
   if (context.options.smallFiles === 'direct') return contentAnswer(file.content, request.range, headers);
   const etag = encodeURIComponent(`"${file.oid}"`);
-  return redirectAnswer(307, `/api/resolve-cache/models/${place}?etag=${etag}`, headers);
+  return redirectAnswer(307, `/api/resolve-cache/${isDataset(repo.id) ? '' : 'models/'}${place}?etag=${etag}`, headers);
 }
 
-/** `GET` and `HEAD /api/resolve-cache/models/{id}/{commit}/{path}`: where small files are redirected to. */
+/** `GET` and `HEAD /api/resolve-cache/{models|datasets}/{id}/{commit}/{path}`: where small files are redirected to. */
 export async function resolveCached(known: RepoRequest, commit: HostedCommit, path: string): Promise<Answer> {
   const file = readableFile(known, commit, path);
   if ('status' in file) return file;

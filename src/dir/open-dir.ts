@@ -1,9 +1,9 @@
-import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
+import type { Dir, Manifest } from '../core/contract.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { listDirNow, type DirObjects, type RecordedFile } from './dir-objects.js';
 import type { DirPlace } from './dir-place.js';
 import { inspectDir, compareDir, type InspectedDir, type InspectOptions, type ComparedDir } from './inspect-dir.js';
-import { describeDir, readManifest, type PublishedDir } from './published-dir.js';
+import { describeDir, readManifest, type AskedFor, type PublishedDir } from './published-dir.js';
 import { withdrawManifest, writeManifest } from './write-manifest.js';
 
 /**
@@ -21,8 +21,8 @@ export interface StoredDir extends DirPlace {
   findIntact(isWanted: (manifest: Manifest) => boolean, options?: InspectOptions): Promise<PublishedDir | undefined>;
   /** All objects of the Dir by path. A list may be old, so files that it does not have as recorded are asked for. */
   objects(recorded: readonly RecordedFile[], options?: RequestOptions): Promise<DirObjects>;
-  /** The value that stands for what is published, for somebody who asked for a revision. */
-  describe(published: PublishedDir, spec: Pick<PrefetchSpec, 'revision'>): Dir;
+  /** The value that stands for what is published, for somebody who asked for a repo and a revision. */
+  describe(published: PublishedDir, asked: AskedFor): Dir;
   /** Publishes: every file that the manifest names must be there. */
   publish(manifest: Manifest, options?: RequestOptions): Promise<PublishedDir>;
   /** Removes the manifest of a Dir that is not what it says, unless another one is there meanwhile. */
@@ -49,7 +49,7 @@ export function openDir(store: ObjectStore, dirKey: string): StoredDir {
       return inspected.intact ? inspected.published : undefined;
     },
     objects: (recorded, options = {}) => listDirNow(place, recorded, options),
-    describe: (published, spec) => describeDir(place, published, spec),
+    describe: (published, asked) => describeDir(place, published, asked),
     publish: (published, options = {}) => writeManifest(place, published, options),
     withdraw: (published, options = {}) => withdrawManifest(place, published, options),
   };

@@ -30,6 +30,9 @@ export async function readManifest(
   throw unreadable(`${store.root}${manifestKey(dirKey)}`, read);
 }
 
+/** How a request calls what a Dir holds; without a repo, it is that of the manifest. */
+export type AskedFor = Pick<PrefetchSpec, 'revision'> & Partial<Pick<PrefetchSpec, 'repo'>>;
+
 /** For those who only look at a Dir: what cannot be read is not intact. */
 export function asNotIntact(error: unknown): never {
   if (!isPrefetchError(error, 'ManifestUnreadable')) throw error;
@@ -54,17 +57,17 @@ function unreadable(
   );
 }
 
-/** The Dir that a manifest stands for, as a request knows it: the revision is the one asked for now. */
+/** The Dir that a manifest stands for, as a request knows it: repo and revision are those asked for now. */
 export function describeDir(
   { store, dirKey }: DirPlace,
   { manifest, bytes }: PublishedDir,
-  { revision }: Pick<PrefetchSpec, 'revision'>
+  { repo = manifest.repo, revision }: AskedFor
 ): Dir {
   const { sharding } = manifest;
   return {
     path: objectUrl(store.root, dirKey),
     artifactName: manifest.artifactName,
-    repo: manifest.repo,
+    repo,
     revision,
     commit: manifest.commit,
     format: manifest.format,

@@ -50,6 +50,16 @@ export function isLocationRefused(error: unknown): boolean {
   return isPrefetchError(error, 'SourceUnavailable') && [401, 403, 410].includes(Number(error.details['status']));
 }
 
+/** The failure for an answer that is no refusal and not what was asked for: a hiccup of a proxy, or the way of a source. */
+export function senselessAnswer(text: string): PrefetchError {
+  return new PrefetchError('SourceUnavailable', text, { details: { senseless: true } });
+}
+
+/** Whether an answer made no sense, so that the same question need not be asked for ever. */
+export function isSenseless(error: unknown): error is PrefetchError {
+  return isPrefetchError(error) && error.details['senseless'] === true;
+}
+
 /** The failure of a read whose answers made no sense to the last try: another way may work, and this one is not tried on. */
 export function unusableAnswers(error: PrefetchError): PrefetchError {
   return rewrap(error, {
@@ -83,7 +93,7 @@ function isWhole({ range, totalSize }: RangeQuestion): boolean {
 function otherRange(headers: HttpAnswer['headers'], { origin, range, totalSize }: RangeQuestion): PrefetchError {
   const got = foreignText(headers['content-range'] ?? '', 100);
   const expected = `bytes ${range.start}-${range.end - 1}/${totalSize}`;
-  return new PrefetchError('HubProtocol', `${origin} sent "${got}", expected "${expected}".`);
+  return senselessAnswer(`${origin} sent "${got}", expected "${expected}".`);
 }
 
 function noRanges(status: number, { origin, range, totalSize }: RangeQuestion): PrefetchError {
@@ -99,16 +109,14 @@ function checkLength(headers: HttpAnswer['headers'], { origin, range }: RangeQue
   const lengths = headers['content-length']?.split(',') ?? [];
   if (lengths.every((length) => Number(length) === expected)) return;
   const got = foreignText(lengths.join(','), 40);
-  throw new PrefetchError('HubProtocol', `${origin} announced ${got} bytes, expected ${expected}.`);
+  throw senselessAnswer(`${origin} announced ${got} bytes, expected ${expected}.`);
 }
 
 function checkEncoding(headers: HttpAnswer['headers'], { origin }: RangeQuestion): void {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
   if (encoding === '' || encoding === 'identity') return;
-  throw new PrefetchError(
-    'HubProtocol',
-    `${origin} sent bytes encoded as "${foreignText(encoding, 40)}" where identity was asked for.`
-  );
+  const got = foreignText(encoding, 40);
+  throw senselessAnswer(`${origin} sent bytes encoded as "${got}" where identity was asked for.`);
 }
 
 /** The failure that a refusal of a source stands for: its status tells all. */

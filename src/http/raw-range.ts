@@ -6,7 +6,7 @@ import { MiB } from '../core/units.js';
 import { originOf } from './agents.js';
 import { answerTextBytes, parseAnswerHead, type AnswerHead } from './answer-head.js';
 import type { GetRangeRequest } from './get-range.js';
-import { checkRangeAnswer, isRefusal, judged } from './range-answer.js';
+import { checkRangeAnswer, isRefusal, judged, senselessAnswer } from './range-answer.js';
 import { takeConnection, type RawConnection } from './raw-connection.js';
 import { watchStall } from './stall-watch.js';
 
@@ -197,5 +197,5 @@ function closedEarly({ origin, error, received, range }: Closed): PrefetchError 
 }
 
 function tooMuch(origin: string, length: number): PrefetchError {
-  return new PrefetchError('HubProtocol', `${origin} sent more than the ${length} bytes that were asked for.`);
+  return senselessAnswer(`${origin} sent more than the ${length} bytes that were asked for.`);
 }

@@ -2,7 +2,7 @@ import type { ByteSource, HttpTarget, LocatedSource } from '../core/byte-source.
 import { isPrefetchError, type PrefetchError } from '../core/errors.js';
 import { withRetries } from '../tasks/retries.js';
 import { getRange } from './get-range.js';
-import { isLocationRefused, isRetryable, unusableAnswers } from './range-answer.js';
+import { isLocationRefused, isRetryable, isSenseless, unusableAnswers } from './range-answer.js';
 import { patienceOf, waitBy, type RequestPolicy } from './request-policy.js';
 
 type Located = Pick<LocatedSource, 'size' | 'locate'>;
@@ -28,7 +28,7 @@ export function readLocated(source: Located, policy: RequestPolicy): ByteSource[
       try {
         await getRange({ target, ...rest, totalSize: source.size, signal, ...patienceOf(policy), onBytes: onMore });
       } catch (error) {
-        if (isPrefetchError(error, 'HubProtocol')) senseless = error;
+        if (isSenseless(error)) senseless = error;
         if (!brokeOff(error) || range.start + filled === range.end) filled = 0;
         // All of a file may be had of a source without ranges, and no rest of it.
         if (before === 0 || !isPrefetchError(error, 'StreamingUnsupported')) throw error;
@@ -57,6 +57,7 @@ export function readLocated(source: Located, policy: RequestPolicy): ByteSource[
 
 /** What came is right as far as it goes. */
 function brokeOff(error: unknown): boolean {
+  if (isSenseless(error)) return false;
   return ['SourceStalled', 'TruncatedSource', 'SourceUnavailable'].some(
     (code) => isPrefetchError(error) && error.code === code
   );

@@ -5,7 +5,7 @@ import { originOf, startRequest } from './agents.js';
 import { answerTextBytes } from './answer-head.js';
 import { plainHeaders } from './plain-headers.js';
 import { proxyFailure, refusalOfProxy } from './proxy-error.js';
-import { checkRangeAnswer, isRefusal, judged, type JudgeRefusal } from './range-answer.js';
+import { checkRangeAnswer, isRefusal, judged, senselessAnswer, type JudgeRefusal } from './range-answer.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
 
 /** A ranged GET whose bytes are handed over as they come. */
@@ -133,7 +133,7 @@ function passBody(pass: BodyPass, onChunk: (chunk: Uint8Array) => void | Promise
     stall.progress(chunk.length);
     received += chunk.length;
     if (received > length) {
-      finish(new PrefetchError('HubProtocol', `${origin} sent more than the ${length} bytes that were asked for.`));
+      finish(senselessAnswer(`${origin} sent more than the ${length} bytes that were asked for.`));
       return;
     }
     const busy = onChunk(chunk);

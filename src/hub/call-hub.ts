@@ -1,6 +1,6 @@
 import { PrefetchError } from '../core/errors.js';
-import { foreignText } from '../core/foreign-text.js';
 import { noteSecret } from '../core/secrets.js';
+import { decodeBody } from './decode-body.js';
 import { exchange, header, type HubAnswer } from './exchange.js';
 import { failureError, protocolError, refusalError, sourceError, type Subject } from './hub-errors.js';
 import { redirectTarget } from './redirect.js';
@@ -34,8 +34,18 @@ export interface HubReply {
   readonly answer: HubAnswer;
   /** True when `url` is not on the Hub. */
   readonly elsewhere: boolean;
-  /** `X-Repo-Commit` of the first answer of the Hub that has one. */
-  readonly repoCommit: string | undefined;
+  /** What the headers of the Hub say; a redirect may say it, or what it leads to. */
+  readonly told: FileHeaders;
+}
+
+/** Headers of the Hub about a file, each from its first answer that has it. */
+export interface FileHeaders {
+  /** `X-Repo-Commit`. */
+  readonly repoCommit?: string | undefined;
+  /** `X-Linked-ETag`. */
+  readonly linkedEtag?: string | undefined;
+  /** `X-Linked-Size`. */
+  readonly linkedSize?: string | undefined;
 }
 
 const REDIRECTS = [301, 302, 303, 307, 308];
@@ -45,17 +55,25 @@ const MAX_REDIRECTS = 6;
 export async function callHub(client: HubClient, call: HubCall): Promise<HubReply> {
   const home = new URL(client.endpoint).origin;
   let url = new URL(call.url);
-  let repoCommit: string | undefined;
+  let told: FileHeaders = {};
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const elsewhere = url.origin !== home;
     const answer = await ask(client, call, url);
     // A repo under its old name redirects first, and that answer knows no commit.
-    if (!elsewhere) repoCommit ??= header(answer, 'x-repo-commit');
-    if (!REDIRECTS.includes(answer.status)) return { url, answer, elsewhere, repoCommit };
+    if (!elsewhere) told = withHeaders(told, answer);
+    if (!REDIRECTS.includes(answer.status)) return { url, answer, elsewhere, told };
     url = redirectTarget(call.subject, { from: url, location: header(answer, 'location') });
-    if (call.stopAtOtherOrigin === true && url.origin !== home) return { url, answer, elsewhere: true, repoCommit };
+    if (call.stopAtOtherOrigin === true && url.origin !== home) return { url, answer, elsewhere: true, told };
   }
   throw protocolError(call.subject, `more than ${String(MAX_REDIRECTS)} redirects`);
+}
+
+function withHeaders(told: FileHeaders, answer: HubAnswer): FileHeaders {
+  return {
+    repoCommit: told.repoCommit ?? header(answer, 'x-repo-commit'),
+    linkedEtag: told.linkedEtag ?? header(answer, 'x-linked-etag'),
+    linkedSize: told.linkedSize ?? header(answer, 'x-linked-size'),
+  };
 }
 
 /** Headers that show a token to the Hub. */
@@ -85,10 +103,9 @@ async function ask(client: HubClient, call: HubCall, url: URL): Promise<HubAnswe
   if (outcome.kind !== 'answer') {
     throw atHub ? failureError(subject, outcome) : sourceError(subject, url.origin, outcome);
   }
-  const good = (outcome.status >= 200 && outcome.status < 300) || REDIRECTS.includes(outcome.status);
-  if (!good) throw atHub ? refusalError(subject, outcome) : sourceError(subject, url.origin, outcome);
-  checkEncoding(subject, outcome);
-  return outcome;
+  if (REDIRECTS.includes(outcome.status)) return outcome;
+  if (outcome.status >= 200 && outcome.status < 300) return decodeBody(subject, outcome, call.maxBytes);
+  throw atHub ? refusalError(subject, outcome) : sourceError(subject, url.origin, outcome);
 }
 
 /** A header takes printable ASCII only; a line break at the end is how a token file usually goes wrong. */
@@ -100,14 +117,5 @@ function checkToken({ token, endpoint }: Subject): void {
     {
       details: { endpoint },
     }
-  );
-}
-
-function checkEncoding(subject: Subject, answer: HubAnswer): void {
-  const encoding = header(answer, 'content-encoding') ?? 'identity';
-  if (encoding === 'identity') return;
-  throw protocolError(
-    subject,
-    `a body encoded as ${JSON.stringify(foreignText(encoding, 40))} though identity was asked for`
   );
 }

@@ -1,6 +1,6 @@
 import { weightsAskedFor, type FileSelection } from '../core/identity.js';
 import type { LeftOutReason } from './files-for-others.js';
-import type { HubFile } from './hub.js';
+import type { ListedFile } from './hub.js';
 import { matchingFiles } from './select-files.js';
 import { isConsolidated, sortForVllm, type WeightsFormat } from './vllm-files.js';
 
@@ -24,11 +24,11 @@ export interface LeftOutFiles {
 const SOME = 5;
 
 /** Which weights a selection for vLLM takes of a listing and why, and what it leaves out. */
-export function describeSelection(files: readonly HubFile[], selection: FileSelection): DescribedSelection {
+export function describeSelection(files: readonly ListedFile[], selection: FileSelection): DescribedSelection {
   const matching = new Set(matchingFiles(files, selection));
   const { format, leftOut } = sortForVllm([...matching]);
-  const byReason = new Map<LeftOutFiles['reason'], HubFile[]>();
-  const note = (why: LeftOutFiles['reason'], file: HubFile) => {
+  const byReason = new Map<LeftOutFiles['reason'], ListedFile[]>();
+  const note = (why: LeftOutFiles['reason'], file: ListedFile) => {
     const noted = byReason.get(why);
     if (noted === undefined) byReason.set(why, [file]);
     else noted.push(file);
@@ -41,14 +41,14 @@ export function describeSelection(files: readonly HubFile[], selection: FileSele
     leftOut: [...byReason].map(([reason, left]) => ({
       reason,
       files: left.length,
-      bytes: left.reduce((total, { size }) => total + size, 0),
+      bytes: left.reduce((total, { size = 0 }) => total + size, 0),
       some: left.slice(0, SOME).map(({ path }) => path),
     })),
   };
 }
 
 function reasonOf(
-  files: readonly HubFile[],
+  files: readonly ListedFile[],
   { format, selection }: { readonly format: WeightsFormat | undefined; readonly selection: FileSelection }
 ): string {
   if (format === undefined) return 'there are no weights that vLLM loads';

@@ -1,14 +1,20 @@
 import type { ByteLocation } from '../core/byte-source.js';
-import { PrefetchError } from '../core/errors.js';
+import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { KiB } from '../core/units.js';
 import { authorization, callHub, type HubClient, type HubReply } from './call-hub.js';
-import { protocolError, type Subject } from './hub-errors.js';
-import type { FileReference, HubOptions } from './hub.js';
+import { header, type HubAnswer } from './exchange.js';
+import { readDigest } from './hub-answers.js';
+import { neverAnswered, protocolError, type Subject } from './hub-errors.js';
+import type { FileFacts, FileReference, HubFile, HubOptions } from './hub.js';
+import { encodePath, repoUrls } from './repo-urls.js';
 import { usableMs } from './signed-url.js';
+
+const PACKING_BYTES = 64 * KiB;
 
 /** The location of a file, as `Hub.locate` promises it. */
 export async function locateFile(
   client: HubClient,
-  file: FileReference,
+  file: FileReference & Partial<Pick<HubFile, 'size'>>,
   { token, signal }: HubOptions
 ): Promise<ByteLocation> {
   const subject = fileSubject(client, file, token);
@@ -22,12 +28,61 @@ export async function locateFile(
     stopAtOtherOrigin: true,
   });
   checkCommit(subject, reply);
+  checkIsFile(subject, reply, file.size);
   const date = Date.parse(reply.answer.headers.date ?? '');
   return {
     url: reply.url.href,
     headers: reply.elsewhere ? {} : authorization(token),
     expiresAt: asked + usableMs(reply.url, Number.isNaN(date) ? asked : date),
   };
+}
+
+/** What the headers of a file say about its bytes, as `Hub.describe` promises it. */
+export async function describeFile(
+  client: HubClient,
+  file: FileReference,
+  { token, signal }: HubOptions
+): Promise<FileFacts> {
+  const subject = fileSubject(client, file, token);
+  const asked = { method: 'HEAD', subject, signal, maxBytes: 0 } as const;
+  try {
+    const reply = await callHub(client, { ...asked, url: fileUrl(client, file), stopAtOtherOrigin: true });
+    checkCommit(subject, reply);
+    const facts = { ...(reply.elsewhere ? {} : factsOf(reply.answer)), ...linkedFacts(reply) };
+    if (!reply.elsewhere || (facts.size !== undefined && facts.digest !== undefined)) return facts;
+    const there = factsOf((await callHub(client, { ...asked, url: reply.url.href })).answer);
+    // 40 digits may be anything at all there; 64 are what the CDN of the Hub names its objects by.
+    const { digest, ...rest } = there;
+    return { ...rest, ...(digest?.algorithm === 'sha256' && { digest }), ...facts };
+  } catch (error) {
+    if (isPrefetchError(error, 'SourceUnavailable') || isNoSuchMethod(error)) return {};
+    throw error;
+  }
+}
+
+/** The ETag and the length of an answer that is the file. An ETag of another form is no digest. */
+function factsOf(answer: HubAnswer): FileFacts {
+  return asFacts(header(answer, 'etag'), lengthOf(answer));
+}
+
+/** What the Hub says of the file behind its redirect, whose own ETag is that of a pointer. */
+function linkedFacts({ told: { linkedEtag, linkedSize } }: HubReply): FileFacts {
+  return asFacts(linkedEtag, linkedSize === undefined ? undefined : readSize(linkedSize));
+}
+
+function asFacts(etag: string | undefined, size: number | undefined): FileFacts {
+  const hex = /^(?:W\/)?"?([0-9a-f]+)"?$/i.exec(etag ?? '')?.[1];
+  const digest = readDigest('sha256', hex) ?? readDigest('gitSha1', hex);
+  return { ...(size !== undefined && { size }), ...(digest !== undefined && { digest }) };
+}
+
+function readSize(text: string): number | undefined {
+  const size = /^\d+$/.test(text) ? Number(text) : undefined;
+  return size !== undefined && Number.isSafeInteger(size) ? size : undefined;
+}
+
+function isNoSuchMethod(error: unknown): boolean {
+  return isPrefetchError(error, 'HubProtocol') && [405, 501].includes(Number(error.details['status']));
 }
 
 /** The bytes of a small file, as `Hub.read` promises them. */
@@ -45,7 +100,8 @@ export async function readFile(
     url: fileUrl(client, file),
     subject,
     signal,
-    maxBytes: file.size,
+    // What a proxy packed may be longer than what it was.
+    maxBytes: file.size + PACKING_BYTES,
   });
   checkCommit(subject, reply);
   const { body } = reply.answer;
@@ -57,13 +113,8 @@ export async function readFile(
   );
 }
 
-/** A path or revision for a URL, slashes between segments kept. */
-export function encodePath(path: string): string {
-  return path.split('/').map(encodeURIComponent).join('/');
-}
-
-function fileUrl({ endpoint }: HubClient, { repo, commit, path }: FileReference): string {
-  return `${endpoint}/${encodePath(repo)}/resolve/${encodeURIComponent(commit)}/${encodePath(path)}`;
+function fileUrl(client: HubClient, { repo, commit, path }: FileReference): string {
+  return `${repoUrls(client, repo).files}/resolve/${encodeURIComponent(commit)}/${encodePath(path)}`;
 }
 
 function fileSubject(
@@ -74,8 +125,26 @@ function fileSubject(
   return { endpoint, about: 'file', repo, revision: commit, path, token };
 }
 
-/** Every file of a Hub comes with its commit: without it, something else answered in the Hub's place. */
-function checkCommit(subject: Subject, { repoCommit }: HubReply): void {
-  if (repoCommit === subject.revision) return;
-  throw protocolError(subject, repoCommit === undefined ? 'no header X-Repo-Commit' : 'a file of another commit');
+/** A mirror may not say which commit a file is of, for the digest decides; but what is said must be right. */
+function checkCommit(subject: Subject, { told: { repoCommit } }: HubReply): void {
+  if (repoCommit === undefined || repoCommit.toLowerCase() === subject.revision) return;
+  throw neverAnswered(subject, 'a file of another commit');
+}
+
+/** Tells the page of a portal from a file, where nothing in the answer says that it is from a Hub. */
+function checkIsFile(subject: Subject, { answer, elsewhere, told }: HubReply, size: number | undefined): void {
+  if (elsewhere || told.repoCommit !== undefined) return;
+  const length = lengthOf(answer);
+  if (length === size && size !== undefined) return;
+  const isPage = /html/i.test(answer.headers['content-type'] ?? '') && !/\.x?html?$/i.test(subject.path ?? '');
+  if (isPage) throw protocolError(subject, 'a page for people');
+  // Some answer 0 to every HEAD.
+  if (length === undefined || length === 0 || size === undefined) return;
+  throw protocolError(subject, `${String(length)} bytes, expected ${String(size)}`);
+}
+
+/** How many bytes a file has that was not packed on its way. */
+function lengthOf({ headers }: HubAnswer): number | undefined {
+  const length = headers['content-encoding'] === undefined ? headers['content-length'] : undefined;
+  return length === undefined ? undefined : readSize(length);
 }

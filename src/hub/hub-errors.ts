@@ -1,6 +1,8 @@
-import { PrefetchError, type ErrorCode, type ErrorDetails } from '../core/errors.js';
+import { isPrefetchError, PrefetchError, type ErrorCode, type ErrorDetails } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
+import { isCertificateError } from '../http/certificate-errors.js';
 import { header, type HubAnswer, type HttpFailure } from './exchange.js';
+import { name, sentences, type RefusalCode } from './refusal-sentences.js';
 import { hubRetryAfterMs } from './retry-after.js';
 
 /** What was asked for, so that a message can name it. */
@@ -13,25 +15,16 @@ export interface Subject {
   readonly token: string | undefined;
 }
 
-type RefusalCode = Extract<
-  ErrorCode,
-  | 'RepoNotFound'
-  | 'GatedRepo'
-  | 'RevisionNotFound'
-  | 'EntryNotFound'
-  | 'InvalidToken'
-  | 'DisabledRepo'
-  | 'RateLimited'
-  | 'HubUnavailable'
-  | 'HubProtocol'
->;
-
 /** The Hub's own reasons, as its headers give them. */
 interface Refusal {
   readonly status: number;
   readonly code: string | undefined;
   readonly message: string;
   readonly requestId: string | undefined;
+  /** Who it is from: a Hub says why, in its headers or as JSON; a page or XML is from something else. */
+  readonly from: 'hub' | 'nobody' | 'another';
+  /** Kind and sender of what is from something else. */
+  readonly kind: string | undefined;
 }
 
 /** Windows of the Hub's rate limits last five minutes; without a header, one minute is a fair guess. */
@@ -60,38 +53,86 @@ export function disabledError(subject: Subject): PrefetchError {
   return new PrefetchError('DisabledRepo', sentences.DisabledRepo(subject), { details: subjectDetails(subject) });
 }
 
-/** The error for an answer of the Hub that makes no sense. */
+/**
+ * The error for an answer of the Hub that makes no sense. About a repo it is for good: whatever answers is no Hub. About a
+ * file it may pass, for a hiccup of a proxy in the middle of a long transfer must not end it.
+ */
 export function protocolError(subject: Subject, problem: string): PrefetchError {
-  return new PrefetchError(
-    'HubProtocol',
-    `The answer of ${subject.endpoint} about ${name(subject)} makes no sense: ${problem}. Check that HF_ENDPOINT is a Hub.`,
-    { details: subjectDetails(subject) }
-  );
+  return subject.about === 'file' ? nonsense('SourceUnavailable', subject, problem) : neverAnswered(subject, problem);
+}
+
+/** The same for what cannot get better by itself, whatever it is about. */
+export function neverAnswered(subject: Subject, problem: string): PrefetchError {
+  return nonsense('HubProtocol', subject, problem);
+}
+
+function nonsense(code: ErrorCode, subject: Subject, problem: string): PrefetchError {
+  const text = `The answer of ${subject.endpoint} about ${name(subject)} makes no sense: ${problem}. Check that HF_ENDPOINT is a Hub.`;
+  return new PrefetchError(code, text, { details: subjectDetails(subject) });
 }
 
 /** The error for a request to the Hub that got no whole answer. */
 export function failureError(subject: Subject, failure: HttpFailure): PrefetchError {
   if (failure.kind === 'tooLong' && subject.about !== 'file') return protocolError(subject, failure.reason);
   if (failure.received > 0 || failure.kind === 'tooLong') return bodyError(subject, subject.endpoint, failure);
+  return connectionError(subject, subject.endpoint, failure);
+}
+
+function connectionError(subject: Subject, origin: string, { reason }: HttpFailure): PrefetchError {
+  const details = { ...subjectDetails(subject), reason };
+  if (isCertificateError(reason)) {
+    return new PrefetchError(
+      'HubProtocol',
+      `The certificate of ${origin} is not trusted (${reason}), so ${name(subject)} was not asked for. Check HF_ENDPOINT; ` +
+        'where a proxy or a Hub of your own has a certificate of its own, name its CA in NODE_EXTRA_CA_CERTS.',
+      { details }
+    );
+  }
+  const misspoken = /^HPE_/.test(reason) ? 'HTTP' : /^(?:EPROTO$|ERR_SSL_)/.test(reason) ? 'TLS' : undefined;
+  const hint = misspoken === 'TLS' ? ', perhaps http:// is right' : '';
+  if (misspoken !== undefined) {
+    return protocolError(subject, `${origin} does not speak ${misspoken} (${reason})${hint}`);
+  }
   return new PrefetchError(
     'HubUnavailable',
-    `No answer from ${subject.endpoint} about ${name(subject)}: ${failure.reason}. Check HF_ENDPOINT and the network.`,
-    { details: { ...subjectDetails(subject), reason: failure.reason } }
+    `No answer from ${origin} about ${name(subject)}: ${reason}. Check HF_ENDPOINT and the network.`,
+    { details }
   );
 }
 
-/** The error for a CDN, where the Hub sent us, that did not give the bytes. `origin` is all that may be said of its URL. */
+/** The error for where the Hub sent us, if that did not answer well. `origin` is all that may be said of its URL. */
 export function sourceError(subject: Subject, origin: string, outcome: HubAnswer | HttpFailure): PrefetchError {
-  if (outcome.kind !== 'answer' && (outcome.received > 0 || outcome.kind === 'tooLong')) {
-    return bodyError(subject, origin, outcome);
+  if (outcome.kind !== 'answer') {
+    if (outcome.received > 0 || outcome.kind === 'tooLong') return bodyError(subject, origin, outcome);
+    if (subject.about !== 'file' || isCertificateError(outcome.reason)) {
+      return connectionError(subject, origin, outcome);
+    }
   }
   const problem = outcome.kind === 'answer' ? `status ${String(outcome.status)}` : outcome.reason;
+  if (subject.about !== 'file' && outcome.kind === 'answer' && !mayPass(outcome.status)) {
+    return protocolError(subject, `it leads to ${origin}, which answers with ${problem}`);
+  }
   const retryAfterMs = outcome.kind === 'answer' ? hubRetryAfterMs(outcome.headers) : undefined;
-  return new PrefetchError('SourceUnavailable', `${origin} did not give ${name(subject)}: ${problem}.`, {
-    details: { ...subjectDetails(subject), origin },
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
+  return new PrefetchError(
+    subject.about === 'file' ? 'SourceUnavailable' : 'HubUnavailable',
+    `${origin} did not give ${name(subject)}: ${problem}.`,
+    { details: { ...subjectDetails(subject), origin }, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+  );
 }
+
+/** Whether the Hub said no: the repo is gone or closed for us, or the token is bad. Anything else it may only be unwell. */
+export function isRefusal(error: unknown): error is PrefetchError {
+  return isPrefetchError(error) && REFUSALS.has(error.code);
+}
+
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'RepoNotFound',
+  'GatedRepo',
+  'RevisionNotFound',
+  'EntryNotFound',
+  'InvalidToken',
+  'DisabledRepo',
+]);
 
 function bodyError(subject: Subject, origin: string, failure: HttpFailure): PrefetchError {
   const code = failure.kind === 'silent' ? 'SourceStalled' : 'TruncatedSource';
@@ -104,70 +145,62 @@ function bodyError(subject: Subject, origin: string, failure: HttpFailure): Pref
 
 function readRefusal(answer: HubAnswer): Refusal {
   const message = header(answer, 'x-error-message') ?? messageInBody(answer.body);
+  const code = shown(header(answer, 'x-error-code'));
+  const from = senderOf(answer, code ?? message);
   return {
     status: answer.status,
-    code: shown(header(answer, 'x-error-code')),
+    code,
     message: foreignText(message ?? ''),
     requestId: shown(header(answer, 'x-request-id') ?? header(answer, 'x-amz-cf-id')),
+    from,
+    kind: from === 'another' ? kindOf(answer) : undefined,
   };
 }
 
-function refusalCode(subject: Subject, { status, code, message }: Refusal): RefusalCode {
+function senderOf({ headers, body }: HubAnswer, reason: string | undefined): Refusal['from'] {
+  if (reason !== undefined) return 'hub';
+  return body.byteLength > 0 || /html|xml/i.test(headers['content-type'] ?? '') ? 'another' : 'nobody';
+}
+
+/** What came instead of an answer of a Hub, and from what: `text/html from nginx`. */
+function kindOf(answer: HubAnswer): string {
+  const server = shown(header(answer, 'server'));
+  const type = shown(header(answer, 'content-type')) ?? 'a body without a type';
+  return server === undefined ? type : `${type} from ${server}`;
+}
+
+function mayPass(status: number): boolean {
+  return status >= 500 || [408, 425, 429].includes(status);
+}
+
+function refusalCode(subject: Subject, { status, code, message, from }: Refusal): RefusalCode {
   if (status === 429) return 'RateLimited';
-  if (status >= 500 || status === 408 || status === 425) return 'HubUnavailable';
+  // That is how some say that they know no such page, or method.
+  if (status === 405 || status === 501) return 'HubProtocol';
+  if (mayPass(status)) return 'HubUnavailable';
   // The Hub names a bad token in words only, and its code may then be RepoNotFound.
   if (status === 401 && /invalid credentials|token .*(expired|invalid)/i.test(message)) return 'InvalidToken';
   const named = NAMED.find((known) => known === code);
   if (named !== undefined) return named;
   if (status === 451 || /access to this resource is disabled/i.test(message)) return 'DisabledRepo';
+  const senseless = subject.about === 'file' ? 'SourceUnavailable' : 'HubProtocol';
   if (status === 401 || status === 403) {
-    if (subject.about === 'token') return 'InvalidToken';
+    // The page of a proxy, or a store that was taken for a Hub.
+    if (from === 'another') return senseless;
+    if (subject.about === 'token') return status === 401 ? 'InvalidToken' : 'HubProtocol';
     if (/\bgated\b/i.test(message)) return 'GatedRepo';
     return subject.token === undefined ? 'RepoNotFound' : 'InvalidToken';
   }
-  if (status === 404 || status === 410) return notFoundCode(subject);
-  return 'HubProtocol';
+  if (status !== 404 && status !== 410) return senseless;
+  if (subject.about === 'file') return 'EntryNotFound';
+  // Whatever is no Hub says so too, of any page; a Hub says what it misses.
+  return subject.about === 'repo' && from === 'hub' ? 'RepoNotFound' : 'HubProtocol';
 }
 
-function notFoundCode({ about }: Subject): RefusalCode {
-  if (about === 'file') return 'EntryNotFound';
-  return about === 'repo' ? 'RepoNotFound' : 'HubProtocol';
-}
-
-const sentences: Record<RefusalCode, (subject: Subject) => string> = {
-  RepoNotFound: (subject) =>
-    subject.token === undefined
-      ? `${name(subject)} is private, gated or missing on ${subject.endpoint}. Check the name, or set a token: ${HOW_TO_TOKEN}.`
-      : `${name(subject)} is not on ${subject.endpoint}, or this token may not see it. Check the name and the token: ${HOW_TO_TOKEN}.`,
-  GatedRepo: (subject) =>
-    `${name(subject)} is gated${subject.token === undefined ? ' and no token was sent' : ' and this token has no access'}. ` +
-    `Accept its terms at ${subject.endpoint}/${subject.repo ?? ''} and use a token of that account: ${HOW_TO_TOKEN}.`,
-  RevisionNotFound: (subject) =>
-    `${subject.repo ?? ''} on ${subject.endpoint} has no revision ${JSON.stringify(subject.revision ?? '')}. ` +
-    'Check the field revision (--revision).',
-  EntryNotFound: (subject) => `${name(subject)} is not on ${subject.endpoint}.`,
-  InvalidToken: (subject) =>
-    `${subject.endpoint} refuses the token${subject.about === 'token' ? '' : ` for ${name(subject)}`}. ` +
-    `Check that it is valid and may read this: ${HOW_TO_TOKEN}.`,
-  DisabledRepo: (subject) => `${name(subject)} is disabled on ${subject.endpoint}: nobody can read it.`,
-  RateLimited: (subject) =>
-    `${subject.endpoint} limits our requests${subject.token === undefined ? `; a token raises the limit: ${HOW_TO_TOKEN}` : ''}.`,
-  HubUnavailable: (subject) => `${subject.endpoint} cannot answer about ${name(subject)} now.`,
-  HubProtocol: (subject) =>
-    `${subject.endpoint} gave an unexpected answer about ${name(subject)}. Check that HF_ENDPOINT is a Hub.`,
-};
-
-const HOW_TO_TOKEN = 'HF_TOKEN on the worker, or another secret there named by hfTokenKey (--hf-token-key)';
-
-function name({ about, repo, revision, path }: Subject): string {
-  if (about === 'token' || repo === undefined) return 'the token';
-  const at = revision === undefined ? repo : `${repo}@${revision}`;
-  return path === undefined ? at : `${JSON.stringify(path.slice(0, 200))} of ${at}`;
-}
-
-function trailer({ status, code, message, requestId }: Refusal): string {
+function trailer({ status, code, message, requestId, kind }: Refusal): string {
   return [
     `status ${String(status)}`,
+    kind,
     code,
     message === '' ? undefined : `the Hub says: ${message}`,
     requestId === undefined ? undefined : `request id ${requestId}`,

@@ -9,12 +9,14 @@ export interface Hub {
   whoAmI(options: HubOptions & { readonly token: string }): Promise<{ readonly name: string }>;
   /** Resolves a branch, tag or commit. `RepoNotFound`, `RevisionNotFound`, `InvalidToken`, `DisabledRepo`. */
   resolveRevision(repo: string, revision: string, options?: HubOptions): Promise<ResolvedRevision>;
-  /** Fails as `GatedRepo`, `RepoNotFound` or `InvalidToken` when files of the repo may not be read. */
+  /** Fails as `GatedRepo`, `RepoNotFound` or `InvalidToken` when files of the repo may not be read. A mirror may not know. */
   checkAccess(repo: string, options?: HubOptions): Promise<void>;
   /** Every file of a commit, sub-folders included. Paths are as the repo has them; nothing is checked or left out here. */
-  listFiles(repo: string, commit: string, options?: HubOptions): AsyncIterable<HubFile>;
+  listFiles(repo: string, commit: string, options?: HubOptions): AsyncIterable<ListedFile>;
+  /** What the Hub says about one file itself, for what its listing leaves out; nothing where it does not say. */
+  describe(file: FileReference, options?: HubOptions): Promise<FileFacts>;
   /** Where the bytes of a file are: a signed CDN URL without the token, or the Hub's own URL with it. Lives for a while. */
-  locate(file: FileReference, options?: HubOptions): Promise<ByteLocation>;
+  locate(file: FileReference & Partial<Pick<HubFile, 'size'>>, options?: HubOptions): Promise<ByteLocation>;
   /** A small file whole; `TruncatedSource` when the answer has not `size` bytes. */
   read(file: FileReference & { readonly size: number }, options?: HubOptions): Promise<Uint8Array>;
 }
@@ -32,14 +34,25 @@ export interface ResolvedRevision {
   readonly private: boolean;
   readonly gated: boolean;
   readonly tags: readonly string[];
-  readonly pipelineTag?: string;
 }
 
 /** One file of one commit: its content never changes. */
 export interface FileReference {
+  /** A model, or a data set as the Hub writes it: `datasets/owner/name`. */
   readonly repo: string;
   readonly commit: string;
   /** Path in the repo, not encoded. */
+  readonly path: string;
+}
+
+/** What may be known of a file's bytes. */
+export interface FileFacts {
+  readonly size?: number;
+  readonly digest?: Digest;
+}
+
+/** A file of a listing as it came: a mirror may leave out what the Hub's own listing has. */
+export interface ListedFile extends FileFacts {
   readonly path: string;
 }
 

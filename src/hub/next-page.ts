@@ -5,8 +5,8 @@ import { protocolError, type Subject } from './hub-errors.js';
  * The next page of a listing, undefined on the last one. It is on the Hub itself: a page from elsewhere would be a listing
  * that the Hub did not make. One that cannot be followed is a failure, for without it files would be missing.
  */
-export function nextPage(subject: Subject, link: string | string[] | undefined, base: URL): URL | undefined {
-  const text = Array.isArray(link) ? link.join(', ') : (link ?? '');
+export function nextPage(subject: Subject, link: string | undefined, base: URL): URL | undefined {
+  const text = link ?? '';
   if (!MENTIONS_NEXT.test(text)) return undefined;
   const target = linksOf(text).find(({ relations }) => relations.includes('next'))?.target;
   if (target === undefined || !URL.canParse(target, base.href)) {

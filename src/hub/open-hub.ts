@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import { listFiles, modelInfo, whoAmI } from '@huggingface/hub';
-import { PrefetchError, isPrefetchError } from '../core/errors.js';
+import { PrefetchError } from '../core/errors.js';
 import { MiB } from '../core/units.js';
 import { callHub, type HubClient } from './call-hub.js';
-import { checkEntries } from './check-entries.js';
-import { encodePath, locateFile, readFile } from './file-requests.js';
-import { REVISION_FIELDS, readEntry, readRevision } from './hub-answers.js';
-import { disabledError, protocolError, type Subject } from './hub-errors.js';
-import { hubFetch } from './hub-fetch.js';
-import type { Hub, HubFile, HubOptions, ResolvedRevision } from './hub.js';
+import { describeFile, locateFile, readFile } from './file-requests.js';
+import { protocolError, type Subject } from './hub-errors.js';
+import { askJson, mayBeUnknown } from './hub-json.js';
+import type { Hub, HubOptions } from './hub.js';
+import { listCommit } from './list-commit.js';
+import { repoUrls } from './repo-urls.js';
+import { resolveRevision } from './resolve-revision.js';
 
 /** Which Hub it is, and how much of its answers is believed. */
 export interface HubSettings {
@@ -44,6 +44,7 @@ export function openHub(settings: HubSettings): Hub {
     checkAccess: (repo, options = {}) => checkAccess(client, repo, options),
     listFiles: (repo, commit, options = {}) =>
       listCommit(client, { repo, commit, maxEntries: settings.maxEntries ?? DEFAULT_MAX_ENTRIES }, options),
+    describe: (file, options = {}) => describeFile(client, file, options),
     locate: (file, options = {}) => locateFile(client, file, options),
     read: (file, options = {}) => readFile(client, file, options),
   };
@@ -81,86 +82,20 @@ function rememberNames(ask: AskName): AskName {
 
 async function askName(client: HubClient, token: string, signal?: AbortSignal): Promise<{ readonly name: string }> {
   const subject: Subject = { endpoint: client.endpoint, about: 'token', token };
-  return understood(subject, signal, async () => {
-    // The library refuses tokens that do not start so; our fetch sends the real one in its place.
-    const answer = await whoAmI({
-      accessToken: 'hf_',
-      hubUrl: client.endpoint,
-      fetch: hubFetch(client, subject, signal),
-    });
-    if (typeof answer.name !== 'string') throw protocolError(subject, 'the field name is missing');
+  const answer = await askJson(client, { url: `${client.endpoint}/api/whoami-v2`, subject, signal });
+  if (typeof answer === 'object' && answer !== null && 'name' in answer && typeof answer.name === 'string') {
     return { name: answer.name };
-  });
-}
-
-async function resolveRevision(
-  client: HubClient,
-  { repo, revision }: { readonly repo: string; readonly revision: string },
-  { token, signal }: HubOptions
-): Promise<ResolvedRevision> {
-  const subject: Subject = { endpoint: client.endpoint, about: 'repo', repo, revision, token };
-  const info = await understood(subject, signal, () =>
-    modelInfo({
-      name: encodePath(repo),
-      revision,
-      additionalFields: [...REVISION_FIELDS],
-      hubUrl: client.endpoint,
-      fetch: hubFetch(client, subject, signal),
-    })
-  );
-  const read = readRevision(info);
-  if (typeof read === 'string') throw protocolError(subject, read);
-  const { disabled, ...resolved } = read;
-  if (disabled) throw disabledError(subject);
-  const pinned = /^[0-9a-f]{40}$/i.test(revision);
-  if (pinned && revision.toLowerCase() !== resolved.commit) throw protocolError(subject, 'it names another commit');
-  return resolved;
+  }
+  throw protocolError(subject, 'the field name is missing');
 }
 
 async function checkAccess(client: HubClient, repo: string, { token, signal }: HubOptions): Promise<void> {
   const subject: Subject = { endpoint: client.endpoint, about: 'repo', repo, token };
-  const url = `${client.endpoint}/api/models/${encodePath(repo)}/auth-check`;
+  const url = `${repoUrls(client, repo).api}/auth-check`;
   try {
     await callHub(client, { method: 'GET', url, subject, signal, maxBytes: MAX_JSON_BYTES });
   } catch (error) {
     // A mirror may not have this page; the Hub would have named what it misses. There, the first file tells.
-    const unknownPage = isPrefetchError(error, 'RepoNotFound') && error.details['status'] === 404;
-    if (!unknownPage || error.details['errorCode'] !== undefined) throw error;
-  }
-}
-
-async function* listCommit(
-  client: HubClient,
-  { repo, commit, maxEntries }: { readonly repo: string; readonly commit: string; readonly maxEntries: number },
-  { token, signal }: HubOptions
-): AsyncGenerator<HubFile> {
-  const subject: Subject = { endpoint: client.endpoint, about: 'repo', repo, revision: commit, token };
-  const entries = listFiles({
-    repo: { type: 'model', name: encodePath(repo) },
-    // The library does not encode it.
-    revision: encodeURIComponent(commit),
-    recursive: true,
-    hubUrl: client.endpoint,
-    fetch: hubFetch(client, subject, signal),
-  });
-  const check = checkEntries(subject, maxEntries);
-  for (;;) {
-    const next = await understood(subject, signal, () => entries.next());
-    if (next.done === true) return;
-    check(next.value);
-    const file = readEntry(next.value);
-    if (typeof file === 'string') throw protocolError(subject, file);
-    if (file !== undefined) yield file;
-  }
-}
-
-/** Runs a call of the library, which trips over an answer of an unknown shape with an error of its own. */
-async function understood<T>(subject: Subject, signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (isPrefetchError(error)) throw error;
-    throw protocolError(subject, 'JSON of an unknown shape');
+    if (!mayBeUnknown(error)) throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { protocolError, type Subject } from './hub-errors.js';
+import { neverAnswered, protocolError, type Subject } from './hub-errors.js';
 
 /** Where a redirect leads. The Hub says that the hosts of its CDN may change, so any is good, but TLS must not get lost. */
 export function redirectTarget(
@@ -11,5 +11,5 @@ export function redirectTarget(
   const target = new URL(location, from);
   const plainHub = new URL(subject.endpoint).protocol === 'http:';
   if (target.protocol === 'https:' || (target.protocol === 'http:' && plainHub)) return target;
-  throw protocolError(subject, `a redirect to ${target.protocol}//${target.host}, which is not https`);
+  throw neverAnswered(subject, `a redirect to ${target.protocol}//${target.host}, which is not https`);
 }

@@ -2,14 +2,16 @@ import { PrefetchError } from '../core/errors.js';
 import { weightsAskedFor, type FileSelection } from '../core/identity.js';
 import { checkRepoPath } from '../core/repo-path.js';
 import { compileGlobs } from './fnmatch.js';
-import type { HubFile } from './hub.js';
+import type { ListedFile } from './hub.js';
 import { isWeights, sortForVllm } from './vllm-files.js';
+
+type NamedFile = Pick<ListedFile, 'path'>;
 
 /**
  * The files of a listing that a selection takes, in the order of the listing. `UnsafePath` when any path of the listing
  * cannot be stored as it is, taken or not; `NothingSelected` when nothing is left to bring.
  */
-export function selectFiles(files: readonly HubFile[], selection: FileSelection): HubFile[] {
+export function selectFiles<T extends NamedFile>(files: readonly T[], selection: FileSelection): T[] {
   checkListing(files);
   const matching = matchingFiles(files, selection);
   const { kept, format } = selection.kind === 'vllm' ? sortForVllm(matching) : { kept: matching, format: undefined };
@@ -21,7 +23,7 @@ export function selectFiles(files: readonly HubFile[], selection: FileSelection)
 }
 
 /** What the globs of a selection let through. */
-export function matchingFiles<T extends { readonly path: string }>(
+export function matchingFiles<T extends NamedFile>(
   files: readonly T[],
   { include, exclude }: FileSelection
 ): T[] {
@@ -31,8 +33,8 @@ export function matchingFiles<T extends { readonly path: string }>(
 }
 
 function missingWeights(
-  files: readonly HubFile[],
-  { matching, format, selection }: { matching: readonly HubFile[]; format: unknown; selection: FileSelection }
+  files: readonly NamedFile[],
+  { matching, format, selection }: { matching: readonly NamedFile[]; format: unknown; selection: FileSelection }
 ): string | undefined {
   const asked = weightsAskedFor(selection);
   if (asked === 'mistral' && format !== 'consolidated') {
@@ -50,7 +52,7 @@ function missingWeights(
   return `No weights are in a format that vLLM loads from a folder; one is ${weights.path}.${hint}`;
 }
 
-function checkListing(files: readonly HubFile[]): void {
+function checkListing(files: readonly NamedFile[]): void {
   const paths = new Set<string>();
   for (const { path } of files) {
     checkRepoPath(path);

@@ -1,9 +1,10 @@
 import type { PrefetchSpec } from '../core/contract.js';
-import { isPrefetchError } from '../core/errors.js';
 import { artifactName, fileSelection } from '../core/identity.js';
 import { dirKey } from '../core/keys.js';
+import { pinnedCommit } from '../core/pinned-commit.js';
 import type { ParsedInput } from '../core/schemas/input.js';
 import { parseKeptInput } from '../core/schemas/parse.js';
+import { isRefusal } from '../hub/hub-errors.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { resolveDestination } from './destination.js';
 
@@ -39,35 +40,64 @@ export async function authenticate(
   };
 }
 
+/** A Hub that says nothing at all about a pinned commit is waited for this long: the Dir may be there already. */
+const PINNED_PATIENCE_MS = 8_000;
+/** How long the checks of token and access may take once the commit is known: they only tell a refusal sooner. */
+const COURTESY_MS = 4_000;
+
+interface Credentials {
+  readonly signal: AbortSignal;
+  readonly token?: string;
+}
+
 /**
- * The three questions are asked at once, for a cache hit must be quick; the first failure in this order is told,
- * so that a bad token is called that, whatever else the Hub says about it. A no counts before an answer that is missing.
+ * The three questions are asked at once, for a cache hit must be quick; the first refusal in this order is told, so that a
+ * bad token is called that, whatever else the Hub says about it. Only the commit has to be known: a mirror may lack the
+ * pages for the others, and the first file tells then.
  */
 async function askHub(
   hub: ActivityDependencies['hub'],
   { repo, revision }: ParsedInput,
-  options: { readonly signal: AbortSignal; readonly token?: string }
+  credentials: Credentials
 ): Promise<{ commit: string; hubAnswered: boolean }> {
-  const { token } = options;
-  const [identity, resolved, access] = await Promise.allSettled([
-    token === undefined ? undefined : hub.whoAmI({ ...options, token }),
-    hub.resolveRevision(repo, revision, options),
-    hub.checkAccess(repo, options),
+  const { signal } = credentials;
+  const pinned = pinnedCommit(revision);
+  const courtesy = new AbortController();
+  const checks = askChecks(hub, repo, withSignal(credentials, courtesy.signal));
+  const patience = new AbortController();
+  if (pinned !== undefined) abortAfter(patience, PINNED_PATIENCE_MS);
+  const [resolved] = await Promise.allSettled([
+    hub.resolveRevision(repo, revision, withSignal(credentials, patience.signal)),
   ]);
-  const failures = [identity, resolved, access].filter((answer) => answer.status === 'rejected');
-  const refusal = failures.find(({ reason }) => isPrefetchError(reason) && reason.permanent);
-  const told = refusal ?? failures[0];
-  if (told !== undefined) {
-    // Inference restarts must not depend on the Hub: a pinned commit may still be a hit.
-    if (isPinned(revision) && isPrefetchError(told.reason, 'HubUnavailable')) {
-      return { commit: revision, hubAnswered: false };
-    }
-    throw told.reason;
-  }
-  if (resolved.status === 'rejected') throw resolved.reason;
-  return { commit: resolved.value.commit, hubAnswered: true };
+  abortAfter(courtesy, COURTESY_MS);
+  const [identity, access] = await checks;
+  signal.throwIfAborted();
+  const refusal = [identity, resolved, access].map(reasonOf).find(isRefusal);
+  if (refusal !== undefined) throw refusal;
+  if (resolved.status === 'fulfilled') return { commit: resolved.value.commit, hubAnswered: true };
+  // Inference restarts must not depend on the Hub: a pinned commit may still be a hit.
+  if (pinned !== undefined) return { commit: pinned, hubAnswered: false };
+  throw resolved.reason;
 }
 
-function isPinned(revision: string): boolean {
-  return /^[0-9a-f]{40}$/.test(revision);
+function askChecks(hub: ActivityDependencies['hub'], repo: string, credentials: Credentials) {
+  const { token } = credentials;
+  return Promise.allSettled([
+    token === undefined ? undefined : hub.whoAmI({ ...credentials, token }),
+    hub.checkAccess(repo, credentials),
+  ]);
+}
+
+function withSignal(credentials: Credentials, signal: AbortSignal): Credentials {
+  return { ...credentials, signal: AbortSignal.any([credentials.signal, signal]) };
+}
+
+function abortAfter(controller: AbortController, ms: number): void {
+  setTimeout(() => {
+    controller.abort();
+  }, ms).unref();
+}
+
+function reasonOf(answer: PromiseSettledResult<unknown>): unknown {
+  return answer.status === 'rejected' ? answer.reason : undefined;
 }

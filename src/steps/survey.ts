@@ -1,7 +1,7 @@
 import { canonicalJson } from '../core/canonical-json.js';
 import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
 import { digestKey, type Digest } from '../core/digest.js';
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { isPrefetchError, rewrap, type PrefetchError } from '../core/errors.js';
 import { planIdOf, plansPrefix } from '../core/keys.js';
 import type { PlannedFile } from '../core/schemas/plan.js';
 import { isUnchanged, type DirObjects } from '../dir/dir-objects.js';
@@ -9,7 +9,8 @@ import type { InspectedDir, InspectOptions } from '../dir/inspect-dir.js';
 import { openDir, type StoredDir } from '../dir/open-dir.js';
 import { readBatchRecords, readPlan } from '../dir/plan-objects.js';
 import { digestOf, isTrusted, type PublishedDir } from '../dir/published-dir.js';
-import type { Hub, HubFile } from '../hub/hub.js';
+import { completeFiles } from '../hub/complete-files.js';
+import type { Hub, HubFile, ListedFile } from '../hub/hub.js';
 import { selectFiles } from '../hub/select-files.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
 import { findElsewhere, type Twin } from './find-elsewhere.js';
@@ -50,84 +51,110 @@ export async function surveyDir({ spec, store, hub, token }: SurveyRequest, opti
   const dir = openDir(store, spec.dirKey);
   const inspected = await dir.inspect(options);
   const hit = asHit(dir, spec, inspected);
-  const stray = strays(inspected).length > 0;
-  if (hit !== undefined && !needsListing(spec, hit, stray)) return hit;
+  // What lies there and is not in the manifest may be a user's own file, or one that the manifest should name.
+  const isOurs = hit?.manifest.repo === spec.repo && strays(inspected).length === 0;
+  if (hit !== undefined && !needsListing(spec, hit, isOurs)) return hit;
   if (hit !== undefined && !spec.hubAnswered) return unchecked(spec, hit, `${hub.endpoint} does not answer`);
   let listed: ListedRepo;
   try {
-    listed = await listWithAll(hub, spec, { ...options, ...(token === undefined ? {} : { token }) });
+    const named = new Set(inspected.published?.manifest.files.map(({ path }) => path));
+    listed = await listWithNamed(hub, spec, { ...options, named, ...(token === undefined ? {} : { token }) });
   } catch (error) {
     // Neither a file of a user nor one that may be lacking is a reason to wait for a Hub that is unwell.
-    if (hit !== undefined && isPrefetchError(error) && !(error.permanent && stray)) {
+    if (hit !== undefined && isPrefetchError(error) && (isOurs || isUnwell(error))) {
       return unchecked(spec, hit, error.text);
     }
     // It did not answer when the run began either; by the next try it may.
-    throw spec.hubAnswered || !isPrefetchError(error, 'HubUnavailable') ? error : incomplete(spec, hub);
+    throw spec.hubAnswered || !isUnwell(error) ? error : incomplete(spec, hub, error);
   }
-  if (hit !== undefined && namesAll(hit.manifest, listed.selected)) {
-    complete.add(hit.dir.manifestDigest);
+  if (hit !== undefined && isListed(hit.manifest, { spec, listed })) {
+    complete.add(completeKey(spec, hit));
     return hit;
   }
   return planWork({ spec, store, inspected, listed, hit }, options);
 }
 
-/** Digests of manifests that name all that their selection takes: a commit never changes, so the Hub is asked once. */
+/** Manifests that name all that their selection takes of a repo: a commit never changes, so the Hub is asked once. */
 const complete = rememberSome(1000);
 
-/**
- * What is listed and not in the manifest may be a user's own file, or one that the manifest should name; and an earlier
- * release may have selected less for vLLM. The Hub knows.
- */
-function needsListing({ selection }: PrefetchSpec, { dir }: Hit, stray: boolean): boolean {
-  return (stray || selection.kind === 'vllm') && !complete.has(dir.manifestDigest);
+function completeKey({ repo }: PrefetchSpec, { dir }: Hit): string {
+  return `${repo} ${dir.manifestDigest}`;
+}
+
+/** An earlier release may have selected less for vLLM, and a copy of a repo may differ from it. The Hub knows. */
+function needsListing(spec: PrefetchSpec, hit: Hit, isOurs: boolean): boolean {
+  return (!isOurs || spec.selection.kind === 'vllm') && !complete.has(completeKey(spec, hit));
 }
 
 function unchecked({ selection }: PrefetchSpec, hit: Hit, why: string): Hit {
   return selection.kind === 'vllm' ? { ...hit, unchecked: why } : hit;
 }
 
-function incomplete({ repo, commit }: PrefetchSpec, { endpoint }: Hub): PrefetchError {
-  return new PrefetchError(
-    'HubUnavailable',
-    `${repo}@${commit} is not complete in the store, and ${endpoint} does not answer`
-  );
+/** Whether the Hub did not answer, or not as a Hub; what it refused counts. */
+function isUnwell(error: unknown): error is PrefetchError {
+  return isPrefetchError(error) && (!error.permanent || error.code === 'HubProtocol');
 }
 
-/** The files of the commit that the selection takes. */
-export async function listRepo(...asked: Parameters<typeof listAll>): Promise<HubFile[]> {
-  const [, { selection }] = asked;
-  return selectFiles(await listAll(...asked), selection);
+function incomplete({ repo, commit }: PrefetchSpec, { endpoint }: Hub, error: PrefetchError): PrefetchError {
+  return rewrap(error, {
+    text: `${repo}@${commit} is not complete in the store, and ${endpoint} does not answer: ${error.text}`,
+  });
 }
 
-/** All files of the commit, unchecked. */
+/** Whether a manifest is what the Hub lists; one that another repo gave its name has to name just that. */
+function isListed(manifest: Manifest, { spec, listed }: Pick<Known, 'spec' | 'listed'>): boolean {
+  return namesAll(manifest, listed.selected) && (manifest.repo === spec.repo || namesOnly(manifest, listed.known));
+}
+
+type Asked = Pick<PrefetchSpec, 'repo' | 'commit' | 'selection'>;
+
+/** The files of the commit that the selection takes, with the digests that their bytes must come to. */
+export async function listRepo(
+  hub: Hub,
+  spec: Asked,
+  options: Parameters<Hub['listFiles']>[2]
+): Promise<readonly HubFile[]> {
+  return (await listWithNamed(hub, spec, { ...options, named: new Set() })).selected;
+}
+
+/** All files of the commit, unchecked; a mirror may say nothing but their names. */
 export async function listAll(
   hub: Hub,
-  { repo, commit }: Pick<PrefetchSpec, 'repo' | 'commit' | 'selection'>,
+  { repo, commit }: Asked,
   options: Parameters<Hub['listFiles']>[2]
-): Promise<HubFile[]> {
-  const files: HubFile[] = [];
+): Promise<ListedFile[]> {
+  const files: ListedFile[] = [];
   for await (const file of hub.listFiles(repo, commit, options)) files.push(file);
   return files;
 }
 
 interface ListedRepo {
-  readonly all: readonly HubFile[];
   readonly selected: readonly HubFile[];
+  /** These, and what the manifest names beside them. */
+  readonly known: readonly HubFile[];
 }
 
-async function listWithAll(...asked: Parameters<typeof listAll>): Promise<ListedRepo> {
-  const [, { selection }] = asked;
-  const all = await listAll(...asked);
-  return { all, selected: selectFiles(all, selection) };
+async function listWithNamed(
+  hub: Hub,
+  spec: Asked,
+  { named, ...options }: NonNullable<Parameters<typeof listAll>[2]> & { readonly named: ReadonlySet<string> }
+): Promise<ListedRepo> {
+  const all = await listAll(hub, spec, options);
+  const taken = new Set(selectFiles(all, spec.selection).map(({ path }) => path));
+  const files = all.filter(({ path }) => taken.has(path) || named.has(path));
+  const known = await completeFiles(hub, spec, { ...options, files });
+  return { known, selected: known.filter(({ path }) => taken.has(path)) };
 }
 
-/** Whether the manifest is one of this request: a Dir may have been moved or copied here by anybody. */
+/**
+ * Whether the manifest is one of this request: a Dir may have been moved or copied here by anybody. The repo may be another
+ * one: a copy of a repo has its commits, which stand for the same bytes, and each of the two is told its own name.
+ */
 export function isOfSpec(spec: PrefetchSpec, manifest: Manifest): boolean {
-  const { repo, commit, artifactName, selection, format, files, fileCount, totalBytes } = manifest;
+  const { commit, artifactName, selection, format, files, fileCount, totalBytes } = manifest;
   return (
     isTrusted(spec, manifest) &&
     format === 'huggingface' &&
-    repo === spec.repo &&
     commit === spec.commit &&
     artifactName === spec.artifactName &&
     canonicalJson(selection) === canonicalJson(spec.selection) &&
@@ -166,9 +193,10 @@ async function planWork(known: Known, options: RequestOptions): Promise<Survey> 
   const { spec, store, inspected, listed, hit } = known;
   const { objects, published, intact } = inspected;
   // A good manifest stays while a run replaces its objects one by one by equal bytes.
-  const stays = intact && namesOnly(published.manifest, listed.all);
+  const stays = intact && namesOnly(published.manifest, listed.known);
   const completes = stays ? hit : undefined;
-  const listing = withNamed(listed, completes);
+  // What a good Dir has stays in it, also where the selection would not take it any more.
+  const listing = completes === undefined ? listed.selected : listed.known;
   const verified = await findVerified(known, options);
   const missing = listing.filter(({ path, digest }) => verified.get(path)?.digest !== digestKey(digest));
   const elsewhere =
@@ -179,12 +207,6 @@ async function planWork(known: Known, options: RequestOptions): Promise<Survey> 
     withdraw: stays ? undefined : published,
     ...(completes === undefined ? {} : { completes }),
   };
-}
-
-/** What a good Dir has stays in it, also where the selection would not take it any more. */
-function withNamed({ all, selected }: ListedRepo, completes: Hit | undefined): readonly HubFile[] {
-  const wanted = new Set([...selected, ...(completes?.manifest.files ?? [])].map(({ path }) => path));
-  return all.filter(({ path }) => wanted.has(path));
 }
 
 /** Whether all that a manifest names is what the Hub lists, so that nothing under it will come to other bytes. */

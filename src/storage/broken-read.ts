@@ -5,7 +5,6 @@ const ofSources: readonly ErrorCode[] = [
   'SourceUnavailable',
   'SourceStalled',
   'TruncatedSource',
-  'HubProtocol',
   'RateLimited',
 ];
 

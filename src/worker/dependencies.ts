@@ -1,6 +1,7 @@
 import { embeddedStore, inheritedEnvironment, type Settings } from '../config/environment.js';
 import { readLoginToken, readToken } from '../config/secrets.js';
 import { openHub } from '../hub/open-hub.js';
+import { withSecondTries } from '../hub/second-tries.js';
 import type { ActivityDependencies } from '../steps/dependencies.js';
 import { resolveDestination, type DestinationPolicy } from '../steps/destination.js';
 import type { ObjectStore } from '../storage/object-store.js';
@@ -26,7 +27,9 @@ export function createDependencies(
     files: options.embedded || settings.fileStoreIsShared,
   };
   return {
-    hub: openHub({ endpoint: settings.hubEndpoint, userAgent: `${options.tool.name}/${options.tool.version}` }),
+    hub: withSecondTries(
+      openHub({ endpoint: settings.hubEndpoint, userAgent: `${options.tool.name}/${options.tool.version}` })
+    ),
     // Checked here too: an activity may be scheduled with a destination that no `authenticate` of this package saw.
     openStore: async (root) => openOnce(stores, resolveDestination(root, destinations)),
     engine: createEngine({

@@ -118,7 +118,7 @@ describe('the API', () => {
     });
   });
 
-  test.each(['/api/agent-harnesses', '/', '/nothing', '/api/datasets/o/m', '/o/m', '/%2e%2e/%2e%2e'])(
+  test.each(['/api/agent-harnesses', '/', '/nothing', '/api/spaces/o/m', '/o/m', '/%2e%2e/%2e%2e'])(
     'answers 404 to %s',
     async (path) => {
       await start();

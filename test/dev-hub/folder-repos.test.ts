@@ -30,6 +30,15 @@ test('folders of two levels are repos, and what follows an @ is a branch', async
   expect(Object.keys(two?.commits[0]?.files ?? {})).toEqual(['.gitattributes']);
 });
 
+test('the folder datasets holds owners of data sets', async () => {
+  await files('owner/one/config.json', 'datasets/owner/one/data.csv', 'datasets/owner/one@v2/data.csv');
+  const repos = await folderRepos(root);
+  expect(repos.map(({ id, branches }) => [id, Object.keys(branches ?? {}).sort()])).toEqual([
+    ['owner/one', ['main']],
+    ['datasets/owner/one', ['main', 'v2']],
+  ]);
+});
+
 test('dot-folders and the settings file are no files of the repo', async () => {
   await files('a/b/.git/HEAD', 'a/b/.cache/x', 'a/b/deep/.cache/y', 'a/b/deep/kept', '.cache/c/d');
   await writeFile(join(root, 'a/b/.dev-hub.json'), '{"gated":true,"private":true}');

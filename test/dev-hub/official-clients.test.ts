@@ -41,6 +41,7 @@ const repos: readonly DevRepo[] = [
     tags: { 'v1.0': 0 },
   },
   { id: 'owner/plain', commits: [{ files: plain }] },
+  { id: 'datasets/owner/plain', commits: [{ files: { ...plain, 'data.csv': text('a,b') } }] },
   { id: 'owner/gated', gated: 'manual', commits: [{ files: plain }] },
   { id: 'owner/secret', private: true, commits: [{ files: older }] },
 ];
@@ -87,6 +88,12 @@ describe.each<DevHubOptions['smallFiles'] & string>(['direct', 'redirect'])('wit
 });
 
 describe('hf download', () => {
+  test('fetches a data set, which is not the model of its name', async ({ skip }) => {
+    await start();
+    const folder = await hfDownload(skip, { args: ['owner/plain', '--repo-type', 'dataset'], name: 'data' });
+    await expectFiles(folder, { ...plain, 'data.csv': text('a,b') });
+  });
+
   test.for(['v1.0', 'old', 'refs/pr/1'])('takes the revision %s', async (revision, { skip }) => {
     await start();
     const args = ['owner/model', '--revision', revision];
@@ -131,6 +138,13 @@ describe('hf download', () => {
 });
 
 describe('@huggingface/hub', () => {
+  test('fetches a data set', async () => {
+    const hub = await start();
+    const repo = { type: 'dataset', name: 'owner/plain' } as const;
+    const folder = await snapshotDownload({ repo, hubUrl: hub.url, cacheDir: join(home, 'js-data') });
+    await expectFiles(folder, { ...plain, 'data.csv': text('a,b') });
+  });
+
   test('pins a commit, lists pages, stats paths and tells who one is', async () => {
     const { url, commitOf } = await start();
     const common = { hubUrl: url, accessToken: token, repo: 'owner/model' };

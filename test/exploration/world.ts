@@ -62,6 +62,7 @@ export function hubOf(repo: Repo, port: ProcessPort): Hub {
         yield { path, size: text.length, digest: digestOf(text) };
       }
     },
+    describe: notAsked,
     locate: (file) =>
       Promise.resolve({ url: `mem://${port.serial}/fetch/${url(file)}`, headers: {}, expiresAt: Infinity }),
     read: async (file) => (await port.ask({ op: 'fetch', url: url(file), start: 0, end: file.size })) as Uint8Array,

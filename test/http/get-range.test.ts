@@ -152,7 +152,7 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
   ],
   [
     'an answer without a length that goes on too long is refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response.writeHead(206, { 'Content-Range': part['Content-Range'] }).end(bytes);
     },
@@ -166,7 +166,7 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
   ],
   [
     'another Content-Range is refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response
         .writeHead(206, { ...part, 'Content-Range': `bytes 0-2498999/${bytes.length}` })
@@ -175,7 +175,7 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
   ],
   [
     'a Content-Range of another total size is refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response
         .writeHead(206, { ...part, 'Content-Range': 'bytes 1000-2499999/9999999' })
@@ -184,7 +184,7 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
   ],
   [
     'a 206 without Content-Range that goes on too long is refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response.writeHead(206).end(bytes);
     },
@@ -198,14 +198,14 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
   ],
   [
     'a 206 without Content-Range that announces another length is refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response.writeHead(206, { 'Content-Length': bytes.length }).end(bytes);
     },
   ],
   [
     'two ranges for one are refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       const two = `bytes 1000-2499999/${bytes.length}, bytes 0-999/${bytes.length}`;
       response.writeHead(206, { ...part, 'Content-Range': two }).end(bytes.subarray(1000, 2_500_000));
@@ -227,14 +227,14 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
   ],
   [
     'a Content-Length that is not that of the range is refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response.writeHead(206, { ...part, 'Content-Length': 4 }).end('four');
     },
   ],
   [
     'compressed bytes are refused',
-    'HubProtocol',
+    'SourceUnavailable',
     (_, response) => {
       response.writeHead(206, { ...part, 'Content-Encoding': 'gzip' }).end(bytes.subarray(1000, 2_500_000));
     },

@@ -92,7 +92,10 @@ describe('a request to the Hub', () => {
     const address = other.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     const hub = openHub({ endpoint: `http://127.0.0.1:${port}` });
-    await expect(hub.resolveRevision('o/m', 'main')).rejects.toMatchObject({ code: 'HubUnavailable' });
+    await expect(hub.resolveRevision('o/m', 'main')).rejects.toMatchObject({
+      code: 'HubProtocol',
+      message: expect.stringMatching(/does not speak HTTP .*HF_ENDPOINT/) as string,
+    });
     await new Promise((resolve) => other.close(resolve));
   });
 

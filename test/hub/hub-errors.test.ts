@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Hub } from '../../src/hub/hub.js';
 import { openHub } from '../../src/hub/open-hub.js';
@@ -7,7 +8,7 @@ import { startServer, type LocalServer } from '../helpers/local-server.js';
 interface Answer {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Uint8Array;
 }
 
 const COMMIT = 'c'.repeat(40);
@@ -39,7 +40,7 @@ const calls: Record<'repo' | 'list' | 'access' | 'locate' | 'read' | 'whoAmI', C
     return paths;
   },
   access: (token) => hub.checkAccess('o/m', credentials(token)),
-  locate: (token) => hub.locate({ repo: 'o/m', commit: COMMIT, path: 'f' }, credentials(token)),
+  locate: (token) => hub.locate({ repo: 'o/m', commit: COMMIT, path: 'f', size: 3 }, credentials(token)),
   read: (token) => hub.read({ repo: 'o/m', commit: COMMIT, path: 'f', size: 3 }, credentials(token)),
   whoAmI: (token) => hub.whoAmI({ token: token ?? 'hf_x' }),
 };
@@ -66,8 +67,8 @@ describe('a refusal of the Hub', () => {
     ['RepoNotFound', refusal(401, 'RepoNotFound', 'Invalid username or password.'), 'repo', undefined],
     ['RepoNotFound', refusal(401), 'repo', undefined],
     ['RepoNotFound', refusal(403), 'read', undefined],
-    ['RepoNotFound', refusal(404), 'list', undefined],
-    ['RepoNotFound', refusal(410), 'repo', undefined],
+    ['RepoNotFound', { status: 404, headers: json, body: '{"error":"Repository not found"}' }, 'list', undefined],
+    ['RepoNotFound', refusal(410, undefined, 'It was moved away.'), 'repo', undefined],
     ['GatedRepo', refusal(401, 'GatedRepo'), 'locate', undefined],
     ['GatedRepo', refusal(403, 'GatedRepo'), 'read', token],
     ['GatedRepo', refusal(403, undefined, 'Enable access to public gated repositories.'), 'read', token],
@@ -84,7 +85,6 @@ describe('a refusal of the Hub', () => {
     ],
     ['InvalidToken', refusal(401), 'read', token],
     ['InvalidToken', refusal(401, undefined, 'Invalid username or password.'), 'whoAmI', token],
-    ['InvalidToken', refusal(403), 'whoAmI', token],
     ['DisabledRepo', refusal(403, undefined, 'Access to this resource is disabled.'), 'repo', undefined],
     ['DisabledRepo', refusal(451), 'list', undefined],
     ['RateLimited', refusal(429), 'repo', undefined],
@@ -94,6 +94,13 @@ describe('a refusal of the Hub', () => {
     ['HubUnavailable', refusal(408), 'list', undefined],
     ['HubProtocol', refusal(400), 'repo', undefined],
     ['HubProtocol', refusal(404), 'whoAmI', token],
+    ['HubProtocol', refusal(403), 'whoAmI', token],
+    ['HubProtocol', refusal(404), 'repo', undefined],
+    ['HubProtocol', refusal(410), 'list', undefined],
+    ['HubProtocol', refusal(501), 'repo', undefined],
+    ['SourceUnavailable', refusal(400), 'locate', undefined],
+    ['HubProtocol', refusal(501), 'read', undefined],
+    ['HubProtocol', refusal(405), 'locate', undefined],
     ['HubProtocol', refusal(304), 'repo', undefined],
   ])('is %s for %j to %s with the token %s', async (code, answer, call, given) => {
     say = () => answer;
@@ -144,7 +151,7 @@ describe('nonsense', () => {
   test.each<[string, keyof typeof calls, unknown]>([
     ['a repo without a commit', 'repo', { ...info, sha: undefined }],
     ['a commit that is none', 'repo', { ...info, sha: 'main' }],
-    ['a repo that is private perhaps', 'repo', { ...info, private: 'perhaps' }],
+    ['text for a repo', 'repo', 'abc'],
     ['null for a repo', 'repo', null],
     ['a listing that is no list', 'list', { error: null }],
     ['null for a listing', 'list', null],
@@ -154,12 +161,12 @@ describe('nonsense', () => {
     ['a file without a path', 'list', [{ ...entry, path: 7 }]],
     ['a negative size', 'list', [{ ...entry, size: -1 }]],
     ['half a byte', 'list', [{ ...entry, size: 0.5 }]],
-    ['no digest', 'list', [{ ...entry, oid: undefined }]],
-    ['a digest in capitals', 'list', [{ ...entry, oid: 'A'.repeat(40) }]],
+    ['a digest of other digits', 'list', [{ ...entry, oid: 'g'.repeat(40) }]],
+    ['a long digest', 'list', [{ ...entry, oid: 'a'.repeat(64) }]],
     ['a short LFS digest', 'list', [{ ...entry, lfs: { ...lfs, oid: 'b'.repeat(40) } }]],
-    ['an LFS file without a size', 'list', [{ ...entry, lfs: { oid: lfs.oid } }]],
+    ['an LFS size that is none', 'list', [{ ...entry, lfs: { ...lfs, size: '3' } }]],
     ['an account without a name', 'whoAmI', { auth: {} }],
-    ['an account without auth', 'whoAmI', { name: 'x' }],
+    ['an account that is a list', 'whoAmI', [{ name: 'x' }]],
   ])('is HubProtocol: %s', async (_, call, value) => {
     say = () => ({ headers: json, body: JSON.stringify(value) });
     await expect(calls[call]()).rejects.toMatchObject({ code: 'HubProtocol' });
@@ -168,17 +175,32 @@ describe('nonsense', () => {
   test.each<[string, keyof typeof calls, Answer]>([
     ['a page for people', 'repo', { headers: { 'Content-Type': 'text/html' }, body: '<html>Sign in</html>' }],
     ['a page for people as a listing', 'list', { headers: { 'Content-Type': 'text/html' }, body: '<html>' }],
-    ['a page for people as a file', 'read', { headers: { 'Content-Type': 'text/html' }, body: 'abc' }],
-    ['a page for people as a location', 'locate', { headers: { 'Content-Type': 'text/html' } }],
     ['half a JSON', 'repo', { headers: json, body: '{"sha":' }],
+    ['no JSON at all', 'list', { status: 204 }],
+    ['a redirect to nowhere', 'repo', { status: 302 }],
+    ['a redirect to itself', 'list', { status: 302, headers: { Location: '/again' } }],
     ['a file of another commit', 'locate', { headers: { 'X-Repo-Commit': 'd'.repeat(40) } }],
-    ['a compressed file', 'read', { headers: { 'X-Repo-Commit': COMMIT, 'Content-Encoding': 'gzip' }, body: 'abc' }],
-    ['a redirect to nowhere', 'locate', { status: 302 }],
-    ['a redirect to itself', 'read', { status: 302, headers: { Location: '/again' } }],
     ['a redirect to a local file', 'read', { status: 302, headers: { Location: 'file:///etc/passwd' } }],
   ])('is HubProtocol: %s', async (_, call, answer) => {
     say = () => answer;
     await expect(calls[call]()).rejects.toMatchObject({ code: 'HubProtocol' });
+  });
+
+  const packed = { 'X-Repo-Commit': COMMIT, 'Content-Encoding': 'gzip' };
+  const page = { 'Content-Type': 'text/html' };
+
+  test.each<[string, keyof typeof calls, Answer]>([
+    ['a page for people as a location', 'locate', { headers: { ...page, 'Transfer-Encoding': 'chunked' } }],
+    ['a page as long as it likes as a location', 'locate', { headers: { ...page, 'Content-Length': '9' } }],
+    ['a body that is not packed as it says', 'read', { headers: packed, body: 'abc' }],
+    ['a body packed in a way nobody knows', 'read', { headers: { ...packed, 'Content-Encoding': 'x' }, body: 'abc' }],
+    ['a redirect to nowhere', 'locate', { status: 302 }],
+    ['a redirect to itself', 'read', { status: 302, headers: { Location: '/again' } }],
+    ['a refusal by a page', 'locate', { status: 403, headers: page }],
+    ['a refusal of a proxy', 'read', { status: 407, headers: page, body: '<html>' }],
+  ])('may pass where it is about a file: %s', async (_, call, answer) => {
+    say = () => answer;
+    await expect(calls[call](token)).rejects.toMatchObject({ code: 'SourceUnavailable', permanent: false });
   });
 
   test('is HubProtocol: a pinned commit that turns into another', async () => {
@@ -198,6 +220,46 @@ describe('nonsense', () => {
 });
 
 describe('an unusual answer that is good', () => {
+  test.each([
+    ['no field but the commit', JSON.stringify({ sha: COMMIT }), json],
+    ['no type', JSON.stringify({ sha: COMMIT }), {}],
+    ['a commit in capitals', JSON.stringify({ sha: COMMIT.toUpperCase(), private: 'perhaps' }), json],
+  ])('may have %s', async (_, body, headers) => {
+    say = () => ({ headers, body });
+    await expect(calls.repo()).resolves.toEqual({ commit: COMMIT, private: false, gated: false, tags: [] });
+  });
+
+  test('may be an account without auth', async () => {
+    say = () => ({ headers: json, body: JSON.stringify({ name: 'x' }) });
+    await expect(calls.whoAmI()).resolves.toEqual({ name: 'x' });
+  });
+
+  test.each([
+    ['gzip', gzipSync],
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+  ])('may be packed as %s though nobody asked for it', async (encoding, pack) => {
+    const packed = (body: string): Answer => ({ headers: { 'Content-Encoding': encoding }, body: pack(body) });
+    say = ({ url }) => packed(url?.includes('/api/') === true ? JSON.stringify({ sha: COMMIT }) : 'abc');
+    await expect(calls.repo()).resolves.toMatchObject({ commit: COMMIT });
+    await expect(calls.read()).resolves.toEqual(Buffer.from('abc'));
+    await expect(calls.locate()).resolves.toMatchObject({ url: expect.stringContaining('/resolve/') as string });
+  });
+
+  test.each([{}, { 'Content-Length': '3', 'Content-Type': 'text/html' }, { 'Content-Length': '0' }])(
+    'may be a location without a commit, with %j',
+    async (headers) => {
+      say = () => ({ headers });
+      await expect(calls.locate()).resolves.toBeDefined();
+    }
+  );
+
+  test('may be a file without a commit, for its digest decides', async () => {
+    say = () => ({ body: 'abc' });
+    await expect(calls.read()).resolves.toEqual(Buffer.from('abc'));
+    await expect(calls.locate()).resolves.toBeDefined();
+  });
+
   test('may be that a mirror has no page for the access check', async () => {
     say = () => refusal(404);
     await expect(calls.access()).resolves.toBeUndefined();

@@ -35,6 +35,7 @@ function manualHub(): { hub: Hub; asked: Asked[] } {
     resolveRevision: unused,
     checkAccess: unused,
     listFiles: unused,
+    describe: unused,
     read: (wanted, options) => Promise.resolve(Buffer.from(`${wanted.path} ${options?.token ?? ''}`)),
     locate: (_, options) =>
       new Promise((answer, fail) => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { startDevHub, type DevHub, type Fault, type InterceptedRequest } from '../../src/dev-hub/index.js';
-import type { FileReference, Hub, HubFile } from '../../src/hub/hub.js';
+import type { FileReference, Hub, ListedFile } from '../../src/hub/hub.js';
 import { openHub } from '../../src/hub/open-hub.js';
 
 const REPO = 'owner/model';
@@ -32,6 +32,7 @@ beforeAll(async () => {
         branches: { main: 1, 'feature/x': 0, 'refs/pr/1': 0 },
         tags: { 'v1.0#beta': 0 },
       },
+      { id: `datasets/${REPO}`, commits: [{ files }] },
       { id: 'owner/private', private: true, commits: [{ files }] },
       { id: 'owner/gated', gated: 'manual', commits: [{ files }] },
       { id: 'owner/disabled', disabled: true, commits: [{ files }] },
@@ -56,8 +57,8 @@ function at(path: string, repo = REPO): FileReference {
   return { repo, path, commit: dev.commitOf(repo, 'main') };
 }
 
-async function listed(repo = REPO, token?: string): Promise<HubFile[]> {
-  const found: HubFile[] = [];
+async function listed(repo = REPO, token?: string): Promise<ListedFile[]> {
+  const found: ListedFile[] = [];
   for await (const file of hub.listFiles(repo, dev.commitOf(repo, 'main'), token === undefined ? {} : { token })) {
     found.push(file);
   }
@@ -271,6 +272,17 @@ describe('locate', () => {
       message: expect.stringContaining(JSON.stringify(path)) as string,
     });
   });
+});
+
+test('a data set is told, listed, located and read by its kind and its name', async () => {
+  const repo = `datasets/${REPO}`;
+  await hub.checkAccess(repo);
+  const { commit } = await hub.resolveRevision(repo, 'main');
+  expect((await listed(repo)).map(({ path }) => path).sort()).toEqual(Object.keys(files).sort());
+  const size = big.length;
+  for (const smallFiles of ['config.json', ...odd]) await hub.locate({ repo, commit, path: smallFiles });
+  await expect(hub.read({ repo, commit, path: 'model.safetensors', size })).resolves.toEqual(big);
+  await expect(hub.read({ repo, commit, path: 'config.json', size: 7 })).resolves.toEqual(Buffer.from('{"a":1}'));
 });
 
 describe('read', () => {

@@ -30,6 +30,6 @@ describe('redirectTarget', () => {
   );
 
   test.each([undefined, 'http://'])('refuses the location %s', (location) => {
-    expect(() => target('http://hub.example', location)).toThrow(/^HubProtocol: .*without a valid URL/);
+    expect(() => target('http://hub.example', location)).toThrow(/^SourceUnavailable: .*without a valid URL/);
   });
 });

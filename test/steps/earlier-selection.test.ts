@@ -214,6 +214,7 @@ function hubOf(content: Readonly<Record<string, string>>, { asked, listings, lis
         yield { path, size: text.length, digest: { algorithm: 'sha256', hex } };
       }
     },
+    describe: () => Promise.reject(new Error('the listing says all')),
     locate: () => Promise.reject(new Error('small files are read whole')),
     read: ({ path }) => {
       asked.push(path);

@@ -93,7 +93,6 @@ describe('a manifest that this version cannot read', () => {
 
 describe('a manifest is no hit', () => {
   const edits: [string, (manifest: Manifest) => object][] = [
-    ['of another repo', (manifest) => ({ ...manifest, repo: 'other/model' })],
     ['of another commit', (manifest) => ({ ...manifest, commit: OTHER_COMMIT })],
     ['of another artifact', (manifest) => ({ ...manifest, artifactName: 'other' })],
     [
@@ -143,12 +142,15 @@ describe('a manifest is no hit', () => {
     expect(read).toEqual([]);
   });
 
-  test('but is one beside files that a user put there, while the Hub is unwell, too', async () => {
-    const { store, spec, at } = await published();
-    await writeFile(at('notes.txt'), 'mine');
-    const unwell = runOf(store, spec, files, [], new PrefetchError('RateLimited', 'come back later'));
-    expect((await unwell.plan()).kind).toBe('hit');
-  });
+  test.each(['RateLimited', 'HubProtocol'] as const)(
+    'but is one beside files that a user put there, while the Hub answers with %s, too',
+    async (code) => {
+      const { store, spec, at } = await published();
+      await writeFile(at('notes.txt'), 'mine');
+      const unwell = runOf(store, spec, files, [], new PrefetchError(code, 'come back later'));
+      expect((await unwell.plan()).kind).toBe('hit');
+    }
+  );
 
   test('but is one beside files that a user put there, with and without the Hub', async () => {
     const { run, at } = await published();
@@ -156,6 +158,34 @@ describe('a manifest is no hit', () => {
     expect((await run.plan()).kind).toBe('hit');
     expect((await run.plan({ hubAnswered: false })).kind).toBe('hit');
     expect(await readFile(at('notes.txt'), 'utf8')).toBe('mine');
+  });
+});
+
+describe('a Dir of a repo and of its copy, which have one commit and one last name', () => {
+  test('is a hit for both, each under its own name, and nothing of it is written or fetched again', async () => {
+    const { run, store, spec, manifest } = await published();
+    const before = await manifest();
+    const asked: string[] = [];
+    const copy = runOf(store, { ...spec, repo: 'fork/model' }, files, asked);
+    for (const [each, repo] of [
+      [copy, 'fork/model'],
+      [run, 'org/model'],
+      [copy, 'fork/model'],
+    ] as const) {
+      expect(await each.plan()).toMatchObject({ kind: 'hit', dir: { repo, fileCount: 3 } });
+    }
+    expect(await copy.plan({ repo: 'fork/model', hubAnswered: false })).toMatchObject({ dir: { repo: 'fork/model' } });
+    expect(asked).toEqual([]);
+    expect(await manifest()).toEqual(before);
+  });
+
+  test.each([
+    ['other bytes', { ...files, 'config.json': '{"other":1}' }],
+    ['fewer files', { 'config.json': '{}' }],
+    ['more files', { ...files, 'more.json': '{}' }],
+  ])('is none where the other repo has %s under that commit', async (_what, others) => {
+    const { store, spec } = await published();
+    expect((await runOf(store, { ...spec, repo: 'other/model' }, others).plan()).kind).toBe('fetch');
   });
 });
 
@@ -198,8 +228,12 @@ describe('what an earlier commit has', () => {
 test('a run that began while the Hub was away goes on once the Hub is back', async () => {
   const { store, spec, run } = await setUp();
   const away = runOf(store, spec, files, [], new PrefetchError('HubUnavailable', 'no answer'));
-  const message = /is not complete in the store, and .* does not answer/;
+  const message = /is not complete in the store, and .* does not answer: no answer/;
   await expect(away.plan({ hubAnswered: false })).rejects.toThrow(message);
+  const elsewhere = runOf(store, spec, files, [], new PrefetchError('HubProtocol', 'a page for people'));
+  const failure = elsewhere.plan({ hubAnswered: false });
+  await expect(failure).rejects.toMatchObject({ code: 'HubProtocol', permanent: true });
+  await expect(failure).rejects.toThrow(/is not complete in the store, and .*: a page for people/);
   expect((await run.plan({ hubAnswered: false })).kind).toBe('fetch');
 });
 
@@ -320,6 +354,7 @@ function hubOf(content: Readonly<Record<string, string>>, asked: string[], listi
         yield { path, size: text.length, digest: { algorithm: 'sha256', hex } } satisfies HubFile;
       }
     },
+    describe: () => Promise.reject(new Error('the listing says all')),
     locate: () => Promise.reject(new Error('small files are read whole')),
     read: ({ path }) => {
       asked.push(path);

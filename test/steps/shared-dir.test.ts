@@ -162,6 +162,7 @@ const hub: Hub = {
       yield { path, size: text.length, digest: { algorithm: 'sha256', hex } };
     }
   },
+  describe: () => Promise.reject(new Error('the listing says all')),
   locate: () => Promise.reject(new Error('small files are read whole')),
   read: ({ path }) => {
     const text = Object.entries(files).find(([name]) => name === path)?.[1];

@@ -39,10 +39,10 @@ export function jobOfRun(
   if (published === undefined || request === undefined) {
     throw new PrefetchError('ObjectChanged', `${store.root}${dirKey} is not published any more. Run it again`);
   }
-  const { repo, revision, artifactName, selection } = published;
+  const { revision, artifactName, selection } = published;
   const ranks = request.args.tensorParallelSize;
   return {
-    model: { repo, revision, artifactName, selection, commit: spec.commit },
+    model: { repo: spec.repo, revision, artifactName, selection, commit: spec.commit },
     source: { store, dirKey, files: published.files.map(asStoredFile) },
     target: { store, dirKey: (dtype, variant) => shardedDirKey(dirKey, ranks, dtype, variant), named: false },
     request,

@@ -1,7 +1,7 @@
 import { mkdir, open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import type { LocatedSource } from '../../core/byte-source.js';
 import { isPrefetchError, PrefetchError, rewrap } from '../../core/errors.js';
-import { isLocationRefused, isRetryable, unusableAnswers } from '../../http/range-answer.js';
+import { isLocationRefused, isRetryable, isSenseless, unusableAnswers } from '../../http/range-answer.js';
 import { patienceOf, waitBy } from '../../http/request-policy.js';
 import { streamRange } from '../../http/stream-range.js';
 import { withRetries } from '../../tasks/retries.js';
@@ -100,7 +100,7 @@ async function appendRest(download: Download, file: GrowingFile, options: FillOp
         judge: source.judge,
       });
     } catch (error) {
-      if (isPrefetchError(error, 'HubProtocol')) file.senseless = error;
+      if (isSenseless(error)) file.senseless = error;
       if (isPrefetchError(error, 'StreamingUnsupported') && file.position > 0) {
         // A source without ranges: all of it, or nothing.
         await file.handle.truncate(0);

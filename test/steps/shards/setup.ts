@@ -142,6 +142,7 @@ function dependenciesOf({
       listFiles: () => {
         throw new Error('The Hub is not asked.');
       },
+      describe: notAsked,
       locate: notAsked,
       read: notAsked,
     },
