@@ -8,6 +8,7 @@ import type { StoredDir } from '../dir/open-dir.js';
 import { readPlan, removePlans } from '../dir/plan-objects.js';
 import type { RequestOptions } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
+import { namesAll } from './survey.js';
 
 const FILES_AT_ONCE = 16;
 /** The smallest upload part of any store: what is not larger is written with one request. */
@@ -34,6 +35,8 @@ export async function tidyFoundDir(
     const plan = await readPlan(store, dirKey, planId, options);
     // A run that was told to trust nothing is at work on this Dir, or will be again.
     if (plan?.force !== undefined && plan.force !== manifest.force) return;
+    // So is one that brings what the Dir lacks.
+    if (plan?.commit === manifest.commit && !namesAll(manifest, plan.files)) return;
   }
   await tidyDir({ store, dirKey }, manifest, options);
 }

@@ -8,6 +8,7 @@ import { PrefetchError } from '../../src/core/errors.js';
 import type { FileSelection } from '../../src/core/identity.js';
 import { dirKey } from '../../src/core/keys.js';
 import type { Hub } from '../../src/hub/hub.js';
+import { dryRun } from '../../src/steps/dry-run.js';
 import { planPrefetch } from '../../src/steps/plan-prefetch.js';
 import { publishDir } from '../../src/steps/publish-dir.js';
 import { transferBatch } from '../../src/steps/transfer-batch.js';
@@ -50,6 +51,14 @@ describe('a Dir of selection vllm that an earlier release published with fewer f
     expect(await store.get(`${spec.dirKey}.prefetch/manifest.json`)).toBeDefined();
   });
 
+  test('is completed by the run that began it, though another one is served meanwhile', async () => {
+    const { run, runWith, manifest } = await published();
+    const outcome = await run.plan();
+    expect((await runWith({ listingFails: unwell }).plan()).kind).toBe('hit');
+    expect(await run.finish(outcome)).toMatchObject({ fileCount: 5 });
+    expect((await manifest()).fileCount).toBe(5);
+  });
+
   test.each([
     ['passes', unwell],
     ['does not pass', new PrefetchError('RepoNotFound', 'The Hub says 404')],
@@ -87,6 +96,28 @@ describe('a Dir of selection vllm that an earlier release published with fewer f
     const other = runWith({ content: { ...repo, 'config.json': '{"other":1}' } });
     expect(await other.plan()).not.toHaveProperty('plan.served');
     await expect(manifest()).rejects.toThrow('ENOENT');
+  });
+});
+
+describe('a dry run', () => {
+  const input = { repo: 'org/model', selection: 'vllm' };
+
+  test('names the Dir that is completed, and what it lacks', async () => {
+    const { needsOf, manifest } = await published();
+    const before = await manifest();
+    const plan = await dryRun(input, needsOf({}), { signal });
+    expect(plan).toMatchObject({ completes: { fileCount: 3 }, selection: { weights: 'safetensors' } });
+    const lacks = plan.files.filter(({ state }) => state === 'fetch').map(({ path }) => path);
+    expect(lacks).toEqual(Object.keys(lacking));
+    expect(plan).not.toHaveProperty('published');
+    expect(await manifest()).toEqual(before);
+  });
+
+  test('says that nobody knows what the Dir lacks while the Hub does not list', async () => {
+    const { needsOf } = await published();
+    const plan = await dryRun(input, needsOf({ listingFails: unwell }), { signal });
+    expect(plan).toMatchObject({ published: { fileCount: 3 }, unchecked: 'The Hub says 429' });
+    expect(plan).not.toHaveProperty('selection');
   });
 });
 
@@ -146,6 +177,17 @@ async function published({ selection = vllm }: { readonly selection?: FileSelect
     const hub = hubOf(content, { asked, listings, listingFails });
     return runOf({ hub, store: changes.store ?? store, spec, onWarning: (text) => warnings.push(text) });
   };
+  const needsOf = ({ listingFails }: Changes) => {
+    const hub: Hub = {
+      ...hubOf(repo, { asked, listings, listingFails }),
+      resolveRevision: () => Promise.resolve({ commit: spec.commit, private: false, gated: false, tags: [] }),
+      checkAccess: () => Promise.resolve(),
+    };
+    return {
+      ...runOf({ hub, store, spec, onWarning: () => undefined }).needs,
+      destinations: { store: store.root, allowedRoots: [], anywhere: true, files: true },
+    };
+  };
   // All files of a smaller repo, and then the name of the selection that would have taken them.
   const all = { ...spec, selection: { kind: 'all', include: [], exclude: [] } } as const;
   await runOf({ hub: hubOf(earlier, { asked, listings }), store, spec: all, onWarning: () => undefined }).all();
@@ -153,7 +195,7 @@ async function published({ selection = vllm }: { readonly selection?: FileSelect
   const manifest = async () => JSON.parse(await readFile(path, 'utf8')) as Manifest;
   await writeFile(path, JSON.stringify({ ...(await manifest()), selection }));
   for (const list of [asked, written, deleted, listings]) list.length = 0;
-  return { run: runWith({}), runWith, store, spec, manifest, asked, written, deleted, listings, warnings };
+  return { run: runWith({}), runWith, needsOf, store, spec, manifest, asked, written, deleted, listings, warnings };
 }
 
 interface Running {
@@ -175,22 +217,19 @@ function runOf({ hub, store, spec, onWarning }: Running) {
   };
   const plan = (change: Partial<PrefetchSpec> = {}): Promise<PlanOutcome> =>
     planPrefetch(needs, { ...spec, ...change }, { signal, onWarning });
-  return {
-    plan,
-    all: async (): Promise<Dir> => {
-      const outcome = await plan();
-      if (outcome.kind === 'hit') return outcome.dir;
-      const { planId, batchCount } = outcome.plan;
-      const moving = {
-        ...needs,
-        moveFile: (...moved: Parameters<typeof engine.transferFile>) => engine.transferFile(...moved),
-      };
-      for (let batch = 0; batch < batchCount; batch++) {
-        await transferBatch(moving, { spec, planId, batch }, { signal, onProgress: () => undefined });
-      }
-      return publishDir(needs, spec, outcome.plan, { signal, now: new Date() });
-    },
+  const finish = async (outcome: PlanOutcome): Promise<Dir> => {
+    if (outcome.kind === 'hit') return outcome.dir;
+    const { planId, batchCount } = outcome.plan;
+    const moving = {
+      ...needs,
+      moveFile: (...moved: Parameters<typeof engine.transferFile>) => engine.transferFile(...moved),
+    };
+    for (let batch = 0; batch < batchCount; batch++) {
+      await transferBatch(moving, { spec, planId, batch }, { signal, onProgress: () => undefined });
+    }
+    return publishDir(needs, spec, outcome.plan, { signal, now: new Date() });
   };
+  return { needs, plan, finish, all: async (): Promise<Dir> => finish(await plan()) };
 }
 
 interface Watched {
