@@ -5,24 +5,30 @@ import { isReservedPath } from './keys.js';
 /** S3 and most others refuse keys over 1,024 bytes; the rest is for the root and the Dir. */
 const MAX_PATH_BYTES = 900;
 
+/** What may be done about a file that cannot be stored under its name. */
+export const LEAVE_IT_OUT = 'Leave it out with a glob (exclude, --exclude)';
+
 /** Fails as `UnsafePath` for a path that could leave the Dir or hide in it. Everything else is kept as it is. */
 export function checkRepoPath(path: string): void {
   const problem = unsafeReason(path);
   if (problem === undefined) return;
   throw new PrefetchError(
     'UnsafePath',
-    `The repo lists a path that ${problem}: ${JSON.stringify(path.slice(0, 200))}`,
+    `The repo lists a path that ${problem}: ${JSON.stringify(path.slice(0, 200))}. ${LEAVE_IT_OUT}`,
     {
       details: { path: path.slice(0, 200) },
     }
   );
 }
 
+/** Whether no git tree can hold the path, so that whoever lists it is not to be believed. */
+export function isImpossiblePath(path: string): boolean {
+  return path.split('/').some((segment) => ['', '.', '..'].includes(segment));
+}
+
 /** Whether the key that a Dir and a path make lies in the Dir. */
 export function staysInDir(path: string): boolean {
-  return (
-    !hasControls(path) && path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..')
-  );
+  return !hasControls(path) && !isImpossiblePath(path);
 }
 
 function unsafeReason(path: string): string | undefined {

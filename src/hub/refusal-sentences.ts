@@ -42,7 +42,8 @@ export const sentences: Record<RefusalCode, (subject: Subject) => string> = {
   SourceUnavailable: (subject) => `${subject.endpoint} did not give ${name(subject)}.`,
 };
 
-const HOW_TO_TOKEN = 'HF_TOKEN on the worker, or another secret there named by hfTokenKey (--hf-token-key)';
+const HOW_TO_TOKEN =
+  'HF_TOKEN on the worker, or another secret there named by hfTokenKey (--hf-token-key); embedded, that of hf auth login too';
 
 /** What was asked for, in words. */
 export function name({ about, repo, revision, path }: Subject): string {

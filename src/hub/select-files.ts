@@ -1,6 +1,6 @@
 import { PrefetchError } from '../core/errors.js';
 import { weightsAskedFor, type FileSelection } from '../core/identity.js';
-import { checkRepoPath } from '../core/repo-path.js';
+import { checkRepoPath, isImpossiblePath, LEAVE_IT_OUT } from '../core/repo-path.js';
 import { compileGlobs } from './fnmatch.js';
 import type { ListedFile } from './hub.js';
 import { isWeights, sortForVllm } from './vllm-files.js';
@@ -8,25 +8,23 @@ import { isWeights, sortForVllm } from './vllm-files.js';
 type NamedFile = Pick<ListedFile, 'path'>;
 
 /**
- * The files of a listing that a selection takes, in the order of the listing. `UnsafePath` when any path of the listing
- * cannot be stored as it is, taken or not; `NothingSelected` when nothing is left to bring.
+ * The files of a listing that a selection takes, in the order of the listing. `UnsafePath` when the path of one of them
+ * cannot be stored as it is, or when any path of the listing climbs out; `NothingSelected` when nothing is left to bring.
  */
 export function selectFiles<T extends NamedFile>(files: readonly T[], selection: FileSelection): T[] {
-  checkListing(files);
+  for (const { path } of files) if (isImpossiblePath(path)) checkRepoPath(path);
   const matching = matchingFiles(files, selection);
   const { kept, format } = selection.kind === 'vllm' ? sortForVllm(matching) : { kept: matching, format: undefined };
   if (kept.length === 0) throw nothingSelected(files.length, selection);
   // A Dir with a config and no weights would fail only when vLLM starts on it.
   const why = selection.kind === 'vllm' ? missingWeights(files, { matching, format, selection }) : undefined;
   if (why !== undefined) throw nothingSelected(files.length, selection, why);
+  checkPaths(kept);
   return [...kept];
 }
 
 /** What the globs of a selection let through. */
-export function matchingFiles<T extends NamedFile>(
-  files: readonly T[],
-  { include, exclude }: FileSelection
-): T[] {
+export function matchingFiles<T extends NamedFile>(files: readonly T[], { include, exclude }: FileSelection): T[] {
   const included = compileGlobs(include);
   const excluded = compileGlobs(exclude);
   return files.filter(({ path }) => (include.length === 0 || included(path)) && !excluded(path));
@@ -52,7 +50,7 @@ function missingWeights(
   return `No weights are in a format that vLLM loads from a folder; one is ${weights.path}.${hint}`;
 }
 
-function checkListing(files: readonly NamedFile[]): void {
+function checkPaths(files: readonly NamedFile[]): void {
   const paths = new Set<string>();
   for (const { path } of files) {
     checkRepoPath(path);
@@ -67,9 +65,13 @@ function checkListing(files: readonly NamedFile[]): void {
 }
 
 function unsafe(path: string, how: string): PrefetchError {
-  return new PrefetchError('UnsafePath', `The repo lists the path ${JSON.stringify(path.slice(0, 200))} ${how}.`, {
-    details: { path: path.slice(0, 200) },
-  });
+  return new PrefetchError(
+    'UnsafePath',
+    `The repo lists the path ${JSON.stringify(path.slice(0, 200))} ${how}. ${LEAVE_IT_OUT}.`,
+    {
+      details: { path: path.slice(0, 200) },
+    }
+  );
 }
 
 function nothingSelected(count: number, { kind, include, exclude }: FileSelection, why?: string): PrefetchError {

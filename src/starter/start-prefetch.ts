@@ -1,6 +1,6 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { WORKFLOW_TYPE } from '../core/contract.js';
-import { prefetchWorkflowId } from '../core/identity.js';
+import { prefetchWorkflowId, repoOnHub } from '../core/identity.js';
 import type { ParsedInput } from '../core/schemas/input.js';
 import { assertInput, parseInput } from '../core/schemas/parse.js';
 
@@ -30,5 +30,5 @@ export async function startPrefetch(client: Client, input: unknown, options: Sta
 
 /** The line that the Temporal UI shows beside the workflow. */
 function summary(input: ParsedInput): string {
-  return `Prefetch ${input.repo}@${input.revision}`.slice(0, 200);
+  return `Prefetch ${repoOnHub(input)}@${input.revision}`.slice(0, 200);
 }

@@ -1,8 +1,7 @@
 import type { PrefetchSpec } from '../core/contract.js';
-import { artifactName, fileSelection } from '../core/identity.js';
+import { artifactName, fileSelection, repoOnHub } from '../core/identity.js';
 import { dirKey } from '../core/keys.js';
 import { pinnedCommit } from '../core/pinned-commit.js';
-import type { ParsedInput } from '../core/schemas/input.js';
 import { parseKeptInput } from '../core/schemas/parse.js';
 import { isRefusal } from '../hub/hub-errors.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -19,12 +18,17 @@ export async function authenticate(
   const input = parseKeptInput(value);
   const destination = resolveDestination(input.rawDataPath, destinations);
   const token = await readToken(input.hfTokenKey);
-  const resolved = await askHub(hub, input, { ...options, ...(token === undefined ? {} : { token }) });
+  const repo = repoOnHub(input);
+  const resolved = await askHub(
+    hub,
+    { repo, revision: input.revision },
+    { ...options, ...(token === undefined ? {} : { token }) }
+  );
   const selection = fileSelection(input);
   const artifact = artifactName(input);
   return {
     version: 1,
-    repo: input.repo,
+    repo,
     revision: input.revision,
     commit: resolved.commit,
     artifactName: artifact,
@@ -57,7 +61,7 @@ interface Credentials {
  */
 async function askHub(
   hub: ActivityDependencies['hub'],
-  { repo, revision }: ParsedInput,
+  { repo, revision }: Pick<PrefetchSpec, 'repo' | 'revision'>,
   credentials: Credentials
 ): Promise<{ commit: string; hubAnswered: boolean }> {
   const { signal } = credentials;

@@ -64,7 +64,19 @@ describe('a listing that cannot be stored as it is', () => {
     expect(() => select(all, 'good', path)).toThrow(why);
   });
 
-  test('is refused for an unsafe path that is not even selected', () => {
+  test.each(['a\\b', 'a\nb', '.prefetch/manifest.json', 'x'.repeat(901)])(
+    'may have %j, which cannot be stored, where it is left out',
+    (path) => {
+      expect(() => select(all, 'good', path)).toThrow('Leave it out with a glob (exclude, --exclude)');
+      expect(select({ ...all, include: ['good'] }, 'good', path)).toEqual(['good']);
+    }
+  );
+
+  test('may have a path twice, or as a file and as a folder, where that is left out', () => {
+    expect(select({ ...all, exclude: ['a*'] }, 'good', 'a', 'a', 'a/b')).toEqual(['good']);
+  });
+
+  test('is refused for a path that climbs out, also where it is not even selected', () => {
     expect(() => select({ ...all, include: ['good'] }, 'good', '../x')).toThrow(/^UnsafePath/);
   });
 
