@@ -7,12 +7,14 @@ import { transferBatch } from '../steps/transfer-batch.js';
 import { downloadAndUploadFile } from '../transfer/disk/download-and-upload.js';
 import { adapt } from './adapt.js';
 import { withHeartbeat } from './heartbeat.js';
+import { withWarnings } from './with-warnings.js';
 
 type LightActivities = Pick<PrefetchActivities, 'authenticate' | 'planPrefetch' | 'publishDir'>;
 type TransferActivities = Pick<PrefetchActivities, 'streamFiles' | 'downloadAndUploadFiles'>;
 
 /** Steps that move no model bytes. */
-export function createLightActivities(dependencies: ActivityDependencies): LightActivities {
+export function createLightActivities(given: ActivityDependencies): LightActivities {
+  const dependencies = withWarnings(given);
   return {
     authenticate: (input) => adapt((signal) => authenticate(dependencies, input, { signal })),
     planPrefetch: (spec) => adapt((signal) => withHeartbeat(() => planPrefetch(dependencies, spec, { signal }))),
@@ -22,7 +24,8 @@ export function createLightActivities(dependencies: ActivityDependencies): Light
 }
 
 /** Steps that move model bytes. */
-export function createTransferActivities(dependencies: ActivityDependencies): TransferActivities {
+export function createTransferActivities(given: ActivityDependencies): TransferActivities {
+  const dependencies = withWarnings(given);
   const { engine, scratchFolder: folder } = dependencies;
   return {
     streamFiles: (request) =>

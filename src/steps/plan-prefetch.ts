@@ -9,11 +9,11 @@ import type { ActivityDependencies } from './dependencies.js';
 import { isOfSpec, surveyDir } from './survey.js';
 import { tidyFoundDir } from './tidy-dir.js';
 
-type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'transferMode'>;
+type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'transferMode' | 'warn'>;
 
 /** Finds the published Dir, or writes the plan of what is missing. */
 export async function planPrefetch(
-  { hub, openStore, readToken, transferMode }: Needs,
+  { hub, openStore, readToken, transferMode, warn }: Needs,
   spec: PrefetchSpec,
   options: { readonly signal: AbortSignal }
 ): Promise<PlanOutcome> {
@@ -24,7 +24,7 @@ export async function planPrefetch(
     { ...options, mayRepair: (manifest) => isOfSpec(spec, manifest) }
   );
   if (survey.kind === 'hit') {
-    await tidyFoundDir({ store, dirKey: spec.dirKey }, survey, options);
+    await tidyFoundDir({ store, dirKey: spec.dirKey }, survey, { ...options, warn });
     return { kind: 'hit', dir: survey.dir };
   }
 
