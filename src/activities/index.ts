@@ -1,4 +1,3 @@
-import { log } from '@temporalio/activity';
 import type { PrefetchActivities } from '../core/contract.js';
 import { authenticate } from '../steps/authenticate.js';
 import type { ActivityDependencies } from '../steps/dependencies.js';
@@ -8,27 +7,25 @@ import { transferBatch } from '../steps/transfer-batch.js';
 import { downloadAndUploadFile } from '../transfer/disk/download-and-upload.js';
 import { adapt } from './adapt.js';
 import { withHeartbeat } from './heartbeat.js';
+import { withWarnings } from './with-warnings.js';
 
 type LightActivities = Pick<PrefetchActivities, 'authenticate' | 'planPrefetch' | 'publishDir'>;
 type TransferActivities = Pick<PrefetchActivities, 'streamFiles' | 'downloadAndUploadFiles'>;
 
 /** Steps that move no model bytes. */
-export function createLightActivities(dependencies: ActivityDependencies): LightActivities {
+export function createLightActivities(given: ActivityDependencies): LightActivities {
+  const dependencies = withWarnings(given);
   return {
     authenticate: (input) => adapt((signal) => authenticate(dependencies, input, { signal })),
-    planPrefetch: (spec) =>
-      adapt((signal) => withHeartbeat(() => planPrefetch(dependencies, spec, { signal, onWarning }))),
+    planPrefetch: (spec) => adapt((signal) => withHeartbeat(() => planPrefetch(dependencies, spec, { signal }))),
     publishDir: (spec, plan) =>
       adapt((signal) => withHeartbeat(() => publishDir(dependencies, spec, plan, { signal, now: new Date() }))),
   };
 }
 
-function onWarning(text: string): void {
-  log.warn(text);
-}
-
 /** Steps that move model bytes. */
-export function createTransferActivities(dependencies: ActivityDependencies): TransferActivities {
+export function createTransferActivities(given: ActivityDependencies): TransferActivities {
+  const dependencies = withWarnings(given);
   const { engine, scratchFolder: folder } = dependencies;
   return {
     streamFiles: (request) =>

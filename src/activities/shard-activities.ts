@@ -13,12 +13,14 @@ import type { StepOptions } from '../steps/shards/step-context.js';
 import { adapt } from './adapt.js';
 import { withHeartbeat } from './heartbeat.js';
 import { withVllmTries } from './vllm-tries.js';
+import { withWarnings } from './with-warnings.js';
 
 type LightShardActivities = Pick<ShardActivities, 'findShards' | 'planShards' | 'publishShards'>;
 type NativeShardActivities = Pick<ShardActivities, 'shardNatively' | 'copyModelFiles' | 'checkShards'>;
 
 /** Steps of sharding that move no weights. */
-export function createLightShardActivities(dependencies: ActivityDependencies): LightShardActivities {
+export function createLightShardActivities(given: ActivityDependencies): LightShardActivities {
+  const dependencies = withWarnings(given);
   return {
     findShards: (spec) => adapt((signal) => withHeartbeat(() => findShards(dependencies, spec, { signal }))),
     planShards: (spec) =>

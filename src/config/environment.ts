@@ -1,12 +1,13 @@
 import { availableParallelism, homedir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { PrefetchError } from '../core/errors.js';
 import { withTrailingSlash } from '../core/identity.js';
 import { DEFAULT_TASK_QUEUE } from '../core/queues.js';
 import { GiB, MiB } from '../core/units.js';
 import { parseByteSize } from './byte-size.js';
 import { parseDuration } from './duration.js';
+import { invalid } from './invalid-variable.js';
+import { readS3Settings, type S3Settings } from './s3-settings.js';
 
 /** Everything that the environment decides, read once. Secrets are not in it: they are read by name when needed. */
 export interface Settings {
@@ -26,6 +27,8 @@ export interface Settings {
   readonly store?: string;
   /** Further roots that a `rawDataPath` may lie under. */
   readonly allowedRoots: readonly string[];
+  /** How S3 is written and read, beyond what the AWS environment and profiles say. */
+  readonly s3?: S3Settings;
   /** A worker on a cluster takes a `file://` store only when the folder is shared by all workers. */
   readonly fileStoreIsShared: boolean;
   readonly transferMode: 'stream' | 'download-upload';
@@ -68,6 +71,7 @@ export function readSettings(environment: Environment = process.env): Settings {
     allowedRoots: list(environment['MODEL_PREFETCH_ALLOWED_ROOTS']).map((root) =>
       storeRoot('MODEL_PREFETCH_ALLOWED_ROOTS', root)
     ),
+    s3: readS3Settings(environment),
     fileStoreIsShared: flag(environment, 'MODEL_PREFETCH_SHARED_FILES'),
     transferMode: transferMode(environment['MODEL_PREFETCH_TRANSFER']),
     partSizeBytes: bytes(environment, 'MODEL_PREFETCH_PART_SIZE', { fallback: 8 * MiB, min: 5 * MiB, max: GiB }),
@@ -185,9 +189,4 @@ function defaultMemory(): number {
   const constrained = process.constrainedMemory();
   const available = constrained > 0 && constrained < totalmem() ? constrained : totalmem();
   return Math.max(128 * MiB, Math.min(GiB, Math.floor(available / 8), availableParallelism() * 128 * MiB));
-}
-
-function invalid(name: string, expected: string): PrefetchError {
-  // The value is left out: someone may have put a secret there.
-  return new PrefetchError('InvalidInput', `${name}: expected ${expected}`, { details: { variable: name } });
 }

@@ -14,6 +14,8 @@ export interface ByteRange {
 export interface HttpTarget {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** Certificates (PEM) of further authorities that are trusted for it. */
+  readonly ca?: string;
 }
 
 /** Where ranges can be read for a while: plain data, which any thread can use. */

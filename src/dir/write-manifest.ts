@@ -30,8 +30,9 @@ export async function replaceManifest(
   const before = putIfMatch ? await store.head(key, options) : undefined;
   if (!(await isStill(place, old, options))) return;
   const condition = before === undefined ? {} : { ifMatch: before.etag };
+  // A Dir is as good with the old etags, and whoever may only read it reads its bytes again.
   await writeJsonBytes(store, key, renewed.bytes, { ...options, ...condition }).catch((error: unknown) => {
-    if (!isPrefetchError(error, 'StoreConflict')) throw error;
+    if (!isPrefetchError(error) || !(error.permanent || error.code === 'StoreConflict')) throw error;
   });
 }
 

@@ -2,12 +2,14 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { HttpTarget } from '../core/byte-source.js';
 import { PrefetchError } from '../core/errors.js';
+import { contextWith } from './authorities.js';
 import { createAgents } from './proxy-agents.js';
 import { closeIdleConnections } from './raw-connection.js';
 
 // Lanes bound the number of sockets, so the agents do not: a second queue behind the lanes would only hide stalls.
 const settings = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, maxFreeSockets: 64 };
 const { plain, secure } = createAgents(settings);
+const trusting = new Map<string, https.Agent>();
 
 /** Starts a request to a target on a shared keep-alive connection. */
 export function startRequest(
@@ -17,8 +19,16 @@ export function startRequest(
   const url = parseTarget(target);
   const headers = { ...target.headers, ...options.headers };
   return url.protocol === 'https:'
-    ? https.request(url, { method: options.method, headers, agent: secure })
+    ? https.request(url, { method: options.method, headers, agent: secureAgent(target.ca) })
     : http.request(url, { method: options.method, headers, agent: plain });
+}
+
+/** A store with an authority of its own has connections of its own. */
+function secureAgent(ca: string | undefined): https.Agent {
+  if (ca === undefined) return secure;
+  const agent = trusting.get(ca) ?? createAgents({ ...settings, secureContext: contextWith(ca) }).secure;
+  trusting.set(ca, agent);
+  return agent;
 }
 
 /** What a message may say about a target: the rest of its URL may be signed. */
@@ -29,7 +39,7 @@ export function originOf(target: HttpTarget): string {
 /** Closes the connections that no request uses at the moment. */
 export function closeIdleSockets(): void {
   closeIdleConnections();
-  for (const agent of [plain, secure]) {
+  for (const agent of [plain, secure, ...trusting.values()]) {
     for (const sockets of Object.values(agent.freeSockets)) {
       for (const socket of sockets ?? []) socket.destroy();
     }

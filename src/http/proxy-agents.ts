@@ -27,7 +27,7 @@ export interface Agents {
 }
 
 /** Makes a pair of agents with pools of their own. */
-export function createAgents(settings: http.AgentOptions): Agents {
+export function createAgents(settings: https.AgentOptions): Agents {
   return { plain: new PlainAgent(settings), secure: new SecureAgent(settings) };
 }
 

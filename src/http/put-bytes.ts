@@ -5,6 +5,7 @@ import type { HttpAnswer } from '../core/http-answer.js';
 import { KiB } from '../core/units.js';
 import { originOf, startRequest } from './agents.js';
 import { answerTextBytes } from './answer-head.js';
+import { isCertificateError } from './certificate-errors.js';
 import { plainHeaders } from './plain-headers.js';
 import { proxyFailure, refusalOfProxy } from './proxy-error.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
@@ -60,8 +61,7 @@ export async function putStream(
     }
     signal?.addEventListener('abort', onAbort, { once: true });
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
-      const text = `The connection to ${origin} failed (${error.code ?? 'no code'}).`;
-      finish(proxyFailure(error, 'StoreUnavailable') ?? new PrefetchError('StoreUnavailable', text));
+      finish(proxyFailure(error, 'StoreUnavailable') ?? connectionFailure(origin, error.code));
     });
     outgoing.on('response', (response) => {
       state.done = true;
@@ -72,6 +72,13 @@ export async function putStream(
     });
     send({ outgoing, size, body, stall, state }).catch(finish);
   });
+}
+
+function connectionFailure(origin: string, code = 'no code'): PrefetchError {
+  const text = `The connection to ${origin} failed (${code})`;
+  if (!isCertificateError(code)) return new PrefetchError('StoreUnavailable', `${text}.`);
+  const advice = 'give its authority in AWS_CA_BUNDLE or NODE_EXTRA_CA_CERTS, and check the host name and the clock';
+  return new PrefetchError('StoreRefused', `${text}: its TLS certificate is not trusted: ${advice}`);
 }
 
 interface Sending {

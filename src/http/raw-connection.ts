@@ -1,6 +1,7 @@
 import { connect as connectPlain, isIP, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectSecure } from 'node:tls';
 import { KiB } from '../core/units.js';
+import { contextWith } from './authorities.js';
 
 const idleMs = 15_000;
 const mostIdle = 64;
@@ -24,8 +25,16 @@ export interface RawConnection {
   destroy(): void;
 }
 
+/** Where a connection leads, and whom it trusts on the way. */
+export interface Peer {
+  readonly url: URL;
+  /** Certificates (PEM) of further authorities. */
+  readonly ca?: string | undefined;
+}
+
 interface Pooled {
   readonly origin: string;
+  readonly ca: string | undefined;
   readonly socket: Socket;
   readonly current: { reader: AnswerReader | undefined };
 }
@@ -33,10 +42,11 @@ interface Pooled {
 const idle: Pooled[] = [];
 
 /** Takes an idle connection to an origin, or opens one. The reader gets all that comes until the release. */
-export function takeConnection(url: URL, reader: AnswerReader, options: { readonly fresh: boolean }): RawConnection {
-  const position = options.fresh ? -1 : idle.findLastIndex(({ origin }) => origin === url.origin);
+export function takeConnection(peer: Peer, reader: AnswerReader, options: { readonly fresh: boolean }): RawConnection {
+  const { url, ca } = peer;
+  const position = options.fresh ? -1 : idle.findLastIndex((each) => each.origin === url.origin && each.ca === ca);
   const [kept] = position < 0 ? [] : idle.splice(position, 1);
-  const pooled = kept ?? openConnection(url);
+  const pooled = kept ?? openConnection(peer);
   pooled.current.reader = reader;
   pooled.socket.ref().setTimeout(0);
   return {
@@ -63,7 +73,7 @@ export function closeIdleConnections(): void {
   for (const { socket } of idle.splice(0)) socket.destroy();
 }
 
-function openConnection(url: URL): Pooled {
+function openConnection({ url, ca }: Peer): Pooled {
   const scratch = Buffer.allocUnsafeSlow(64 * KiB);
   const current: { reader: AnswerReader | undefined } = { reader: undefined };
   const onread = {
@@ -75,8 +85,8 @@ function openConnection(url: URL): Pooled {
       return true;
     },
   };
-  const socket = openSocket(url, onread);
-  const opened: Pooled = { origin: url.origin, socket, current };
+  const socket = openSocket({ url, ca }, onread);
+  const opened: Pooled = { origin: url.origin, ca, socket, current };
   let failure: Error | undefined;
   socket.setNoDelay(true);
   socket.on('error', (error) => {
@@ -95,7 +105,7 @@ function openConnection(url: URL): Pooled {
   return opened;
 }
 
-function openSocket(url: URL, onread: OnReadOpts): Socket {
+function openSocket({ url, ca }: Peer, onread: OnReadOpts): Socket {
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const secure = url.protocol === 'https:';
   const port = Number(url.port === '' ? (secure ? 443 : 80) : url.port);
@@ -103,5 +113,5 @@ function openSocket(url: URL, onread: OnReadOpts): Socket {
   const servername = isIP(host) > 0 ? '' : host;
   // Node hands `onread` on to the socket below; its types do not say so.
   const options = { host, port, servername, ALPNProtocols: ['http/1.1'], onread };
-  return connectSecure(options);
+  return connectSecure(ca === undefined ? options : { ...options, secureContext: contextWith(ca) });
 }

@@ -64,7 +64,7 @@ function exchange(request: GetRangeRequest, how: { readonly fresh: boolean }): P
     });
     const body = readAnswer(request, origin);
     const connection: RawConnection = takeConnection(
-      new URL(target.url),
+      { url: new URL(target.url), ca: target.ca },
       {
         nextBuffer: body.nextBuffer,
         onBytes(bytes) {

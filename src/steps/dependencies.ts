@@ -18,5 +18,7 @@ export interface ActivityDependencies {
   readonly scratchFolder: string;
   /** The vLLM of this host. */
   readonly vllm: Pick<VllmDependencies, 'python' | 'gpu' | 'environment' | 'silenceMs'>;
+  /** Tells an operator of what went wrong and did no harm. */
+  readonly warn?: (text: string) => void;
   readonly tool: { readonly name: string; readonly version: string };
 }

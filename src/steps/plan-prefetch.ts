@@ -6,24 +6,18 @@ import { planKey } from '../core/keys.js';
 import type { Plan, PlannedFile } from '../core/schemas/plan.js';
 import { writeJson } from '../dir/json-objects.js';
 import { openDir } from '../dir/open-dir.js';
-import type { ActivityDependencies } from './dependencies.js';
 import type { ObjectStore } from '../storage/object-store.js';
+import type { ActivityDependencies } from './dependencies.js';
 import { isOfSpec, surveyDir, type Hit } from './survey.js';
 import { tidyFoundDir } from './tidy-dir.js';
 
-type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'transferMode'>;
-
-/** How a run is ended, and who hears of a Dir that is served though it may lack files. */
-export interface PlanOptions {
-  readonly signal: AbortSignal;
-  readonly onWarning?: (text: string) => void;
-}
+type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'transferMode' | 'warn'>;
 
 /** Finds the published Dir, or writes the plan of what is missing. */
 export async function planPrefetch(
-  { hub, openStore, readToken, transferMode }: Needs,
+  { hub, openStore, readToken, transferMode, warn }: Needs,
   spec: PrefetchSpec,
-  { onWarning = () => undefined, ...options }: PlanOptions
+  options: { readonly signal: AbortSignal }
 ): Promise<PlanOutcome> {
   const store = await openStore(spec.destination);
   const token = await readToken(spec.hfTokenKey);
@@ -32,8 +26,8 @@ export async function planPrefetch(
     { ...options, mayRepair: (manifest) => isOfSpec(spec, manifest) }
   );
   if (survey.kind === 'hit') {
-    if (survey.unchecked !== undefined) onWarning(notCompleted(survey, survey.unchecked));
-    await tidyFoundDir({ store, dirKey: spec.dirKey }, survey, options);
+    if (survey.unchecked !== undefined) warn?.(notCompleted(survey, survey.unchecked));
+    await tidyFoundDir({ store, dirKey: spec.dirKey }, survey, { ...options, warn });
     return { kind: 'hit', dir: survey.dir };
   }
 
@@ -43,7 +37,7 @@ export async function planPrefetch(
   } catch (error) {
     // A Dir that is served from a store that may only be read stays a hit.
     if (survey.completes === undefined || !isPrefetchError(error)) throw error;
-    onWarning(notCompleted(survey.completes, error.text));
+    warn?.(notCompleted(survey.completes, error.text));
     return { kind: 'hit', dir: survey.completes.dir };
   }
   if (survey.withdraw !== undefined) await openDir(store, spec.dirKey).withdraw(survey.withdraw, options);

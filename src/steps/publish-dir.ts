@@ -8,11 +8,11 @@ import type { ActivityDependencies } from './dependencies.js';
 import { isOfSpec, namesAll } from './survey.js';
 import { tidyDir } from './tidy-dir.js';
 
-type Needs = Pick<ActivityDependencies, 'openStore' | 'tool'>;
+type Needs = Pick<ActivityDependencies, 'openStore' | 'tool' | 'warn'>;
 
 /** Checks that every file is there as it was verified, writes the manifest, and removes the plans. */
 export async function publishDir(
-  { openStore, tool }: Needs,
+  { openStore, tool, warn }: Needs,
   spec: PrefetchSpec,
   { planId }: Pick<PlanSummary, 'planId'>,
   options: RequestOptions & { readonly now: Date }
@@ -28,7 +28,7 @@ export async function publishDir(
     const manifest = makeManifest(spec, files, { tool, createdAt: options.now.toISOString() });
     published = await dir.publish(manifest, options);
   }
-  await tidyDir(dir, published.manifest, options);
+  await tidyDir(dir, published.manifest, { ...options, warn });
   return dir.describe(published, spec);
 }
 

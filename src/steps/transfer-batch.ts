@@ -8,12 +8,13 @@ import { keepPlans } from '../dir/kept-plans.js';
 import { openDir } from '../dir/open-dir.js';
 import { readPlan } from '../dir/plan-objects.js';
 import { openSource } from '../hub/hub-source.js';
-import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import type { ObjectStore } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 import { readPolicy } from '../transfer/budget/policies.js';
 import { copyWithin } from '../transfer/copy-within.js';
 import type { TransferProgress, TransferRequest, TransferResult } from '../transfer/engine.js';
 import type { ActivityDependencies } from './dependencies.js';
+import type { HouseOptions } from './keep-house.js';
 import { removeLateUploads } from './tidy-dir.js';
 
 /** Small files wait for round trips more than for bytes; the engine's own budget bounds the memory. */
@@ -35,7 +36,7 @@ export type MoveFile = (
 
 /** Brings every file of a batch into the store and leaves a record of what was verified, also when it fails half way. */
 export async function transferBatch(
-  dependencies: Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'engine'> & {
+  dependencies: Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'engine' | 'warn'> & {
     readonly moveFile: MoveFile;
   },
   { spec, planId, batch }: BatchRequest,
@@ -43,7 +44,7 @@ export async function transferBatch(
 ): Promise<BatchResult> {
   const store = await dependencies.openStore(spec.destination);
   const token = await dependencies.readToken(spec.hfTokenKey);
-  const { plan, positions } = await loadBatch(store, { spec, planId, batch }, options);
+  const { plan, positions } = await loadBatch(store, { spec, planId, batch }, { ...options, warn: dependencies.warn });
   const ledger = await BatchLedger.open(store, { dirKey: spec.dirKey, planId, batch }, options);
   const progress = trackProgress(batch, options.onProgress);
 
@@ -94,7 +95,7 @@ const plans = keepPlans<Plan>();
 async function loadBatch(
   store: ObjectStore,
   { spec, planId, batch }: BatchRequest,
-  options: RequestOptions
+  options: HouseOptions
 ): Promise<{ plan: Plan; positions: readonly number[] }> {
   const key = `${store.root}${spec.dirKey}${planId}`;
   const plan = await plans.get(key, () => readPlan(store, spec.dirKey, planId, {}), options);

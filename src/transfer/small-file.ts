@@ -6,6 +6,7 @@ import { hashBytes } from './digest/content-hash.js';
 import { digestMismatch } from './digest/mismatch.js';
 import type { ProgressCounter } from './progress.js';
 import type { TransferContext, TransferRequest } from './transfer-context.js';
+import { waitOut } from './upload/wait-out.js';
 
 /** Reads a file whole, checks it, and writes it with one request. */
 export async function transferSmall(
@@ -18,7 +19,8 @@ export async function transferSmall(
     const releaseMemory = await context.memory.reserve(source.size, { signal });
     try {
       const bytes = await readChecked();
-      const info = await store.put(key, bytes, { signal });
+      const waitMs = waitOut(context.policies.outage, () => undefined);
+      const info = await withRetries({ signal, waitMs }, () => store.put(key, bytes, { signal }));
       progress.stored(bytes.length);
       return info;
     } finally {

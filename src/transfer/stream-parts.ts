@@ -57,6 +57,7 @@ async function fetchParts(move: Move): Promise<void> {
   const { context, group, missing, open, source, progress, sink } = move;
   const { signal } = group;
   while (missing.length > 0) {
+    await sink.untroubled();
     const slab = await context.memory.takeSlab(open.partSize, { signal });
     const part = missing.shift();
     if (part === undefined) {

@@ -5,7 +5,7 @@ import { withSecondTries } from '../hub/second-tries.js';
 import type { ActivityDependencies } from '../steps/dependencies.js';
 import { resolveDestination, type DestinationPolicy } from '../steps/destination.js';
 import type { ObjectStore } from '../storage/object-store.js';
-import { openStore } from '../storage/open-store.js';
+import { openStore, type StoreOptions } from '../storage/open-store.js';
 import { createEngine } from '../transfer/engine.js';
 
 /** What activities work with, for one worker process. */
@@ -31,7 +31,7 @@ export function createDependencies(
       openHub({ endpoint: settings.hubEndpoint, userAgent: `${options.tool.name}/${options.tool.version}` })
     ),
     // Checked here too: an activity may be scheduled with a destination that no `authenticate` of this package saw.
-    openStore: async (root) => openOnce(stores, resolveDestination(root, destinations)),
+    openStore: async (root) => openOnce(stores, resolveDestination(root, destinations), { s3: settings.s3 ?? {} }),
     engine: createEngine({
       partSizeBytes: settings.partSizeBytes,
       lanes: settings.lanes,
@@ -57,8 +57,12 @@ export function createDependencies(
 }
 
 /** A store that could not be opened is not remembered: the next attempt may have better luck. */
-async function openOnce(stores: Map<string, Promise<ObjectStore>>, root: string): Promise<ObjectStore> {
-  const opening = stores.get(root) ?? openStore(root);
+async function openOnce(
+  stores: Map<string, Promise<ObjectStore>>,
+  root: string,
+  options: StoreOptions
+): Promise<ObjectStore> {
+  const opening = stores.get(root) ?? openStore(root, options);
   stores.set(root, opening);
   try {
     return await opening;

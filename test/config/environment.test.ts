@@ -35,6 +35,28 @@ describe('readSettings', () => {
     });
   });
 
+  test('says how S3 is written and read, where that is set', () => {
+    expect(readSettings(HOME).s3).toEqual({});
+    const variables = {
+      MODEL_PREFETCH_S3_SSE: 'aws:kms',
+      MODEL_PREFETCH_S3_SSE_KMS_KEY_ID: 'arn:aws:kms:eu-central-1:123456789012:key/a-b',
+      MODEL_PREFETCH_S3_STORAGE_CLASS: 'GLACIER_IR',
+      MODEL_PREFETCH_S3_EXPECTED_BUCKET_OWNER: '123456789012',
+      MODEL_PREFETCH_S3_REQUEST_PAYER: 'requester',
+      MODEL_PREFETCH_S3_ADDRESSING_STYLE: 'virtual',
+    };
+    expect(readSettings({ ...HOME, ...variables }).s3).toEqual({
+      sse: 'aws:kms',
+      sseKmsKeyId: 'arn:aws:kms:eu-central-1:123456789012:key/a-b',
+      storageClass: 'GLACIER_IR',
+      expectedBucketOwner: '123456789012',
+      requestPayer: 'requester',
+      addressingStyle: 'virtual',
+    });
+    const empty = Object.fromEntries(Object.keys(variables).map((name) => [name, '']));
+    expect(readSettings({ ...HOME, ...empty }).s3).toEqual({});
+  });
+
   test('takes an empty variable as one that is not set', () => {
     const names = ['HF_ENDPOINT', 'MODEL_PREFETCH_STORE', 'MODEL_PREFETCH_LANES', 'MODEL_PREFETCH_MEMORY'];
     expect(readSettings({ ...HOME, ...Object.fromEntries(names.map((name) => [name, ''])) })).toEqual(
@@ -57,6 +79,16 @@ describe('readSettings', () => {
     ['MODEL_PREFETCH_VLLM_SILENCE', '30'],
     ['MODEL_PREFETCH_VLLM_SILENCE', '25h'],
     ['MODEL_PREFETCH_ALLOWED_ROOTS', 's3://fine,nope'],
+    ['MODEL_PREFETCH_S3_SSE', 'aes256'],
+    ['MODEL_PREFETCH_S3_SSE', 'secret'],
+    ['MODEL_PREFETCH_S3_SSE_KMS_KEY_ID', 'a-key-without-kms'],
+    ['MODEL_PREFETCH_S3_STORAGE_CLASS', 'GLACIER'],
+    ['MODEL_PREFETCH_S3_STORAGE_CLASS', 'DEEP_ARCHIVE'],
+    ['MODEL_PREFETCH_S3_STORAGE_CLASS', 'deep_archive'],
+    ['MODEL_PREFETCH_S3_STORAGE_CLASS', 'not a class'],
+    ['MODEL_PREFETCH_S3_EXPECTED_BUCKET_OWNER', '12345'],
+    ['MODEL_PREFETCH_S3_REQUEST_PAYER', 'me'],
+    ['MODEL_PREFETCH_S3_ADDRESSING_STYLE', 'sideways'],
   ])('refuses %s=%s by naming the variable, without its value', (name, value) => {
     const error = failure(() => readSettings({ ...HOME, [name]: value }));
     expect(isPrefetchError(error, 'InvalidInput')).toBe(true);

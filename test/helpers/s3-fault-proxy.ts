@@ -1,4 +1,10 @@
-import { createServer, request as startRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  request as startRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { withoutSignedHeader } from './s3-resign.js';
@@ -9,8 +15,11 @@ import { staleLists, type StaleLists } from './stale-lists.js';
 /** A request as rules see it. */
 export interface SeenRequest {
   readonly method: string;
+  /** Of the store, with its port. */
+  readonly host: string;
   readonly path: string;
   readonly query: URLSearchParams;
+  readonly headers: Readonly<IncomingHttpHeaders>;
   /** Whose credentials it is signed with. */
   readonly accessKey: string | undefined;
   /** It asks the store to copy what it has. */
@@ -204,8 +213,10 @@ function describeRequest(incoming: IncomingMessage): SeenRequest {
   const url = new URL(incoming.url ?? '/', 'http://proxy');
   return {
     method: incoming.method ?? '',
+    host: incoming.headers.host ?? '',
     path: decodeURIComponent(url.pathname),
     query: url.searchParams,
+    headers: incoming.headers,
     accessKey: /Credential=([^/]+)\//.exec(incoming.headers.authorization ?? '')?.[1],
     copies: incoming.headers['x-amz-copy-source'] !== undefined,
   };

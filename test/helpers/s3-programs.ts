@@ -1,4 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -36,13 +37,25 @@ export function externalS3(): Omit<S3Server, 'stop'> | undefined {
   return describeServer({ endpoint, accessKey, secretKey, bucket: process.env['S3_TEST_BUCKET'] ?? bucket });
 }
 
-/** versitygw on a folder; with `dataIntegrityEtag` its etags are no MD5. */
-export async function startVersitygw(
-  options: { readonly dataIntegrityEtag?: boolean; readonly folder?: string } = {}
-): Promise<S3Server> {
+/** How versitygw is started; with `dataIntegrityEtag` its etags are no MD5. */
+export interface VersitygwOptions {
+  readonly dataIntegrityEtag?: boolean;
+  readonly folder?: string;
+  /** The one region that requests must be signed for. */
+  readonly region?: string;
+  /** Buckets are in host names below this one too. */
+  readonly virtualDomain?: string;
+}
+
+/** versitygw on a folder. */
+export async function startVersitygw(options: VersitygwOptions = {}): Promise<S3Server> {
+  const { region, virtualDomain } = options;
   return startServer('versitygw', options.folder, (port, data) => ({
     args: [
-      ...['--port', `127.0.0.1:${String(port)}`, '--keep-alive', '--quiet', 'posix'],
+      ...['--port', `127.0.0.1:${String(port)}`, '--keep-alive', '--quiet'],
+      ...(region === undefined ? [] : ['--region', region]),
+      ...(virtualDomain === undefined ? [] : ['--virtual-domain', virtualDomain]),
+      'posix',
       ...(options.dataIntegrityEtag === true ? ['--data-integrity-etag'] : []),
       data,
     ],
@@ -50,8 +63,8 @@ export async function startVersitygw(
   }));
 }
 
-/** minio on a folder. */
-export async function startMinio(): Promise<S3Server> {
+/** minio on a folder; with `kmsKey` it has one key of that name to encrypt with. */
+export async function startMinio({ kmsKey }: { readonly kmsKey?: string } = {}): Promise<S3Server> {
   return startServer('minio', undefined, (port, data) => ({
     args: ['server', '--address', `127.0.0.1:${String(port)}`, '--quiet', data],
     env: {
@@ -59,6 +72,7 @@ export async function startMinio(): Promise<S3Server> {
       MINIO_ROOT_PASSWORD: keys.secretKey,
       MINIO_CI_CD: '1',
       MINIO_BROWSER: 'off',
+      ...(kmsKey === undefined ? {} : { MINIO_KMS_SECRET_KEY: `${kmsKey}:${randomBytes(32).toString('base64')}` }),
     },
   }));
 }

@@ -175,7 +175,7 @@ async function published({ selection = vllm }: { readonly selection?: FileSelect
   };
   const runWith = ({ content = repo, listingFails, ...changes }: Changes) => {
     const hub = hubOf(content, { asked, listings, listingFails });
-    return runOf({ hub, store: changes.store ?? store, spec, onWarning: (text) => warnings.push(text) });
+    return runOf({ hub, store: changes.store ?? store, spec, warn: (text) => warnings.push(text) });
   };
   const needsOf = ({ listingFails }: Changes) => {
     const hub: Hub = {
@@ -184,13 +184,13 @@ async function published({ selection = vllm }: { readonly selection?: FileSelect
       checkAccess: () => Promise.resolve(),
     };
     return {
-      ...runOf({ hub, store, spec, onWarning: () => undefined }).needs,
+      ...runOf({ hub, store, spec }).needs,
       destinations: { store: store.root, allowedRoots: [], anywhere: true, files: true },
     };
   };
   // All files of a smaller repo, and then the name of the selection that would have taken them.
   const all = { ...spec, selection: { kind: 'all', include: [], exclude: [] } } as const;
-  await runOf({ hub: hubOf(earlier, { asked, listings }), store, spec: all, onWarning: () => undefined }).all();
+  await runOf({ hub: hubOf(earlier, { asked, listings }), store, spec: all }).all();
   const path = join(folder, spec.dirKey, '.prefetch/manifest.json');
   const manifest = async () => JSON.parse(await readFile(path, 'utf8')) as Manifest;
   await writeFile(path, JSON.stringify({ ...(await manifest()), selection }));
@@ -202,13 +202,14 @@ interface Running {
   readonly hub: Hub;
   readonly store: ObjectStore;
   readonly spec: PrefetchSpec;
-  readonly onWarning: (text: string) => void;
+  readonly warn?: (text: string) => void;
 }
 
-function runOf({ hub, store, spec, onWarning }: Running) {
+function runOf({ hub, store, spec, warn = () => undefined }: Running) {
   const engine = createEngine({ partSizeBytes: 1024, lanes: 2, memoryBytes: 8192 });
   const needs = {
     hub,
+    warn,
     engine,
     openStore: () => Promise.resolve(store),
     readToken: () => Promise.resolve(undefined),
@@ -216,7 +217,7 @@ function runOf({ hub, store, spec, onWarning }: Running) {
     tool: { name: 'test', version: '0' },
   };
   const plan = (change: Partial<PrefetchSpec> = {}): Promise<PlanOutcome> =>
-    planPrefetch(needs, { ...spec, ...change }, { signal, onWarning });
+    planPrefetch(needs, { ...spec, ...change }, { signal });
   const finish = async (outcome: PlanOutcome): Promise<Dir> => {
     if (outcome.kind === 'hit') return outcome.dir;
     const { planId, batchCount } = outcome.plan;

@@ -7,6 +7,7 @@ import { shardFileNames, type RankLayout } from '../../shard/rank-layout.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';
+import { keepHouse } from '../keep-house.js';
 import { draftPlan } from './draft-plan.js';
 import { inspectTarget, type Target } from './inspect-target.js';
 import { refuseForeign } from './refuse-foreign.js';
@@ -16,7 +17,7 @@ const UPLOADS_AT_ONCE = 8;
 
 /** Finds the sharded Dir that is published already, or leaves a plan for the steps that follow. */
 export async function planShards(
-  needs: Pick<ActivityDependencies, 'engine'>,
+  needs: Pick<ActivityDependencies, 'engine' | 'warn'>,
   job: ShardingJob,
   options: { readonly signal: AbortSignal }
 ): Promise<ShardOutcome> {
@@ -26,7 +27,10 @@ export async function planShards(
   const { store, named } = job.target;
   const { dir, published, stays, objects } = await inspectTarget(job, draft, { ...options, mayRepair: () => true });
   if (dir !== undefined) {
-    await removeOwnPlan(store, dirKey, { objects, published, signal: options.signal });
+    const { signal } = options;
+    await keepHouse(`The plan of ${store.root}${dirKey}`, { signal, warn: needs.warn }, () =>
+      removeOwnPlan(store, dirKey, { objects, published, signal })
+    );
     return { kind: 'hit', dir };
   }
   const planKey = shardPlanKey(dirKey, planId);

@@ -15,7 +15,7 @@ import { tidyDir } from '../tidy-dir.js';
 import { openStep, REQUESTS_AT_ONCE, type StepContext } from './step-context.js';
 import { isCheckOf, readWritten } from './written-shards.js';
 
-type Needs = Pick<ActivityDependencies, 'openStore' | 'tool'>;
+type Needs = Pick<ActivityDependencies, 'openStore' | 'tool' | 'warn'>;
 
 /** Checks that every file is there as it was verified, writes the manifest, and removes the plan. */
 export async function publishShards(
@@ -27,7 +27,7 @@ export async function publishShards(
   const found = await dir.inspect({ signal, mayRepair: () => true });
   // An attempt that died may have published already, and its plan may be gone.
   if (found.intact && found.published.manifest.sharding?.planId === step.planId) {
-    await tidyDir(dir, found.published.manifest, { signal });
+    await tidyDir(dir, found.published.manifest, { signal, warn: needs.warn });
     return dir.describe(found.published, { revision });
   }
   const context = await openStep(needs, step, { signal });
@@ -38,7 +38,7 @@ export async function publishShards(
   await removeStrays(dir, { objects: [...objects.keys()], files, filePattern, published: found.published, signal });
   const manifest = makeManifest(context, { done, files, tool: needs.tool, createdAt: now.toISOString() });
   const published = await dir.publish(manifest, { signal });
-  await tidyDir(dir, manifest, { signal });
+  await tidyDir(dir, manifest, { signal, warn: needs.warn });
   return dir.describe(published, { revision });
 }
 

@@ -3,9 +3,9 @@ import type { HttpAnswer } from '../../core/http-answer.js';
 import { brokenRead } from '../broken-read.js';
 import type { ObjectDescription, ObjectInfo, PartDescription, Receipt, Upload } from '../object-store.js';
 import { contextOf, type S3Connection } from './s3-connection.js';
-import { areCredentialsEnded, renewCredentials } from './s3-credentials.js';
 import { failureError, failureOf, type S3Context } from './s3-errors.js';
 import { fullKeyOf, plainEtag } from './s3-keys.js';
+import { beforeNextTry } from './s3-send.js';
 
 /** What the store says to the bytes of a part: a receipt, or a failure. */
 export async function confirmPart(
@@ -48,11 +48,9 @@ async function etagOf(connection: S3Connection, asked: Asked, answer: HttpAnswer
   throw failureError({ name: 'no ETag', status: 200 }, contextAt(connection, asked));
 }
 
-/** The failure that an answer stands for. Credentials that have ended are asked for anew, for whoever tries again. */
-async function refusal(connection: S3Connection, asked: Asked, answer: HttpAnswer): Promise<PrefetchError> {
-  const failure = failureOf(answer);
-  if (areCredentialsEnded(failure.name)) await renewCredentials(connection);
-  return failureError(failure, contextAt(connection, asked));
+/** The failure that an answer stands for. */
+function refusal(connection: S3Connection, asked: Asked, answer: HttpAnswer): Promise<PrefetchError> {
+  return beforeNextTry(connection, failureError(failureOf(answer), contextAt(connection, asked)));
 }
 
 function contextAt(connection: S3Connection, { action, key }: Asked): S3Context {

@@ -1,53 +1,98 @@
-import { HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { S3Client } from '@aws-sdk/client-s3';
 
 import { PrefetchError } from '../../core/errors.js';
-import { noteSecret } from '../../core/secrets.js';
-import { createAgents } from '../../http/proxy-agents.js';
+import { locate, makeClient, makeHandler } from './s3-client.js';
+import { tellCredentialsOf } from './s3-credentials.js';
 import { s3Error, type S3Context } from './s3-errors.js';
-import type { S3Options } from './s3-options.js';
+import type { S3Options, S3RequestOptions } from './s3-options.js';
+import { readSharedConfig, type SharedConfig } from './s3-shared-config.js';
 
-/** A bucket that can be talked to: by the SDK for control, by signed requests of our own for bytes. */
-export interface S3Connection {
+/** Where the requests of a connection go. */
+export interface S3Address {
   readonly client: S3Client;
-  readonly bucket: string;
-  /** Of every key; empty or ending in "/". */
-  readonly prefix: string;
   /** URL of the bucket, ending in "/": what object URLs start with. */
   readonly bucketUrl: string;
   readonly signingRegion: string;
   /** For messages: scheme and host of the store. */
   readonly endpoint: string;
+}
+
+/** What a store may say about where its bucket is to be asked for. */
+export interface Elsewhere {
+  readonly region?: string;
+  readonly addressing?: 'virtual';
+}
+
+/**
+ * A bucket that can be talked to: by the SDK for control, by signed requests of our own for bytes. Its address changes
+ * when the store says that it is another one, so nobody keeps it.
+ */
+export interface S3Connection extends S3Address {
+  readonly bucket: string;
+  /** Of every key; empty or ending in "/". */
+  readonly prefix: string;
   readonly stallMs: number;
+  readonly requestOptions: S3RequestOptions;
+  /** The platform gives credentials to this container. */
+  readonly hasContainerRole: boolean;
+  /** Certificates (PEM) of further authorities that are trusted. */
+  readonly ca: string | undefined;
+  /**
+   * Asks there from now on, once; true where the request is worth another try. `sentBy` is the client that was told, where
+   * that is known: it may be a former one by now.
+   */
+  moveTo(elsewhere: Elsewhere, sentBy?: S3Client): Promise<boolean>;
+  destroy(): void;
 }
 
 const DEFAULT_STALL_MS = 30_000;
-const CONNECT_MS = 10_000;
 
 /** Finds out where the bucket is and how it is addressed. Nothing is sent to the store yet. */
 export async function connectS3(
   place: { readonly bucket: string; readonly prefix: string },
   options: S3Options
 ): Promise<S3Connection> {
-  const { bucket } = place;
   const stallMs = options.stallMs ?? DEFAULT_STALL_MS;
-  const region = await regionOf(options);
-  const make = (forcePathStyle: boolean) => makeClient({ ...options, region, forcePathStyle }, stallMs);
-  try {
-    let client = make(options.forcePathStyle ?? options.endpoint !== undefined);
-    let found = await locate(client, bucket);
-    if (options.forcePathStyle === undefined && options.endpoint === undefined && !isAws(found.bucketUrl)) {
-      // An endpoint from the environment or a profile: host names per bucket need DNS that few such stores have.
-      client.destroy();
-      client = make(true);
-      found = await locate(client, bucket);
-    }
-    return { ...place, ...found, client, stallMs, endpoint: new URL(found.bucketUrl).origin };
-  } catch (error) {
-    // What the SDK throws for an endpoint that is no URL, and nothing else here throws.
-    if (error instanceof TypeError) throw badEndpoint();
-    throw s3Error(error, { action: 'find', bucket, endpoint: options.endpoint ?? 'the configured endpoint' });
-  }
+  const config = await readSharedConfig(options);
+  const { ca } = config;
+  const handler = makeHandler({ ca, stallMs });
+  let credentials: Given['credentials'];
+  const find: Find = async (where) => {
+    const found = await findAddress({ ...place, options, config, handler, credentials }, where);
+    credentials = found.client.config.credentials;
+    return found;
+  };
+  let current = await find({ region: config.region, style: config.addressingStyle });
+  const move = mover(find, {
+    style: config.addressingStyle,
+    get: () => current,
+    set: (address) => {
+      current = address;
+    },
+  });
+  return {
+    ...place,
+    stallMs,
+    ca,
+    requestOptions: options,
+    hasContainerRole: config.hasContainerRole,
+    get client() {
+      return current.client;
+    },
+    get bucketUrl() {
+      return current.bucketUrl;
+    },
+    get signingRegion() {
+      return current.signingRegion;
+    },
+    get endpoint() {
+      return current.endpoint;
+    },
+    moveTo: move,
+    destroy: () => {
+      current.client.destroy();
+    },
+  };
 }
 
 /** What messages say about an action on this bucket. */
@@ -55,97 +100,73 @@ export function contextOf({ bucket, endpoint }: S3Connection, action: string, ke
   return { action, bucket, endpoint, ...(key === undefined ? {} : { key }) };
 }
 
-function makeClient(
-  options: S3Options & { readonly region: string; readonly forcePathStyle: boolean },
-  stallMs: number
-) {
-  const { endpoint, region, forcePathStyle, profile, credentials } = options;
-  // Real agents: the SDK opens a connection per request where it has to make some of its own, and knows no proxies.
-  const { plain, secure } = createAgents({ keepAlive: true, maxSockets: 64 });
-  const client = new S3Client({
-    region,
-    forcePathStyle,
-    // Many S3-compatible stores refuse the checksums that the SDK adds by itself.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: new NodeHttpHandler({
-      httpAgent: plain,
-      httpsAgent: secure,
-      connectionTimeout: CONNECT_MS,
-      requestTimeout: stallMs,
-      throwOnRequestTimeout: true,
-    }),
-    logger: silent,
-    // For the providers of credentials: the SDK reads the files of profiles once per process, and they are rotated.
-    ...{ ignoreCache: true },
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(profile === undefined ? {} : { profile }),
-    ...(credentials === undefined ? {} : { credentials }),
-  });
-  return notingCredentials(client);
+interface Where {
+  readonly region: string;
+  readonly style: SharedConfig['addressingStyle'];
 }
 
-/** The secrets that requests are signed with are noted before each request, for they change while a process lives. */
-function notingCredentials(client: S3Client): S3Client {
-  client.middlewareStack.add(
-    (next) => async (args) => {
-      await noteCredentials(client);
-      return next(args);
-    },
-    { step: 'initialize', name: 'noteCredentials' }
-  );
-  return client;
+type Find = (where: Where) => Promise<S3Address>;
+
+interface Given {
+  readonly bucket: string;
+  readonly options: S3Options;
+  readonly config: SharedConfig;
+  readonly handler: ReturnType<typeof makeHandler>;
+  readonly credentials: S3Client['config']['credentials'] | undefined;
 }
 
-/** Notes what a client signs with; where there is nothing, the request itself tells. */
-export async function noteCredentials({ config }: Pick<S3Client, 'config'>): Promise<void> {
-  const found = await config.credentials().catch(() => undefined);
-  for (const secret of [found?.secretAccessKey, found?.sessionToken]) if (secret !== undefined) noteSecret(secret);
-}
-
-/** The SDK prints advice to the console otherwise. */
-const silent = {
-  trace: () => undefined,
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
-
-/** S3-compatible stores know no regions, so that people set none; AWS itself names the right one when it is wrong. */
-async function regionOf(options: S3Options): Promise<string> {
-  if (options.region !== undefined) return options.region;
-  const client = new S3Client(options.profile === undefined ? {} : { profile: options.profile });
+async function findAddress(given: Given, { region, style }: Where): Promise<S3Address> {
+  const { bucket, options, config } = given;
+  let { credentials } = given;
+  const make = (forcePathStyle: boolean): S3Client => {
+    const client = tellCredentialsOf(makeClient({ ...given, region, forcePathStyle, credentials }), config);
+    ({ credentials } = client.config);
+    return client;
+  };
   try {
-    return await client.config.region();
-  } catch {
-    return 'us-east-1';
-  } finally {
-    client.destroy();
+    let client = make(style === 'path');
+    let found = await locate(client, bucket);
+    if (style === 'auto' && !isAws(found.bucketUrl)) {
+      // Host names per bucket need DNS that few stores have but AWS.
+      client = make(true);
+      found = await locate(client, bucket);
+    }
+    return { ...found, client, endpoint: new URL(found.bucketUrl).origin };
+  } catch (error) {
+    // What the SDK throws for an endpoint that is no URL, and nothing else here throws.
+    if (error instanceof TypeError) throw badEndpoint();
+    throw s3Error(error, { action: 'find', bucket, endpoint: options.endpoint ?? 'the configured endpoint' });
   }
 }
 
-/** Lets the SDK resolve a request and stops it before it is sent: endpoints, profiles and regions are its business. */
-async function locate(client: S3Client, bucket: string): Promise<{ bucketUrl: string; signingRegion: string }> {
-  const located: { bucketUrl?: string; signingRegion?: string } = {};
-  const command = new HeadObjectCommand({ Bucket: bucket, Key: 'key' });
-  command.middlewareStack.add(
-    (_next, context) => () => {
-      const { endpointV2 } = context;
-      if (endpointV2 !== undefined) {
-        located.bucketUrl = endpointV2.url.href.replace(/\/?$/, '/');
-        const region = endpointV2.properties?.authSchemes?.[0]?.['signingRegion'];
-        if (typeof region === 'string') located.signingRegion = region;
-      }
-      return Promise.resolve({ response: undefined, output: { $metadata: {} } });
-    },
-    { step: 'finalizeRequest', priority: 'low', name: 'stopBeforeSending' }
-  );
-  await client.send(command);
-  const { bucketUrl, signingRegion } = located;
-  if (bucketUrl === undefined)
-    throw new PrefetchError('UnsupportedStore', `The AWS SDK knows no address for ${bucket}`);
-  return { bucketUrl, signingRegion: signingRegion ?? (await client.config.region()) };
+interface Current {
+  readonly style: SharedConfig['addressingStyle'];
+  readonly get: () => S3Address;
+  readonly set: (address: S3Address) => void;
+}
+
+/** Goes each way once; of many requests that are sent elsewhere at once, one moves and all go there. */
+function mover(find: Find, current: Current): S3Connection['moveTo'] {
+  let { style } = current;
+  let moving: Promise<void> | undefined;
+  const tried = new Set<keyof Elsewhere>();
+
+  return async ({ region, addressing }, sentBy) => {
+    const { client, signingRegion } = current.get();
+    if (moving === undefined && (sentBy === undefined || sentBy === client)) {
+      const way = addressing !== undefined ? 'addressing' : 'region';
+      const isThere = way === 'region' ? region === undefined || region === signingRegion : current.style !== 'auto';
+      // Who does not know where it was sent may have been sent to the place before.
+      if (isThere) return sentBy === undefined && tried.has(way);
+      if (tried.has(way)) return false;
+      tried.add(way);
+      if (way === 'addressing') style = 'virtual';
+      moving = find({ region: region ?? signingRegion, style }).then(current.set);
+      moving.finally(() => (moving = undefined)).catch(() => undefined);
+    }
+    await moving;
+    return true;
+  };
 }
 
 function badEndpoint(): PrefetchError {

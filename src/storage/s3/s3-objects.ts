@@ -5,6 +5,7 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   type DeleteObjectsCommandOutput,
+  type HeadObjectCommandOutput,
   type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
 
@@ -23,18 +24,32 @@ export async function headObject(
   options: RequestOptions = {}
 ): Promise<ObjectInfo | undefined> {
   const Key = fullKeyOf(connection, key);
-  const found = await orUndefined(
-    sendControl(
-      connection,
-      {
-        action: 'look at',
-        key,
-        send: (client, how) => client.send(new HeadObjectCommand({ Bucket: connection.bucket, Key }), how),
-      },
-      options
-    )
-  );
+  const send: ControlRequest<HeadObjectCommandOutput>['send'] = (client, how) =>
+    client.send(new HeadObjectCommand({ Bucket: connection.bucket, Key }), how);
+  const ask = () => orUndefined(sendControl(connection, { action: 'look at', key, send }, options));
+  const found = await ask().catch(async (error: unknown) => {
+    if (!isWithoutReason(error)) throw error;
+    await readFirstByte(connection, key, options);
+    return ask();
+  });
   return found === undefined ? undefined : { key, size: found.ContentLength ?? 0, etag: plainEtag(found.ETag) };
+}
+
+/** An answer to HEAD has no body that could name the reason. */
+function isWithoutReason(error: unknown): boolean {
+  if (!isPrefetchError(error)) return false;
+  const status = Number(error.details['status'] ?? 0);
+  return status === 301 || status === 400 || status === 403;
+}
+
+/** The same refusal, with a reason; where the store says that the bucket is elsewhere, it is asked there afterwards. */
+async function readFirstByte(connection: S3Connection, key: string, options: RequestOptions): Promise<void> {
+  const command = { Bucket: connection.bucket, Key: fullKeyOf(connection, key), Range: 'bytes=0-0' };
+  const send: ControlRequest<void>['send'] = async (client, how) => {
+    const { Body } = await client.send(new GetObjectCommand(command), how);
+    await Body?.transformToByteArray();
+  };
+  await orUndefined(sendControl(connection, { action: 'look at', key, send }, options));
 }
 
 /** The bytes of a small object, or undefined. */

@@ -7,11 +7,11 @@ import { putBytes } from '../../http/put-bytes.js';
 import type { Receipt, StoreCapabilities } from '../object-store.js';
 import { sendComplete } from './s3-complete.js';
 import { contextOf, type S3Connection } from './s3-connection.js';
-import { areCredentialsEnded } from './s3-credentials.js';
 import { failureError, failureOf } from './s3-errors.js';
 import { plainEtag, scratchKey } from './s3-keys.js';
 import { deleteObject } from './s3-objects.js';
 import { putOnce } from './s3-put.js';
+import { areCredentialsEnded } from './s3-refusals.js';
 import type { Signer } from './s3-signer.js';
 import { abortUpload, createUpload, listParts, signPart, uploadsUnder } from './s3-uploads.js';
 
@@ -176,11 +176,18 @@ async function answerOf<T>(ask: () => Promise<T>): Promise<T | undefined> {
 }
 
 const refusals: readonly unknown[] = [400, 405, 501];
-const failures: readonly ErrorCode[] = ['BucketNotFound', 'StoreAccessDenied', 'StoreCredentialsMissing', 'DiskFull'];
+const failures: readonly ErrorCode[] = [
+  'BucketNotFound',
+  'StoreAccessDenied',
+  'StoreCredentialsMissing',
+  'StorageFull',
+  'EncryptionKeyRefused',
+];
+const reasons: readonly unknown[] = ['RequestTimeout', 'InvalidStorageClass'];
 
-/** Some answer 400 to bad credentials and to ended ones too; taken for a refusal, it would stay remembered. */
-function isRefusal({ code, details: { status, reason } }: PrefetchError): boolean {
-  if (reason === 'RequestTimeout' || areCredentialsEnded(reason)) return false;
+/** Some answer 400 to what says nothing about the store; taken for a refusal, it would stay remembered. */
+function isRefusal({ code, details: { status, reason, addressing } }: PrefetchError): boolean {
+  if (reasons.includes(reason) || areCredentialsEnded(reason) || addressing !== undefined) return false;
   return refusals.includes(status) && !failures.includes(code);
 }
 

@@ -7,9 +7,9 @@ import { withRetries } from '../../tasks/retries.js';
 import type { PutOptions } from '../object-store.js';
 import { contextOf, type S3Connection } from './s3-connection.js';
 import { encodeCrc32 } from './s3-crc32.js';
-import { areCredentialsEnded, renewCredentials } from './s3-credentials.js';
 import { failureError, failureOf } from './s3-errors.js';
 import { plainEtag } from './s3-keys.js';
+import { beforeNextTry } from './s3-send.js';
 import type { Signer } from './s3-signer.js';
 
 /** A small object to write, and how. */
@@ -34,10 +34,7 @@ export async function putObject(
     try {
       return await putOnce(place, { ...put, headers }, options.signal);
     } catch (error) {
-      if (isPrefetchError(error) && areCredentialsEnded(error.details['reason'])) {
-        await renewCredentials(place.connection);
-      }
-      throw error;
+      throw isPrefetchError(error) ? await beforeNextTry(place.connection, error) : error;
     }
   });
 }

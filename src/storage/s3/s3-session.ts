@@ -37,6 +37,10 @@ function profileOf(connection: S3Connection, sign: Signer): Promise<S3Profile> {
   // Without a caller's signal: others may wait for the same answer.
   const asked = probeStore(connection, sign);
   profiles.set(name, asked);
-  asked.catch(() => profiles.delete(name));
+  asked.then(
+    // The store may have said that the bucket has another address.
+    () => profiles.set(connection.bucketUrl, asked),
+    () => profiles.delete(name)
+  );
   return asked;
 }

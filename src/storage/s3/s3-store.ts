@@ -73,7 +73,7 @@ function objects(session: S3Session): Omit<ObjectStore, 'root' | keyof Multipart
     confirmObject: (key, object, answer) => confirmObject(connection, key, object, answer),
     readFailure: (failure, key) => readFailure(connection, failure, key),
     close: () => {
-      connection.client.destroy();
+      connection.destroy();
       return Promise.resolve();
     },
   };

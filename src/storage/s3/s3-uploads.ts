@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-s3';
 
 import type { HttpTarget } from '../../core/byte-source.js';
-import { PrefetchError, isPrefetchError, rewrap } from '../../core/errors.js';
+import { PrefetchError, isPrefetchError, rewrap, type ErrorCode } from '../../core/errors.js';
 import type { ListedUpload, PartDescription, Receipt, RequestOptions, Upload } from '../object-store.js';
 import { checkPrefix } from '../store-key.js';
 import type { S3Connection } from './s3-connection.js';
@@ -180,11 +180,12 @@ function nextMarker(page: UploadsPage): { KeyMarker?: string; UploadIdMarker?: s
   return { KeyMarker, ...(UploadIdMarker === undefined ? {} : { UploadIdMarker }) };
 }
 
-/** A store without such a list loses parts after a crash, nothing else. */
+const withoutList: readonly ErrorCode[] = ['UnsupportedStore', 'ObjectNotFound', 'StoreAccessDenied'];
+
+/** A store without such a list, or with one that we may not see, loses parts after a crash, nothing else. */
 function noneIfUnsupported(error: unknown): UploadsPage {
   if (!isPrefetchError(error)) throw error;
-  if (error.code === 'UnsupportedStore' || error.code === 'ObjectNotFound' || error.details['status'] === 405)
-    return {};
+  if (withoutList.includes(error.code) || error.details['status'] === 405) return {};
   throw error;
 }
 

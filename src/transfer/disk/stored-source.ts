@@ -16,7 +16,8 @@ export function openStoredSource(
     locate: async ({ signal }) => {
       const target = await store.readTarget(key, { signal });
       if (target.kind === 'file') throw new PrefetchError('Internal', `${key} lies on this machine`);
-      return { url: target.url, headers: target.headers, expiresAt: 0 };
+      const { url, headers, ca } = target;
+      return { url, headers, expiresAt: 0, ...(ca === undefined ? {} : { ca }) };
     },
     judge: (answer) => store.readFailure(answer, key),
   };

@@ -3,6 +3,7 @@ import { isSenseless, unusableAnswers } from '../../http/range-answer.js';
 import { waitBy, type RetryPolicy } from '../../http/request-policy.js';
 import type { HttpTarget, PartTarget, ReadTarget } from '../../storage/object-store.js';
 import { withRetries, type RetryOptions } from '../../tasks/retries.js';
+import { waitOut } from '../upload/wait-out.js';
 
 /** Any place that a store gives for bytes. */
 type Target = PartTarget | ReadTarget | ({ readonly kind: 'http' } & HttpTarget);
@@ -18,13 +19,14 @@ export interface TargetUse<K extends Target, T> {
  * is refused with fresh signatures too may not do this.
  */
 export async function withFreshTargets<K extends Target, T>(
-  policy: RetryPolicy,
+  policy: RetryPolicy & { readonly outage?: RetryPolicy },
   options: Pick<RetryOptions, 'signal' | 'giveWay'>,
   { ask, use }: TargetUse<K, T>
 ): Promise<T> {
   let signed = false;
   const isRefused = (error: unknown): boolean => signed && isPrefetchError(error, 'StoreAccessDenied');
-  const waitMs = waitBy(policy, (error) => !error.permanent || isRefused(error));
+  const usual = waitBy(policy, (error) => !error.permanent || isRefused(error));
+  const waitMs = policy.outage === undefined ? usual : waitOut(policy.outage, usual);
   try {
     return await withRetries({ ...options, waitMs }, async () => {
       signed = false;

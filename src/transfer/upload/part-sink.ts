@@ -3,7 +3,8 @@ import type { Digest } from '../../core/digest.js';
 import { PrefetchError } from '../../core/errors.js';
 import { patienceOf } from '../../http/request-policy.js';
 import type { ObjectStore, PartDescription, Receipt } from '../../storage/object-store.js';
-import { holdOne } from '../../tasks/permits.js';
+import { createPause, type Pause } from '../../tasks/pause.js';
+import { holdOne, type GiveWay } from '../../tasks/permits.js';
 import type { TaskGroup } from '../../tasks/task-group.js';
 import type { Slab } from '../budget/slab-pool.js';
 import { inSlices } from '../digest/content-hash.js';
@@ -23,6 +24,8 @@ export interface StreamedParts {
 export interface PartSink {
   /** Parts that the store does not hold yet, in order. */
   readonly missing: readonly PartDescription[];
+  /** Done when no part has to be tried again: more of them would have to as well, and be fetched in vain. */
+  untroubled(): Promise<void>;
   /** Takes a full slab and releases it when its bytes are hashed and stored; failures are the group's. */
   take(part: PartDescription, slab: Slab): void;
   /** After the group has ended well. */
@@ -47,23 +50,30 @@ export function createPartSink(options: PartSinkOptions): PartSink {
   const receipts = new Map(open.held.map((receipt) => [receipt.partNumber, receipt]));
   const sender = createPartSender(store, open.upload, {
     ...context.policies.put,
+    outage: context.policies.outage,
     ...patienceOf(context.policies),
   });
   // Parts that another process sent are not seen here, and a hash needs all of them.
   const running = open.held.length === 0 ? createThreadHash(object.algorithm, object.size) : undefined;
   const hash = running === undefined ? undefined : createOrderedHash(running, group);
 
+  const pause = createPause();
+
   async function storePart(part: PartDescription, bytes: Uint8Array): Promise<void> {
     const { signal } = group;
     await holdOne(context.putLanes, { signal }, async (giveWay) => {
       const described = partChecksums ? { ...part, crc32: await crc32Of(bytes) } : part;
-      receipts.set(part.partNumber, await sender.send(described, bytes, { signal, giveWay }));
+      const receipt = await holdingUp(pause, giveWay, (inTrouble) =>
+        sender.send(described, bytes, { signal, giveWay: inTrouble })
+      );
+      receipts.set(part.partNumber, receipt);
       onStored(part.size);
     });
   }
 
   return {
     missing: open.parts.filter(({ partNumber }) => !receipts.has(partNumber)),
+    untroubled: () => pause.over(group),
     take(part, slab) {
       const bytes = slab.bytes.subarray(0, part.size);
       let users = hash === undefined ? 1 : 2;
@@ -89,6 +99,19 @@ export function createPartSink(options: PartSinkOptions): PartSink {
       await sender.close();
     },
   };
+}
+
+/** From its first wait to its end, something holds up others. */
+async function holdingUp<T>(pause: Pause, giveWay: GiveWay, run: (inTrouble: GiveWay) => Promise<T>): Promise<T> {
+  let end: (() => void) | undefined;
+  try {
+    return await run((wait) => {
+      end ??= pause.begin();
+      return giveWay(wait);
+    });
+  } finally {
+    end?.();
+  }
 }
 
 async function crc32Of(bytes: Uint8Array): Promise<number> {

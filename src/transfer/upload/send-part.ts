@@ -10,6 +10,7 @@ import type {
   Upload,
 } from '../../storage/object-store.js';
 import type { GiveWay } from '../../tasks/permits.js';
+import type { Policies } from '../budget/policies.js';
 import { withFreshTargets } from '../read/fresh-targets.js';
 import { openPartFiles } from './part-files.js';
 
@@ -28,7 +29,11 @@ interface SendOptions {
 }
 
 /** Sends each part to where the store wants it, again and again if need be. */
-export function createPartSender(store: ObjectStore, upload: Upload, policy: RequestPolicy): PartSender {
+export function createPartSender(
+  store: ObjectStore,
+  upload: Upload,
+  policy: RequestPolicy & Partial<Pick<Policies, 'outage'>>
+): PartSender {
   const files = openPartFiles();
   const asFailure = (error: unknown): never => {
     throw writeFailure(error, `${upload.key} in ${store.root}`);

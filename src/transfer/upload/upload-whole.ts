@@ -30,7 +30,7 @@ export async function uploadWhole(
   const { path, size, digest } = file;
   const description = { size, crc32: await crc32OfFile(path, signal) };
   await withFreshTargets(
-    policies.put,
+    { ...policies.put, outage: policies.outage },
     { signal },
     {
       ask: async () => ({ kind: 'http' as const, ...(await store.objectTarget(key, description, { signal })) }),

@@ -201,12 +201,24 @@ describe('another run of the same plan', () => {
   test('that died after the manifest is published once, and its plan goes', async () => {
     const setup = await setUpJob();
     const { step } = await setup.plan();
-    setup.moments.before = atCall(/^delete /, () => Promise.reject(new Error('died')));
-    await expect(setup.run()).rejects.toThrow('died');
+    const death = new AbortController();
+    setup.moments.before = atCall(/^delete /, () => {
+      death.abort(new Error('died'));
+      return Promise.reject(new Error('the connection is gone'));
+    });
+    await expect(setup.run({ signal: death.signal })).rejects.toThrow('died');
     const manifest = await setup.manifest();
     expect(await setup.publish(step)).toMatchObject({ commit: manifest.commit });
     expect(await setup.manifest()).toEqual(manifest);
     expectAsListed(await contentOfShards(setup));
+  });
+
+  test('is published where its plan cannot be removed, and is a hit afterwards', async () => {
+    const setup = await setUpJob();
+    setup.moments.before = (call) =>
+      call.startsWith('delete ') ? Promise.reject(new Error('not allowed')) : Promise.resolve();
+    expect(await setup.run()).toMatchObject({ hit: false });
+    expect((await planShards(setup.dependencies, await setup.job(), live())).kind).toBe('hit');
   });
 });
 

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import type { HttpAnswer } from '../../../src/core/http-answer.js';
 import { confirmPart } from '../../../src/storage/s3/s3-answers.js';
 import { openSession } from '../../../src/storage/s3/s3-session.js';
-import { areCredentialsEnded } from '../../../src/storage/s3/s3-credentials.js';
 import { failureError, failureOf } from '../../../src/storage/s3/s3-errors.js';
+import { areCredentialsEnded } from '../../../src/storage/s3/s3-refusals.js';
 
 const context = { action: 'read', bucket: 'models', endpoint: 'http://store', key: 'a/b' };
 const said = (code: string): HttpAnswer => ({

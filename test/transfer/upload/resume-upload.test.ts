@@ -21,7 +21,7 @@ async function interrupted(): Promise<Interrupted> {
   const bytes = bytesOf(size);
   const request = await setup.request(bytes);
   const patient = { tries: 1000, baseMs: 1, capMs: 10, longestWaitMs: 1000 };
-  const policies = { get: patient, put: patient, stallMs: 5000 };
+  const policies = { get: patient, put: patient, outage: patient, stallMs: 5000 };
   const broken = await setup.source(bytes, {
     policies,
     intercept: (incoming, response) => {
