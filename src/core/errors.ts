@@ -33,6 +33,7 @@ const definitions = {
   SourceUnavailable: { permanent: false },
   StreamingUnsupported: { permanent: true },
   InvalidSafetensors: { permanent: true },
+  IncompleteCheckpoint: { permanent: true },
   ShardMismatch: { permanent: true },
   DirNotIntact: { permanent: true },
   ManifestUnreadable: { permanent: true },

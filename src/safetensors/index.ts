@@ -1,5 +1,5 @@
 export { headerByteLength } from './header-length.js';
-export { parseHeader, type SafetensorsHeader } from './parse-header.js';
+export { parseAsReference, parseHeader, type SafetensorsHeader } from './parse-header.js';
 export { layoutFile, type FileLayout } from './layout-file.js';
 export { parseIndex, type SafetensorsIndex } from './parse-index.js';
 export {

@@ -3,6 +3,7 @@ import { PrefetchError } from '../core/errors.js';
 /** Which rule of the format is broken: `details.reason` of an `InvalidSafetensors` error. These words never change. */
 export type SafetensorsRule =
   | 'file-size'
+  | 'lfs-pointer'
   | 'header-too-large'
   | 'header-too-small'
   | 'header-beyond-file'

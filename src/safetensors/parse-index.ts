@@ -5,11 +5,14 @@ import { invalid, quoted } from './invalid.js';
 export interface SafetensorsIndex {
   /** Tensor name to file, in the order of the index. */
   readonly weightMap: ReadonlyMap<string, string>;
-  /** Bytes of all tensors together, where the index says so. */
+  /** Bytes of all tensors together, where the index says so in a whole number: nobody relies on it. */
   readonly totalSize: number | undefined;
 }
 
-/** Reads the parsed `model.safetensors.index.json`; a file name that could leave the repo fails as `UnsafePath`. */
+/**
+ * Reads the parsed `model.safetensors.index.json`, of which readers need `weight_map` alone; a file name that could leave
+ * the repo fails as `UnsafePath`.
+ */
 export function parseIndex(value: unknown): SafetensorsIndex {
   if (!isRecord(value)) throw invalid('index', 'A safetensors index must be an object');
   if (!isRecord(value['weight_map'])) throw invalid('index', 'A safetensors index must have an object weight_map');
@@ -23,12 +26,8 @@ export function parseIndex(value: unknown): SafetensorsIndex {
 }
 
 function readTotalSize(metadata: unknown): number | undefined {
-  if (metadata === undefined || metadata === null) return undefined;
-  if (!isRecord(metadata)) throw invalid('index', 'metadata of a safetensors index must be an object');
-  const totalSize = metadata['total_size'];
-  if (totalSize === undefined || totalSize === null) return undefined;
-  if (typeof totalSize === 'number' && Number.isSafeInteger(totalSize) && totalSize >= 0) return totalSize;
-  throw invalid('index', 'metadata.total_size of a safetensors index must be an integer from 0');
+  const totalSize = isRecord(metadata) ? metadata['total_size'] : undefined;
+  return typeof totalSize === 'number' && Number.isSafeInteger(totalSize) && totalSize >= 0 ? totalSize : undefined;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Dir } from '../../src/core/contract.js';
 import { startDevHub, type DevHub } from '../../src/dev-hub/index.js';
 import { formulaModel } from '../helpers/formula-models.js';
-import { formulaCommit } from '../helpers/shard-repos.js';
+import { formulaCommit, withoutFiles } from '../helpers/shard-repos.js';
 import { tmpFolder } from '../helpers/tmp.js';
 import { runCli } from './cli-process.js';
 
@@ -17,10 +17,11 @@ describe('model-prefetch plan REPO --shard-config FILE', () => {
     expect(plan.published).toBeUndefined();
     expect(plan.sharding).toEqual({
       engine: 'native',
-      reason: 'auto: this layout is verified',
+      reason: expect.stringMatching(/^auto: config\.json and the list of files .*; the headers/) as string,
       tensorParallelSize: 2,
       published: false,
     });
+    expect(plan.sharding?.reason).not.toContain('verified');
     expect(hub.requests.filter(({ origin }) => origin === 'cdn')).toEqual([]);
     await expect(readdir(env.MODEL_PREFETCH_HOME)).rejects.toThrow('ENOENT');
   });
@@ -65,6 +66,17 @@ describe('model-prefetch plan REPO --shard-config FILE', () => {
     expect(text.stdout).toMatch(/^Published +no$/m);
   });
 
+  it.each(['auto', 'native', 'vllm'])(
+    'fails for a checkpoint that lacks a file of its index, with %s',
+    async (engine) => {
+      const { hub, env, shardConfig } = await site();
+      const run = await runCli(['plan', 'org/incomplete', '--shard-config', await shardConfig(engine)], env);
+      expect(run).toMatchObject({ code: 1, stdout: '' });
+      expect(run.stderr).toMatch(/^IncompleteCheckpoint: .*not there: model-00002-of-00003\.safetensors/m);
+      expect(hub.requests.filter(({ origin }) => origin === 'cdn')).toEqual([]);
+    }
+  );
+
   it.each([
     ['an architecture that nobody verified', 'org/unknown', 'FalconForCausalLM'],
     ['a repo without a config', 'org/bare', 'There is no config.json'],
@@ -103,10 +115,12 @@ async function site(): Promise<Site> {
   const folder = await tmpFolder();
   const llama = await formulaCommit('llama-untied');
   const unknown = await formulaCommit('mistral', { config: { architectures: ['FalconForCausalLM'] } });
+  const incomplete = withoutFiles(await formulaCommit('mixtral', { split: 3 }), 'model-00002-of-00003.safetensors');
   const bytes = new TextEncoder().encode(JSON.stringify((await formulaModel('llama-untied')).config));
   const hub = await startDevHub({
     repos: [
       { id: 'org/llama', commits: [llama] },
+      { id: 'org/incomplete', commits: [incomplete] },
       { id: 'org/unknown', commits: [unknown] },
       { id: 'org/bare', commits: [{ files: { 'model.safetensors': { size: 90_000, seed: 'bare' } } }] },
       {

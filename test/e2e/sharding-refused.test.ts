@@ -3,12 +3,13 @@ import type { PrefetchInput } from '../../src/core/contract.js';
 import { isPrefetchError } from '../../src/core/errors.js';
 import type { DevCommit } from '../../src/dev-hub/index.js';
 import { startPlatform, type Platform } from '../helpers/platform.js';
-import { formulaCommit } from '../helpers/shard-repos.js';
+import { formulaCommit, withoutFiles } from '../helpers/shard-repos.js';
 import { useTemporalServer } from '../helpers/temporal.js';
 import { storedFiles } from '../helpers/tmp.js';
 
 type ShardArgs = NonNullable<PrefetchInput['shardConfig']>['args'];
 
+const INDEX = 'model.safetensors.index.json';
 const WAY_OUT = 'engine vllm (or auto, which falls back to it) can take others';
 const OTHER_WAY_OUT = 'raise tensorParallelSize, or bring the model without shardConfig';
 
@@ -33,6 +34,7 @@ beforeAll(async () => {
       },
     },
   };
+  Object.assign(commits, await brokenCommits());
   platform = await startPlatform(server(), {
     repos: Object.entries(commits).map(([name, commit]) => ({ id: `org/${name}`, commits: [commit] })),
   });
@@ -82,16 +84,72 @@ describe.each(['native', 'vllm', 'auto'] as const)('parallelism that shards cann
   });
 });
 
+describe.each(['native', 'vllm', 'auto'] as const)('a checkpoint that is broken ends engine %s for good', (engine) => {
+  test.each<[string, string, string, string]>([
+    ['a file of the index is missing', 'org/incomplete', 'IncompleteCheckpoint', 'not there: model-00002-of-00003'],
+    ['so it is of a model that native does not know', 'org/foreign', 'IncompleteCheckpoint', 'model-00002-of-00003'],
+    ['so it is of a quantized model', 'org/quantized-part', 'IncompleteCheckpoint', 'model-00002-of-00003'],
+    ['a number is missing, and there is no index', 'org/numbered', 'IncompleteCheckpoint', 'Only 2 of 3 numbered'],
+    ['there are no weights', 'org/weightless', 'IncompleteCheckpoint', 'There are no weights'],
+    ['a weights file is empty', 'org/empty', 'InvalidSafetensors', 'has at least 10 bytes, got 0'],
+    ['the index is no JSON', 'org/index', 'InvalidSafetensors', 'index.json is no JSON'],
+    ['the config is no JSON', 'org/broken', 'UnsupportedSharding', 'config.json is no JSON'],
+    ['there is no config', 'org/bare', 'UnsupportedSharding', 'There is no config.json'],
+  ])('before any byte moves: %s', async (_case, repo, code, text) => {
+    const { message, moved } = await expectEnd({ repo, shardConfig: { engine, args: ranks(2) } }, code);
+    expect(message).toContain(text);
+    expect(moved).toEqual([]);
+  });
+
+  test('before more than a few lines move: Git LFS pointers in place of the weights', async () => {
+    const input = { repo: 'org/pointers', shardConfig: { engine, args: ranks(2) } };
+    const { message, moved } = await expectEnd(input, 'InvalidSafetensors');
+    expect(message).toContain('model.safetensors: This is a Git LFS pointer, not the weights');
+    expect(moved.reduce((sum, { bytesSent }) => sum + bytesSent, 0)).toBeLessThan(1024);
+  });
+});
+
+async function brokenCommits(): Promise<Record<string, DevCommit>> {
+  const split = await formulaCommit('mixtral', { split: 3 });
+  const incomplete = withoutFiles(split, 'model-00002-of-00003.safetensors');
+  const noIndex = withoutFiles(incomplete, INDEX);
+  const weightless = withoutFiles(await formulaCommit('llama-untied'), 'model.safetensors');
+  const text = (value: string) => ({ bytes: new TextEncoder().encode(value) });
+  const withConfig = (config: object) => ({ ...incomplete.files, 'config.json': text(JSON.stringify(config)) });
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 4976698672\n`;
+  return {
+    incomplete,
+    foreign: { files: withConfig({ architectures: ['FalconForCausalLM'] }) },
+    'quantized-part': { files: withConfig({ quantization_config: { quant_method: 'awq', bits: 4 } }) },
+    numbered: noIndex,
+    weightless: withoutFiles(weightless, 'original/consolidated.00.pth'),
+    empty: { files: { ...weightless.files, 'model.safetensors': text('') } },
+    index: { files: { ...incomplete.files, [INDEX]: text('{"weight_map":') } },
+    pointers: { files: { ...weightless.files, 'model.safetensors': text(pointer) } },
+  };
+}
+
 function ranks(tensorParallelSize: number): ShardArgs {
   return { tensorParallelSize };
 }
 
+/** Ends by the code, with nothing stored; gives what was asked of the CDN. */
+async function expectEnd(input: PrefetchInput, code: string) {
+  const before = platform.hub.requests.length;
+  const error = await platform.prefetch(input).catch((thrown: unknown) => thrown);
+  expect(isPrefetchError(error) && error.code, String(error)).toBe(code);
+  expect(await storedFiles(platform.folder)).toEqual([]);
+  const moved = platform.hub.requests.slice(before).filter(({ origin }) => origin === 'cdn');
+  return { message: String(error), moved };
+}
+
 /** Ends by the code, with nothing fetched and nothing stored. */
 async function expectRefused(input: PrefetchInput, reason: string, wayOut: string): Promise<void> {
+  const before = platform.hub.requests.length;
   const error = await platform.prefetch(input).catch((thrown: unknown) => thrown);
   expect(isPrefetchError(error, 'UnsupportedSharding'), String(error)).toBe(true);
   expect(String(error)).toContain(reason);
   expect(String(error)).toContain(wayOut);
-  expect(platform.hub.requests.filter(({ origin }) => origin === 'cdn')).toEqual([]);
+  expect(platform.hub.requests.slice(before).filter(({ origin }) => origin === 'cdn')).toEqual([]);
   expect(await storedFiles(platform.folder)).toEqual([]);
 }

@@ -28,6 +28,11 @@ export async function formulaCommit(name: string, { split = 1, config = {} }: Fo
   };
 }
 
+/** The same commit, of which these files were never pushed. */
+export function withoutFiles({ files }: DevCommit, ...paths: readonly string[]): DevCommit {
+  return { files: Object.fromEntries(Object.entries(files).filter(([path]) => !paths.includes(path))) };
+}
+
 function weightsFiles(weights: readonly Buffer[]): Record<string, DevFile> {
   const [only, ...others] = weights;
   if (only !== undefined && others.length === 0) return { 'model.safetensors': { bytes: only } };

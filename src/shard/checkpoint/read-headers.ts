@@ -3,7 +3,7 @@ import { isPrefetchError, rewrap, type PrefetchError } from '../../core/errors.j
 import { requireAt } from '../../core/require-at.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { MiB } from '../../core/units.js';
-import { headerByteLength, parseHeader, type SafetensorsHeader } from '../../safetensors/index.js';
+import { headerByteLength, parseAsReference, parseHeader, type SafetensorsHeader } from '../../safetensors/index.js';
 import { mapAtOnce } from '../../tasks/for-each-at-once.js';
 import { openObjects } from '../../transfer/read/open-objects.js';
 import { unsupported } from '../layout/unsupported.js';
@@ -49,18 +49,30 @@ async function readHeader(
   options: { readonly signal: AbortSignal }
 ): Promise<SafetensorsHeader> {
   const { path, size } = file;
-  const first = new Uint8Array(Math.min(FIRST_READ, size));
-  await source.read({ start: 0, end: first.length }, first, options);
+  let bytes = new Uint8Array(Math.min(FIRST_READ, size));
+  await source.read({ start: 0, end: bytes.length }, bytes, options);
   try {
-    const length = headerByteLength(first, size);
+    const length = headerByteLength(bytes, size);
     limits.addBytes(file, length);
-    if (length <= first.length) return parseHeader(first, size);
-    const whole = new Uint8Array(length);
-    await source.read({ start: 0, end: length }, whole, options);
-    return parseHeader(whole, size);
+    if (length > bytes.length) {
+      bytes = new Uint8Array(length);
+      await source.read({ start: 0, end: length }, bytes, options);
+    }
+    return parseHeader(bytes, size);
   } catch (error) {
     if (!isPrefetchError(error, 'InvalidSafetensors')) throw error;
+    if (isReadByReference(bytes, size)) throw unsupported('header', `${path}: ${error.text}`, { path });
     throw rewrap(error, { text: `${path}: ${error.text}`, details: { path } });
+  }
+}
+
+/** What vLLM can read is not broken, though it may not be what the format allows. */
+function isReadByReference(bytes: Uint8Array, size: number): boolean {
+  try {
+    parseAsReference(bytes, size);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,4 +1,5 @@
 import { unsupported, withWayOut } from '../layout/unsupported.js';
+import { parsePythonJson } from './python-json.js';
 
 /** The same config.json with `"tie_word_embeddings": false`; nothing else of its text changes. */
 export function untieEmbeddings(config: Uint8Array): Uint8Array {
@@ -7,15 +8,16 @@ export function untieEmbeddings(config: Uint8Array): Uint8Array {
   const found = [...text.matchAll(field)].length;
   const changed =
     found === 0 ? text.replace(/\{/, '{\n  "tie_word_embeddings": false,') : text.replaceAll(field, '$1false');
-  if (isUntied(changed)) return new TextEncoder().encode(changed);
+  const bytes = new TextEncoder().encode(changed);
+  if (isUntied(bytes)) return bytes;
   return withWayOut(
     unsupported('tied-embeddings', 'config.json cannot be made to say that its embeddings are not tied')
   );
 }
 
-function isUntied(text: string): boolean {
+function isUntied(bytes: Uint8Array): boolean {
   try {
-    const config: unknown = JSON.parse(text);
+    const config: unknown = parsePythonJson(bytes);
     return (
       typeof config === 'object' &&
       config !== null &&
@@ -23,7 +25,6 @@ function isUntied(text: string): boolean {
       config.tie_word_embeddings === false
     );
   } catch {
-    // Python takes NaN and Infinity for JSON.
     return false;
   }
 }

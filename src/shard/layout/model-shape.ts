@@ -89,7 +89,8 @@ export function readModelShape(value: unknown): ModelShape {
 function refuseQuantized(config: ConfigReader): void {
   for (const field of ['quantization_config', 'compression_config']) {
     const quantization = config.object(field);
-    if (quantization === undefined) continue;
+    // vLLM takes one without a method, as some programs leave it behind, for none.
+    if (quantization === undefined || Object.keys(quantization).length === 0) continue;
     const method = readField(quantization).text('quant_method') ?? 'unknown';
     throw unsupported('quantization', `The checkpoint is quantized (${field}, quant_method ${method.slice(0, 40)})`, {
       quantization: method.slice(0, 40),

@@ -10,7 +10,7 @@ import type { AllLocations, ShardLocations } from './shard-locations.js';
 export interface SourceBlock extends ByteRange {
   /** Bytes after the cast. */
   readonly length: number;
-  /** The tensor and what it is cast to; undefined for what no rank has: the header, and what vLLM computes by itself. */
+  /** The tensor and what it is cast to; undefined for what no rank has: the header, what vLLM computes by itself, overlaid tensors. */
   readonly tensor: HeldTensor | undefined;
   readonly shares: readonly RankShare[];
   /** Bytes of ranks that belong to no source and must be zero. */
@@ -38,16 +38,21 @@ export function* sourceBlocks(
   file: number,
   { places, blockBytes }: { readonly places: AllLocations; readonly blockBytes: number }
 ): Generator<SourceBlock> {
-  const { header } = requireAt(layout.files, file);
-  yield* unheld({ start: 0, end: header.headerByteLength }, blockBytes);
+  const { header, size } = requireAt(layout.files, file);
+  let start = header.headerByteLength;
+  yield* unheld({ start: 0, end: start }, blockBytes);
   for (const { name } of header.tensors) {
     const source = requireKey(layout.sources, name);
     const found = places.get(name);
+    // What lies between is a tensor of an overlay that does not count.
+    yield* unheld({ start, end: source.start }, blockBytes);
     if (found === undefined) yield* unheld(source, blockBytes);
     else
       for (const place of found)
         yield* held({ layout, tensor: { ...source, target: place.target }, place, blockBytes });
+    start = source.end;
   }
+  yield* unheld({ start, end: size }, blockBytes);
 }
 
 function* unheld(range: ByteRange, blockBytes: number): Generator<SourceBlock> {

@@ -19,21 +19,32 @@ export async function chooseEngine<T>(
     return { engine, reason: 'engine native was asked for', layout: await layOut().catch(withWayOut) };
   }
   if (engine === 'vllm') refuseUnreleased(args);
-  const { layout, refusal } = await layOutIfVerified(layOut);
+  const { layout, refusal } = await layOutIfVerified(engine, layOut);
   if (engine === 'vllm') return { engine, reason: 'engine vllm was asked for', layout };
   if (layout !== undefined) return { engine: 'native', reason: 'auto: this layout is verified', layout };
   refuseUnreleased(args, refusal);
   return { engine: 'vllm', reason: `auto: ${refusal}`, layout };
 }
 
-async function layOutIfVerified<T>(layOut: () => Promise<T>): Promise<{ layout?: T; refusal: string }> {
+async function layOutIfVerified<T>(
+  engine: 'auto' | 'vllm',
+  layOut: () => Promise<T>
+): Promise<{ layout?: T; refusal: string }> {
   try {
     return { layout: await layOut(), refusal: '' };
   } catch (error) {
-    if (!isPrefetchError(error, 'UnsupportedSharding')) throw error;
+    if (!isForVllm(error, engine)) throw error;
     const { text } = error;
     return { refusal: text.length <= MOST_REASON ? text : `${text.slice(0, MOST_REASON)}…` };
   }
+}
+
+/** What is broken is no engine's: only what native has not verified is left to vLLM, and what vLLM was asked to decide. */
+function isForVllm(error: unknown, engine: 'auto' | 'vllm'): error is PrefetchError {
+  if (isPrefetchError(error, 'UnsupportedSharding')) return error.details['broken'] !== true;
+  return (
+    engine === 'vllm' && isPrefetchError(error, 'InvalidSafetensors') && error.details['reason'] === 'duplicate-tensor'
+  );
 }
 
 /** It goes into history, the plan and the manifest. */

@@ -1,11 +1,15 @@
 import { canonicalJson } from '../../core/canonical-json.js';
 import type { ShardPlanSummary } from '../../core/contract.js';
+import { isPrefetchError, rewrap, type PrefetchError } from '../../core/errors.js';
 import { sha256Hex } from '../../core/identity.js';
 import type { ShardPlan } from '../../core/schemas/shard-plan.js';
 import { storedFileOf } from '../../core/stored-file.js';
 import { headDiffers } from '../../shard/checkpoint/head-differs.js';
+import { INDEX_PATH } from '../../shard/checkpoint/model-files.js';
 import { readCheckpoint, type Checkpoint } from '../../shard/checkpoint/read-checkpoint.js';
-import { layOutRanks, type RankLayout } from '../../shard/rank-layout.js';
+import { unsupported } from '../../shard/layout/unsupported.js';
+import { layOutRanks, type RankLayout, type ShardingRequest } from '../../shard/rank-layout.js';
+import { sourceForVllm } from '../../shard/vllm/source-for-vllm.js';
 import type { ActivityDependencies } from '../dependencies.js';
 import { chooseEngine, type EngineChoice } from './choose-engine.js';
 import type { ShardingJob } from './sharding-job.js';
@@ -28,14 +32,35 @@ export async function draftPlan(
   const place = { context, ...job.source };
   const choice = await chooseEngine(job.request, async () => {
     const checkpoint = await readCheckpoint(place, { signal });
+    if (job.request.engine === 'vllm' && checkpoint.overlaid) throw decidedByVllm();
     const differs = await headDiffers(place, checkpoint, { signal });
     const { tensorParallelSize: ranks, dtype, vllmVersion, maxFileSize, filePattern } = args;
     const { config, weights: files } = checkpoint;
     const request = { config, files, ranks, dtype, vllmVersion, maxFileSize, filePattern, headDiffers: differs };
-    return { checkpoint, ranks: layOutRanks(request), headDiffers: differs };
+    return { checkpoint, ranks: layOutWhole(request, checkpoint), headDiffers: differs };
   });
+  // It would refuse them after its GPUs were waited for.
+  if (choice.engine === 'vllm') sourceForVllm(job.source.files);
   const plan = describePlan(job, choice);
   return { plan, summary: summarise(job, plan, choice), layout: choice.layout?.ranks };
+}
+
+/** Of several tensors of one name vLLM takes the last, whatever the index says: it is not held to the layout of native. */
+function decidedByVllm(): PrefetchError {
+  return unsupported('duplicate-tensor', 'Several files hold the same tensors');
+}
+
+/** A tensor that both config and index promise, and that no file holds, is missing for every engine. */
+function layOutWhole(request: ShardingRequest, { stale }: Checkpoint): RankLayout {
+  try {
+    return layOutRanks(request);
+  } catch (error) {
+    const lacking = isPrefetchError(error, 'UnsupportedSharding') ? error.details['tensors'] : undefined;
+    const missing = Array.isArray(lacking) ? lacking.filter((name) => stale.has(String(name))) : [];
+    if (missing.length === 0 || !isPrefetchError(error)) throw error;
+    const text = `${error.text}. ${INDEX_PATH} names them too: the weights files are not all that belong to it`;
+    throw rewrap(error, { code: 'IncompleteCheckpoint', text });
+  }
 }
 
 type Choice = EngineChoice<{

@@ -6,15 +6,9 @@ import type { ParsedShardConfig } from '../../core/schemas/input.js';
 import type { InspectOptions } from '../../dir/inspect-dir.js';
 import { openDir } from '../../dir/open-dir.js';
 import { isTrusted } from '../../dir/published-dir.js';
-import { readConfig, requireWeights } from '../../shard/checkpoint/read-checkpoint.js';
-import { checkFitsRanks } from '../../shard/layout/fits-ranks.js';
-import { readModelShape, type ModelShape } from '../../shard/layout/model-shape.js';
-import { findProfile } from '../../shard/layout/profiles.js';
-import { resolveDtype } from '../../shard/layout/target-dtype.js';
 import type { ObjectStore } from '../../storage/object-store.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { listRepo } from '../survey.js';
-import { chooseEngine, type EngineChoice } from './choose-engine.js';
+import { foreseeEngine } from './foresee-engine.js';
 
 type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken'>;
 /** A spec that asks for shards. */
@@ -22,7 +16,7 @@ export type ShardingSpec = PrefetchSpec & { readonly shardConfig: ParsedShardCon
 
 /**
  * The Dir that the same request made before: it needs neither the Hub nor the Dir it was made of. Where there is none, a
- * request that the native engine is sure to refuse is refused now, before any byte moves.
+ * request that is sure to be refused, by its engine or for a checkpoint that is not whole, is refused before any byte moves.
  */
 export async function findShards(
   needs: Needs,
@@ -73,30 +67,4 @@ function isOfRequest(spec: ShardingSpec, manifest: Manifest): boolean {
 /** Beside a Dir may lie what a later version made: it is no hit, and nobody touches it. */
 function passOverUnreadable(error: unknown): undefined {
   if (!isPrefetchError(error, 'ManifestUnreadable')) throw error;
-}
-
-/**
- * Which engine will shard, judged by the listing and config.json as the Hub has them; fails as `UnsupportedSharding` where
- * it is sure to refuse. What the headers say is judged when they are in the store.
- */
-export async function foreseeEngine(
-  { hub, readToken }: Pick<Needs, 'hub' | 'readToken'>,
-  spec: ShardingSpec,
-  { signal }: { readonly signal: AbortSignal }
-): Promise<Pick<EngineChoice<ModelShape>, 'engine' | 'reason'>> {
-  const { tensorParallelSize, vllmVersion, dtype } = spec.shardConfig.args;
-  return chooseEngine(spec.shardConfig, async () => {
-    const token = await readToken(spec.hfTokenKey);
-    const options = { signal, ...(token === undefined ? {} : { token }) };
-    const files = await listRepo(hub, spec, options);
-    const config = await readConfig(files, ({ path, size }) =>
-      hub.read({ repo: spec.repo, commit: spec.commit, path, size }, options)
-    );
-    const shape = readModelShape(config);
-    findProfile(shape.architecture, vllmVersion);
-    checkFitsRanks(shape, tensorParallelSize);
-    resolveDtype(dtype, shape, []);
-    requireWeights(files, undefined);
-    return shape;
-  });
 }

@@ -31,7 +31,9 @@ afterAll(async () => {
 const tensor = (name: string) => ({ name, dtype: 'BF16', shape: [4] }) as const;
 const [one, two] = [weightsWith([tensor('a'), tensor('b')]), weightsWith([tensor('c')])];
 const headerOf = (text: string) => rawWeights(text.length, text);
-const indexOf = (weightMap: Record<string, unknown>) => JSON.stringify({ metadata: {}, weight_map: weightMap });
+const indexOf = (weightMap: object) => JSON.stringify({ metadata: {}, weight_map: weightMap });
+
+const POINTER = `version https://git-lfs.github.com/spec/v1\noid sha256:${'a'.repeat(64)}\nsize 4976698672\n`;
 
 const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
 
@@ -91,10 +93,134 @@ describe('a checkpoint', () => {
   });
 });
 
+describe('a tensor that several files hold', () => {
+  const [x, y] = [weightsWith([tensor('a'), tensor('b')]), weightsWith([tensor('a'), tensor('c')])];
+  const files = { 'config.json': '{}', 'x.safetensors': x, 'y.safetensors': y };
+  const held = async (index: string) => {
+    const { weights, overlaid } = await read({ ...files, [INDEX]: index });
+    expect(overlaid).toBe(true);
+    return Object.fromEntries(weights.map(({ path, header }) => [path, header.tensors.map(({ name }) => name)]));
+  };
+
+  test('is the one of the file that the index names, whichever comes first', async () => {
+    const others = { b: 'x.safetensors', c: 'y.safetensors' };
+    expect(await held(indexOf({ a: 'x.safetensors', ...others }))).toEqual({
+      'x.safetensors': ['a', 'b'],
+      'y.safetensors': ['c'],
+    });
+    expect(await held(indexOf({ a: 'y.safetensors', ...others }))).toEqual({
+      'x.safetensors': ['b'],
+      'y.safetensors': ['a', 'c'],
+    });
+  });
+
+  test('counts once where the index takes only one of the files', async () => {
+    const { weights, overlaid } = await read({
+      ...files,
+      [INDEX]: indexOf({ a: 'x.safetensors', b: 'x.safetensors' }),
+    });
+    expect(weights.map(({ path }) => path)).toEqual(['x.safetensors']);
+    expect(overlaid).toBe(false);
+  });
+
+  test.each([
+    ['there is no index', {}, /x\.safetensors and y\.safetensors hold a tensor a each, and there is no index/],
+    [
+      'the index names another file for it',
+      { [INDEX]: indexOf({ a: 'z.safetensors', b: 'x.safetensors', c: 'y.safetensors' }), 'z.safetensors': two },
+      /puts it into none of them/,
+    ],
+    [
+      'the index does not name it',
+      { [INDEX]: indexOf({ b: 'x.safetensors', c: 'y.safetensors' }) },
+      /puts it into none of them/,
+    ],
+  ])('is refused where %s', async (_what, more, text) => {
+    const { code, reason, message } = await lateRefusal(read({ ...files, ...more }));
+    expect({ code, reason }).toEqual({ code: 'InvalidSafetensors', reason: 'duplicate-tensor' });
+    expect(message).toMatch(text);
+  });
+});
+
+describe('an index as vLLM reads it', () => {
+  test('may name tensors that no file holds, or put one into another file', async () => {
+    const weightMap = { a: 'm.safetensors', gone: 'm.safetensors', c: 'm.safetensors', b: 'n.safetensors' };
+    const files = { 'm.safetensors': one, 'n.safetensors': two };
+    const { weights, stale } = await read({ 'config.json': '{}', [INDEX]: indexOf(weightMap), ...files });
+    expect(weights.map(({ header }) => header.tensors.map(({ name }) => name))).toEqual([['a', 'b'], ['c']]);
+    expect([...stale]).toEqual(['gone']);
+  });
+
+  test.each(['{"total_size": 1.5}', '{"total_size": "7"}', '{"total_size": -1}', '{"total_size": NaN}', '[]', 'null'])(
+    'may have %s as metadata',
+    async (metadata) => {
+      const index = `{"metadata": ${metadata}, "weight_map": {"a": "m.safetensors"}}`;
+      const { weights } = await read({ 'config.json': '{}', [INDEX]: index, 'm.safetensors': one });
+      expect(weights).toHaveLength(1);
+    }
+  );
+});
+
+describe('a checkpoint that is not whole', () => {
+  const [CONFIG, FILE] = ['config.json', 'm.safetensors'] as const;
+  test.each<[string, Record<string, string | Uint8Array>, string, RegExp]>([
+    [
+      'the index names a file that is not there',
+      { [CONFIG]: '{}', [INDEX]: indexOf({ a: FILE, z: 'gone.safetensors' }), [FILE]: one },
+      'missing-files',
+      /names weights files that are not there: gone\.safetensors/,
+    ],
+    [
+      'the index names a file below the top',
+      { [CONFIG]: '{}', [INDEX]: indexOf({ a: FILE, z: 'sub/n.safetensors' }), [FILE]: one, 'sub/n.safetensors': two },
+      'missing-files',
+      /not there: sub\/n\.safetensors/,
+    ],
+    [
+      'the index names no file',
+      { [CONFIG]: '{}', [INDEX]: indexOf({}), [FILE]: one },
+      'no-weights',
+      /names no weights/,
+    ],
+    [
+      'a number is missing',
+      { [CONFIG]: '{}', 'm-00001-of-00003.safetensors': one, 'm-00003-of-00003.safetensors': two },
+      'missing-files',
+      /Only 2 of 3 numbered weights files are there, and no index: m-2-of-3/,
+    ],
+    ['there are no weights', { [CONFIG]: '{}', 'README.md': 'x' }, 'no-weights', /no weights/],
+    [
+      "a file of Mistral's own index is missing",
+      {
+        [CONFIG]: '{}',
+        'consolidated.safetensors.index.json': indexOf({
+          a: 'consolidated-1.safetensors',
+          b: 'consolidated-2.safetensors',
+        }),
+        'consolidated-1.safetensors': one,
+      },
+      'missing-files',
+      /consolidated\.safetensors\.index\.json names .*: consolidated-2/,
+    ],
+  ])('is refused for good, whatever its config: %s', async (_what, files, reason, text) => {
+    // A config that native does not know, and could not read either.
+    for (const config of ['{}', `{"x": ${nested(200)}}`]) {
+      store.objects.clear();
+      const { code, reason: found, message } = await lateRefusal(read({ ...files, [CONFIG]: config }));
+      expect({ code, reason: found }).toEqual({ code: 'IncompleteCheckpoint', reason });
+      expect(message).toMatch(text);
+    }
+  });
+
+  test('is told from one whose numbers start at 0, or have other numbers of digits', async () => {
+    const files = { 'm-00000-of-00002.safetensors': one, 'm-1-of-000002.safetensors': two };
+    expect((await read({ 'config.json': '{}', ...files })).weights).toHaveLength(2);
+  });
+});
+
 describe('a checkpoint is refused', () => {
   test.each([
     ['without config.json', { 'model.safetensors': one }, 'config', /There is no config\.json/],
-    ['without weights', { 'config.json': '{}' }, 'weights-format', /no weights in the format safetensors/],
     ['with weights in another format', { 'config.json': '{}', 'a.bin': 'x' }, 'weights-format', /safetensors/],
     [
       'with weights below the top only',
@@ -103,6 +229,18 @@ describe('a checkpoint is refused', () => {
       /at the top/,
     ],
     ['whose config is no JSON', { 'config.json': '{', 'm.safetensors': one }, 'config', /config\.json is no JSON/],
+    [
+      'whose config starts with a byte order mark, as Python refuses it',
+      { 'config.json': '\ufeff{}', 'm.safetensors': one },
+      'config',
+      /byte order mark/,
+    ],
+    [
+      'whose config is a Git LFS pointer',
+      { 'config.json': POINTER, 'm.safetensors': one },
+      'config',
+      /config\.json is a Git LFS pointer/,
+    ],
     ['whose config is empty', { 'config.json': '', 'm.safetensors': one }, 'config', /no JSON/],
     [
       'whose config is no UTF-8',
@@ -118,29 +256,18 @@ describe('a checkpoint is refused', () => {
       'config',
       /config\.json is nested deeper than 100 levels/,
     ],
-    [
-      'whose index is no JSON',
-      { 'config.json': '{}', [INDEX]: '{', 'm.safetensors': one },
-      'config',
-      /index\.json is no/,
-    ],
-    [
-      'whose index names files that are not there',
-      { 'config.json': '{}', [INDEX]: indexOf({ a: 'm.safetensors', z: 'gone.safetensors' }), 'm.safetensors': one },
-      'missing-tensors',
-      /not there: gone\.safetensors/,
-    ],
-    [
-      'whose index puts a tensor into another file',
-      { 'config.json': '{}', [INDEX]: indexOf({ a: 'm.safetensors', c: 'm.safetensors' }), 'm.safetensors': one },
-      'missing-tensors',
-      /1 tensors into files that do not hold them: c/,
-    ],
   ] as const)('%s', async (_what, files, reason, text) => {
     const { code, reason: found, message } = await lateRefusal(read(files));
     expect({ code, reason: found }).toEqual({ code: 'UnsupportedSharding', reason });
     expect(message).toMatch(text);
     expect(reads.every((range) => range.startsWith('m.safetensors'))).toBe(true);
+  });
+
+  test("whose weights are in Mistral's own layout, once they are found to be sound", async () => {
+    const files = { 'config.json': '{}', 'consolidated.safetensors': one };
+    expect(await lateRefusal(read(files))).toMatchObject({ code: 'UnsupportedSharding', reason: 'weights-format' });
+    const cut = { ...files, 'consolidated.safetensors': one.subarray(0, -1) };
+    expect(await lateRefusal(read(cut))).toMatchObject({ code: 'InvalidSafetensors', reason: 'truncated' });
   });
 
   test('whose config is larger than any, before it is read', async () => {
@@ -150,8 +277,12 @@ describe('a checkpoint is refused', () => {
   });
 
   test.each([
+    ['no JSON', '{'],
+    ['JSON in another order of words', '\ufeff{}'],
+    ['a Git LFS pointer', POINTER],
     ['no object', '[]'],
     ['no map', '{}'],
+    ['a list for a map', indexOf([])],
     ['a map to something else', indexOf({ a: 7 })],
   ])('whose index is %s', async (_what, index) => {
     const files = { 'config.json': '{}', [INDEX]: index, 'm.safetensors': one };
@@ -166,12 +297,14 @@ describe('a checkpoint is refused', () => {
 
 describe('a header that is none', () => {
   test.each([
+    ['is a Git LFS pointer', Buffer.from(POINTER), 'lfs-pointer'],
     ['is of an empty file', Buffer.alloc(0), 'file-size'],
     ['is shorter than its length', Buffer.alloc(7), 'file-size'],
     ['ends after the file', rawWeights(100, '{}'), 'header-beyond-file'],
     ['has a length beyond all', rawWeights(2n ** 63n, '{}'), 'header-too-large'],
     ['has a length of zero', rawWeights(0, '{}'), 'header-too-small'],
     ['is no JSON', rawWeights(4, '{"a"'), 'json'],
+    ['holds a field twice', headerOf('{"a":{"dtype":"U8","dtype":"U8"}}'), 'duplicate-key'],
     ['holds a tensor twice', headerOf('{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{}}'), 'duplicate-key'],
     ['lacks fields', headerOf('{"a":{"dtype":"U8"}}'), 'tensor-fields'],
     [
@@ -194,6 +327,19 @@ describe('a header that is none', () => {
     });
     expect(message).toMatch(/^InvalidSafetensors: m\.safetensors: (?!InvalidSafetensors)/);
   });
+});
+
+test.each([
+  [
+    'a tensor twice',
+    '{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}',
+  ],
+  ['a word of metadata twice', '{"__metadata__":{"a":"1","a":"2"}}'],
+  ['a dimension beyond 2^53', '{"a":{"dtype":"U8","shape":[9007199254740993,0],"data_offsets":[0,0]}}'],
+])('a header with %s is not verified, for the reference reader takes it', async (_what, header) => {
+  const { code, reason, message } = await lateRefusal(read({ 'config.json': '{}', 'm.safetensors': headerOf(header) }));
+  expect({ code, reason }).toEqual({ code: 'UnsupportedSharding', reason: 'header' });
+  expect(message).toContain('m.safetensors: ');
 });
 
 /** A header of just these bytes that holds no tensor. */

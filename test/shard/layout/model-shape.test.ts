@@ -53,7 +53,6 @@ describe('a config is refused', () => {
     ['quantization_config', { quant_method: 'gptq', bits: 4 }, 'gptq'],
     ['quantization_config', { quant_method: 'awq' }, 'awq'],
     ['quantization_config', { load_in_4bit: true }, 'unknown'],
-    ['quantization_config', {}, 'unknown'],
     ['compression_config', { quant_method: 'compressed-tensors' }, 'compressed-tensors'],
   ])('with %s %j', (field, value, quantization) => {
     expect(refusal(() => readModelShape({ ...llama, [field]: value }))).toMatchObject({
@@ -67,8 +66,12 @@ describe('a config is refused', () => {
     expect(refusal(() => readModelShape({ ...llama, quantization_config: value }))).toMatchObject({ reason: 'config' });
   });
 
-  test('but not for a quantization_config that is null', () => {
-    expect(readModelShape({ ...llama, quantization_config: null }).attention.heads).toBe(8);
+  test.each([
+    ['quantization_config', null],
+    ['quantization_config', {}],
+    ['compression_config', {}],
+  ])('but not for a %s of %j', (field, value) => {
+    expect(readModelShape({ ...llama, [field]: value }).attention.heads).toBe(8);
   });
 
   test('with more layers than any model has', () => {

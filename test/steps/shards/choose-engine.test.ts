@@ -68,6 +68,25 @@ test.each(['auto', 'native', 'vllm'] as const)('a failure that is no refusal is 
   expect(await failure(chooseEngine(requestOf({ engine }), () => Promise.reject(error)))).toBe(error);
 });
 
+describe('what is broken', () => {
+  test.each(['auto', 'native', 'vllm'] as const)('for every engine ends %s too', async (engine) => {
+    const error = unsupported('config', 'config.json is no JSON', { broken: true });
+    expect(await lateRefusal(chooseEngine(requestOf({ engine }), () => Promise.reject(error)))).toMatchObject({
+      code: 'UnsupportedSharding',
+      reason: 'config',
+    });
+  });
+
+  test('as nobody says which of two tensors counts, ends all but vllm, which takes one by itself', async () => {
+    const details = { reason: 'duplicate-tensor' };
+    const layOutTwo = () => Promise.reject(new PrefetchError('InvalidSafetensors', 'two', { details }));
+    for (const engine of ['auto', 'native'] as const) {
+      expect(await lateRefusal(chooseEngine(requestOf({ engine }), layOutTwo))).toMatchObject(details);
+    }
+    expect(await chooseEngine(requestOf({ engine: 'vllm' }), layOutTwo)).toMatchObject({ layout: undefined });
+  });
+});
+
 describe('a commit of vLLM in the place of a release', () => {
   const args = { vllmVersion: 'main-ae25628995' };
 

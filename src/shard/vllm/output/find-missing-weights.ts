@@ -1,7 +1,7 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TensorSpec } from '../../../safetensors/index.js';
-import { isSafetensors } from '../source-for-vllm.js';
+import { parseAsReference, type TensorSpec } from '../../../safetensors/index.js';
+import { findWeights } from '../../checkpoint/find-weights.js';
 import type { ShardFile } from './check-output.js';
 import { readTensors } from './read-tensors.js';
 
@@ -57,11 +57,16 @@ function inputEmbedding(tensors: Iterable<TensorSpec>): TensorSpec | undefined {
   return [...tensors].find(({ name }) => /(^|\.)embed_tokens\.weight$/.test(name));
 }
 
+/** Of the files that vLLM reads; one that the index names and that is not there fails as `IncompleteCheckpoint`. */
 async function tensorsIn(folder: string, signal: AbortSignal): Promise<TensorSpec[]> {
+  const names = await readdir(folder);
+  const listed = await Promise.all(names.map(async (path) => ({ path, size: (await stat(join(folder, path))).size })));
+  const { files } = await findWeights(listed, ({ path }) => readFile(join(folder, path), { signal }));
   const tensors: TensorSpec[] = [];
-  for (const name of (await readdir(folder)).filter(isSafetensors)) {
+  for (const { path } of files) {
     signal.throwIfAborted();
-    tensors.push(...(await readTensors(join(folder, name))));
+    // vLLM has read them: whatever it takes is no reason to refuse what it made of them.
+    tensors.push(...(await readTensors(join(folder, path), parseAsReference)));
   }
   return tensors;
 }

@@ -4,12 +4,12 @@ import { headerByteLength, parseHeader, type TensorEntry } from '../../../safete
 const PREFIX_BYTES = 8;
 
 /** The tensors of a safetensors file in the order of their bytes; nothing but its header is read. */
-export async function readTensors(path: string): Promise<readonly TensorEntry[]> {
+export async function readTensors(path: string, parse = parseHeader): Promise<readonly TensorEntry[]> {
   const handle = await open(path, 'r');
   try {
     const { size } = await handle.stat();
     const length = headerByteLength(await readStart(handle, Math.min(size, PREFIX_BYTES)), size);
-    return parseHeader(await readStart(handle, length), size).tensors;
+    return parse(await readStart(handle, length), size).tensors;
   } finally {
     await handle.close();
   }

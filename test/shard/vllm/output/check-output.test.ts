@@ -147,6 +147,39 @@ describe('weights that were dropped', () => {
   });
 });
 
+describe('what the source holds', () => {
+  const index = (weightMap: Record<string, string>) => JSON.stringify({ weight_map: weightMap });
+  const withIndex = async (weightMap: Record<string, string>, given: Parameters<typeof foldersWith>[0]) => {
+    const folders = await foldersWith(given);
+    await writeFile(join(folders.source, 'model.safetensors.index.json'), index(weightMap));
+    return checkOutput({ args: shardArgs() }, folders, live());
+  };
+  const [first, rest] = [llamaSource.slice(0, 7), llamaSource.slice(7)];
+
+  test('is what its index names: a file that is not there is missed', async () => {
+    const given = { source: { 'a.safetensors': first }, output: two(llamaRank.slice(0, 7)) };
+    expect(await failure(withIndex({ x: 'a.safetensors', y: 'b.safetensors' }, given))).toMatchObject({
+      code: 'IncompleteCheckpoint',
+      details: { files: ['b.safetensors'] },
+    });
+  });
+
+  test('is what its index names: a file that it does not name is not read by vLLM', async () => {
+    const more = { 'z.safetensors': [tensor('other.weight', [1000, 100])] };
+    const given = { source: { 'a.safetensors': first, 'b.safetensors': rest, ...more }, output: two(llamaRank) };
+    expect((await withIndex({ x: 'a.safetensors', y: 'b.safetensors' }, given)).files).toHaveLength(2);
+  });
+
+  test('is counted where only the format forbids its header, for vLLM has read it', async () => {
+    const folders = await foldersWith({ source, output: two(llamaRank) });
+    const header = Buffer.from('{"__metadata__":{"a":"1","a":"2"}}');
+    const prefix = Buffer.alloc(8);
+    prefix.writeBigUInt64LE(BigInt(header.length));
+    await writeFile(join(folders.source, 'more.safetensors'), Buffer.concat([prefix, header]));
+    expect((await checkOutput({ args: shardArgs() }, folders, live())).files).toHaveLength(2);
+  });
+});
+
 describe('a layout that is known', () => {
   const expected = new Map([
     [name(0), layoutFile(llamaRank).tensors],
