@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -42,6 +42,16 @@ describe('model-prefetch, embedded', () => {
     const after = await runCli(['plan', 'org/tiny'], env);
     expect(after.stdout).toContain(stdout.trim());
     expect(after.stdout).toContain('nothing to do');
+  });
+
+  it('brings a dataset, named as on its page', async () => {
+    const { env } = await site();
+    const dataset = await runCli(['hf-model', 'https://huggingface.co/datasets/org/tiny', '--output', 'json'], env);
+    const dir = JSON.parse(dataset.stdout) as { path: string };
+    expect(dir).toMatchObject({ repo: 'datasets/org/tiny', revision: 'main', fileCount: 1 });
+    expect(await readFile(fileURLToPath(new URL('data/train.csv', dir.path)), 'utf8')).toBe('a,b\n');
+    const id = await runCli(['id', 'org/tiny', '--repo-type', 'dataset'], env);
+    expect(id.stdout).toMatch(/^prefetch\/datasets\/org\/tiny@main\/[0-9a-f]{12}\n$/);
   });
 
   it('finds the token that hf auth login stored, and asks without one where the user wants no such token', async () => {

@@ -12,7 +12,7 @@ export interface Site {
   readonly env: Readonly<Record<'HF_ENDPOINT' | 'MODEL_PREFETCH_HOME', string>>;
 }
 
-/** A Hub with a small model, and a home that does not exist yet. */
+/** A Hub with a small model and a dataset of the same name, and a home that does not exist yet. */
 export async function site(intercept?: Intercept, tokens?: DevHubOptions['tokens']): Promise<Site> {
   const home = join(await tmpFolder(), 'home');
   const files = {
@@ -21,7 +21,10 @@ export async function site(intercept?: Intercept, tokens?: DevHubOptions['tokens
     'sub/a.txt': { bytes: Buffer.from('deep') },
   };
   const hub = await startDevHub({
-    repos: [{ id: 'org/tiny', commits: [{ files }] }],
+    repos: [
+      { id: 'org/tiny', commits: [{ files }] },
+      { id: 'datasets/org/tiny', commits: [{ files: { 'data/train.csv': { bytes: Buffer.from('a,b\n') } } }] },
+    ],
     ...compact({ intercept, tokens }),
   });
   onTestFinished(() => hub.close());

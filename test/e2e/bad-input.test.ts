@@ -68,7 +68,7 @@ describe('wrong usage ends with code 2 before anything starts, and names the fla
     ['an unknown flag', '--frobnicate', ['org/public', '--frobnicate']],
     ['a repo name out of shape', 'REPO', ['org/../public']],
     ['a repo name with three parts', 'REPO', ['org/public/extra']],
-    ['a repo name that is a URL', 'REPO', ['https://huggingface.co/org/public']],
+    ['a repo name that is the URL of no Hub', 'REPO', ['https://example.com/org/public']],
     ['an artifact name out of shape', '--artifact-name', ['org/public', '--artifact-name', '../up']],
     ['a revision out of shape', '--revision', ['org/public', '--revision', 'a..b']],
     ['a raw data path without a scheme', '--raw-data-path', ['org/public', '--raw-data-path', 'models']],

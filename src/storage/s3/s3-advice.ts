@@ -21,7 +21,7 @@ const byCode: Partial<Record<ErrorCode, string>> = {
     'keep them from it',
   StoreCredentialsMissing:
     'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the machine a role',
-  StoreUnavailable: 'it is asked again; check AWS_ENDPOINT_URL_S3 and the network if this goes on',
+  StoreUnavailable: 'this may pass; check AWS_ENDPOINT_URL_S3 and the network if it goes on',
   StorageFull: 'free some space in the store, or have the quota of the bucket or its owner raised; then run it again',
   ObjectArchived:
     'the object is archived: restore it from cold storage first, or delete it so that it is fetched again',
@@ -37,7 +37,7 @@ function byReason(failure: S3Failure): string | undefined {
   if (areCredentialsEnded(name)) {
     return (
       'the credentials have ended and no newer ones were found: renew them (the profile, the web identity file or the ' +
-      'role of the worker, or AWS_SESSION_TOKEN and a restart); it is tried again meanwhile'
+      'role of the worker, or AWS_SESSION_TOKEN and a restart)'
     );
   }
   if (refusesPathStyle(failure)) {
@@ -57,7 +57,7 @@ function byReason(failure: S3Failure): string | undefined {
   }
   if (name === 'InvalidStorageClass') return 'set MODEL_PREFETCH_S3_STORAGE_CLASS to a class that this store has';
   if (name === 'ENOTFOUND') {
-    return 'no such host: check AWS_ENDPOINT_URL_S3, AWS_REGION and MODEL_PREFETCH_S3_ADDRESSING_STYLE; it is asked again';
+    return 'no such host: check AWS_ENDPOINT_URL_S3, AWS_REGION and MODEL_PREFETCH_S3_ADDRESSING_STYLE';
   }
   return undefined;
 }

@@ -40,19 +40,18 @@ function judge({ name, status, message, mayCome }: Source): { readonly code: Err
   if (name === 'ENOENT' || name === 'EACCES') {
     return { code: 'StoreCredentialsMissing', advice: 'the file of AWS_WEB_IDENTITY_TOKEN_FILE cannot be read' };
   }
-  if (isTemporary(name, status)) return { code: 'StoreUnavailable', advice: 'their source is asked again' };
+  if (isTemporary(name, status)) return { code: 'StoreUnavailable', advice: 'their source is unwell, which may pass' };
   if (status !== undefined) return { code: 'StoreCredentialsMissing', advice: role };
   if (mayCome) {
     return {
       code: 'StoreUnavailable',
-      advice: 'there is a role, and its source gives none just now: it is asked again',
+      advice: 'there is a role, and its source gives none just now, which may pass',
     };
   }
   return { code: 'StoreCredentialsMissing', advice: some };
 }
 
-const renew =
-  'renew the web identity file, or the credentials that the role is taken with; it is tried again meanwhile';
+const renew = 'renew the web identity file, or the credentials that the role is taken with';
 const role =
   'the role of the profile or of AWS_ROLE_ARN was refused: check its trust policy, and source_profile, ' +
   'credential_source or AWS_WEB_IDENTITY_TOKEN_FILE';

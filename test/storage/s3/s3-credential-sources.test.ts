@@ -142,8 +142,8 @@ describeWithS3('credentials of the S3 store', () => {
   test.each([
     ['AccessDenied', 403, 'StoreCredentialsMissing', /trust policy/],
     ['InvalidIdentityToken', 400, 'StoreCredentialsMissing', /AWS_WEB_IDENTITY_TOKEN_FILE/],
-    ['ExpiredTokenException', 400, 'StoreUnavailable', /tried again/],
-    ['ServiceUnavailable', 503, 'StoreUnavailable', /asked again/],
+    ['ExpiredTokenException', 400, 'StoreUnavailable', /renew the web identity file/],
+    ['ServiceUnavailable', 503, 'StoreUnavailable', /may pass/],
   ])('are told as refused by STS with %s, not by the store', async (code, status, expected, advice) => {
     setEnvironment({ AWS_MAX_ATTEMPTS: '1' });
     await useWebIdentity();
