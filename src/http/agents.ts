@@ -29,11 +29,8 @@ export function originOf(target: HttpTarget): string {
 /** Closes the connections that no request uses at the moment. */
 export function closeIdleSockets(): void {
   closeIdleConnections();
-  for (const agent of [plain, secure]) {
-    for (const sockets of Object.values(agent.freeSockets)) {
-      for (const socket of sockets ?? []) socket.destroy();
-    }
-  }
+  plain.closeIdle();
+  secure.closeIdle();
 }
 
 function parseTarget(target: HttpTarget): URL {

@@ -3,6 +3,7 @@ import { isPrefetchError, PrefetchError, rewrap } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import type { HttpAnswer } from '../core/http-answer.js';
 import { retryAfterMs } from './retry-after.js';
+import { isUntrusted } from './source-failure.js';
 
 /** The head of an answer to a ranged GET. */
 export type RangeAnswer = Pick<HttpAnswer, 'status' | 'headers'>;
@@ -60,7 +61,7 @@ export function unusableAnswers(error: PrefetchError): PrefetchError {
 
 /** Whether trying a read again may help, with the location that it has. */
 export function isRetryable(error: PrefetchError): boolean {
-  return !error.permanent && !isLocationRefused(error);
+  return !error.permanent && !isLocationRefused(error) && !isUntrusted(error);
 }
 
 /** What an answer says that it is; some say it twice, or leave out the size of the whole. */

@@ -4,6 +4,7 @@ import { withRetries } from '../tasks/retries.js';
 import { getRange } from './get-range.js';
 import { isLocationRefused, isRetryable, unusableAnswers } from './range-answer.js';
 import { patienceOf, waitBy, type RequestPolicy } from './request-policy.js';
+import { madeNoSense } from './source-failure.js';
 
 type Located = Pick<LocatedSource, 'size' | 'locate'>;
 
@@ -28,7 +29,7 @@ export function readLocated(source: Located, policy: RequestPolicy): ByteSource[
       try {
         await getRange({ target, ...rest, totalSize: source.size, signal, ...patienceOf(policy), onBytes: onMore });
       } catch (error) {
-        if (isPrefetchError(error, 'HubProtocol')) senseless = error;
+        if (madeNoSense(error)) senseless = error;
         if (!brokeOff(error) || range.start + filled === range.end) filled = 0;
         // All of a file may be had of a source without ranges, and no rest of it.
         if (before === 0 || !isPrefetchError(error, 'StreamingUnsupported')) throw error;

@@ -3,6 +3,7 @@ import type { LocatedSource } from '../../core/byte-source.js';
 import { isPrefetchError, PrefetchError, rewrap } from '../../core/errors.js';
 import { isLocationRefused, isRetryable, unusableAnswers } from '../../http/range-answer.js';
 import { patienceOf, waitBy } from '../../http/request-policy.js';
+import { madeNoSense } from '../../http/source-failure.js';
 import { streamRange } from '../../http/stream-range.js';
 import { withRetries } from '../../tasks/retries.js';
 import type { Policies } from '../budget/policies.js';
@@ -100,7 +101,7 @@ async function appendRest(download: Download, file: GrowingFile, options: FillOp
         judge: source.judge,
       });
     } catch (error) {
-      if (isPrefetchError(error, 'HubProtocol')) file.senseless = error;
+      if (madeNoSense(error)) file.senseless = error;
       if (isPrefetchError(error, 'StreamingUnsupported') && file.position > 0) {
         // A source without ranges: all of it, or nothing.
         await file.handle.truncate(0);
