@@ -6,7 +6,7 @@ const rooms = [
   { room: 'core', may: [], outside: ['@noble/hashes', 'zod'] },
   { room: 'tasks', may: [], outside: ['node:'] },
   { room: 'safetensors', may: ['core'], outside: [] },
-  { room: 'http', may: ['core', 'tasks'], outside: ['node:'] },
+  { room: 'http', may: ['core', 'tasks'], outside: ['node:', 'http-proxy-agent', 'https-proxy-agent'] },
   { room: 'hub', may: ['core', 'tasks', 'http'], outside: ['node:'] },
   { room: 'storage', may: ['core', 'tasks', 'http'], outside: ['node:', '@aws-sdk/', '@smithy/', 'vitest'] },
   { room: 'transfer', may: ['core', 'tasks', 'http', 'storage'], outside: ['node:'] },

@@ -9,7 +9,7 @@ import { closeIdleConnections } from './raw-connection.js';
 // Lanes bound the number of sockets, so the agents do not: a second queue behind the lanes would only hide stalls.
 const settings = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, maxFreeSockets: 64 };
 const { plain, secure } = createAgents(settings);
-const trusting = new Map<string, https.Agent>();
+const trusting = new Map<string, typeof secure>();
 
 /** Starts a request to a target on a shared keep-alive connection. */
 export function startRequest(
@@ -24,7 +24,7 @@ export function startRequest(
 }
 
 /** A store with an authority of its own has connections of its own. */
-function secureAgent(ca: string | undefined): https.Agent {
+function secureAgent(ca: string | undefined): typeof secure {
   if (ca === undefined) return secure;
   const agent = trusting.get(ca) ?? createAgents({ ...settings, secureContext: contextWith(ca) }).secure;
   trusting.set(ca, agent);
@@ -39,11 +39,7 @@ export function originOf(target: HttpTarget): string {
 /** Closes the connections that no request uses at the moment. */
 export function closeIdleSockets(): void {
   closeIdleConnections();
-  for (const agent of [plain, secure, ...trusting.values()]) {
-    for (const sockets of Object.values(agent.freeSockets)) {
-      for (const socket of sockets ?? []) socket.destroy();
-    }
-  }
+  for (const agent of [plain, secure, ...trusting.values()]) agent.closeIdle();
 }
 
 function parseTarget(target: HttpTarget): URL {

@@ -1,80 +1,63 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { Duplex } from 'node:stream';
-import { hostAndPort, proxyFor } from './proxies.js';
-import { openTunnel, reachProxy } from './proxy-connection.js';
+import { ForwardingAgent, TunnelAgent } from './proxied-agents.js';
+import { hostAndPort, proxyFor, type Proxy } from './proxies.js';
 
 declare module 'node:http' {
   interface Agent {
-    /** Known to Node's documentation, and not to its types. */
-    createConnection(options: http.RequestOptions, callback?: OnConnection): Duplex | null | undefined;
-    /** Where a request gets its agent: the last moment to say what is sent. */
+    /** How Node gives a request to its agent; undocumented, and what the agents of libraries are built on too. */
     addRequest(request: http.ClientRequest, options: http.RequestOptions): void;
   }
 }
 
-/** The request that a connection is made for: without it nobody waits for the proxy. */
-interface ForRequest extends https.RequestOptions {
-  readonly request?: http.ClientRequest;
-}
-
-type OnConnection = (error: Error | null, connection?: Duplex) => void;
-
 /** Agents that take the proxy that the environment names for a host, or none. */
 export interface Agents {
-  readonly plain: http.Agent;
-  readonly secure: https.Agent;
+  readonly plain: ChoosingAgent;
+  readonly secure: ChoosingAgent;
 }
 
 /** Makes a pair of agents with pools of their own. */
 export function createAgents(settings: https.AgentOptions): Agents {
-  return { plain: new PlainAgent(settings), secure: new SecureAgent(settings) };
+  return {
+    plain: new ChoosingAgent('http:', 80, settings, (proxy) =>
+      proxy === undefined ? new http.Agent(settings) : new ForwardingAgent(proxy, settings)
+    ),
+    secure: new ChoosingAgent('https:', 443, settings, (proxy) =>
+      proxy === undefined ? new https.Agent(settings) : new TunnelAgent(proxy, settings)
+    ),
+  };
 }
 
-/** A proxy is told the whole URL, and reads the answer itself. */
-class PlainAgent extends http.Agent {
+/** Hands each request to the agent of its proxy, or to one that takes none. */
+class ChoosingAgent extends http.Agent {
+  readonly #agents = new Map<Proxy | undefined, http.Agent>();
+
+  constructor(
+    readonly protocol: 'http:' | 'https:',
+    readonly defaultPort: number,
+    private readonly settings: https.AgentOptions,
+    private readonly make: (proxy: Proxy | undefined) => http.Agent
+  ) {
+    super(settings);
+  }
+
   override addRequest(request: http.ClientRequest, options: http.RequestOptions): void {
-    const url = urlOf('http:', options);
-    const proxy = proxyFor(url);
-    if (proxy !== undefined) {
-      // What is signed goes out as it is written: a URL object would write some of it anew.
-      request.path = url.origin + request.path;
-      for (const [name, value] of Object.entries(proxy.headers)) request.setHeader(name, value);
+    const { protocol, defaultPort, settings } = this;
+    const proxy = proxyFor(new URL(`${protocol}//${hostAndPort(options.host ?? '', options.port ?? defaultPort)}`));
+    const agent = this.#agents.get(proxy) ?? this.make(proxy);
+    this.#agents.set(proxy, agent);
+    // The libraries look for the protocol in the call stack otherwise, and show the settings of TLS to the proxy alone.
+    agent.addRequest(request, { ...settings, ...options, protocol });
+  }
+
+  override destroy(): void {
+    for (const agent of this.#agents.values()) agent.destroy();
+  }
+
+  /** Closes the connections that no request uses at the moment. */
+  closeIdle(): void {
+    for (const { freeSockets } of this.#agents.values()) {
+      for (const sockets of Object.values(freeSockets)) for (const socket of sockets ?? []) socket.destroy();
     }
-    const forRequest: ForRequest = { ...options, request };
-    super.addRequest(request, forRequest);
   }
-
-  override createConnection(options: ForRequest, callback: OnConnection): Duplex | null | undefined {
-    const proxy = proxyFor(urlOf('http:', options));
-    if (proxy === undefined) return super.createConnection(options, callback);
-    reachProxy(proxy, options.request).then((connection) => {
-      callback(null, connection);
-    }, callback);
-    return undefined;
-  }
-}
-
-/** A proxy gives a tunnel, in which TLS is spoken with the host itself. */
-class SecureAgent extends https.Agent {
-  override addRequest(request: http.ClientRequest, options: https.RequestOptions): void {
-    const forRequest: ForRequest = { ...options, request };
-    super.addRequest(request, forRequest);
-  }
-
-  override createConnection(options: ForRequest, callback: OnConnection): Duplex | null | undefined {
-    const url = urlOf('https:', options);
-    const proxy = proxyFor(url);
-    if (proxy === undefined) return super.createConnection(options, callback);
-    const host = hostAndPort(options.host ?? '', options.port ?? 443);
-    openTunnel(proxy, host, options.request).then((socket) => {
-      const overTunnel = { ...options, socket };
-      callback(null, super.createConnection(overTunnel) ?? socket);
-    }, callback);
-    return undefined;
-  }
-}
-
-function urlOf(protocol: string, { host, port }: http.RequestOptions): URL {
-  return new URL(`${protocol}//${hostAndPort(host ?? '', port ?? (protocol === 'https:' ? 443 : 80))}`);
 }

@@ -1,4 +1,5 @@
 import { PrefetchError, type ErrorCode } from '../core/errors.js';
+import { isCertificateError } from './certificate-errors.js';
 import { proxyFor, type Proxy } from './proxies.js';
 
 /** Answers to CONNECT below 500 that another try may change. */
@@ -11,7 +12,7 @@ export class ProxyError extends Error {
   constructor(
     readonly proxy: Pick<Proxy, 'address' | 'variable'>,
     text: string,
-    /** The proxy is at work and says no. */
+    /** The proxy is at work and says no, or is not to be trusted. */
     readonly refused: boolean,
     /** As in errors of Node. */
     readonly code: string | undefined
@@ -20,11 +21,16 @@ export class ProxyError extends Error {
   }
 }
 
-/** The proxy could not be reached, or went away. */
+/** The proxy could not be reached, or went away, or is not trusted. */
 export function proxyIsDown(proxy: Proxy, code: string): ProxyError {
   const { address, variable } = proxy;
-  const text = `The proxy ${address} (${variable}) cannot be reached (${code}). Check ${variable}, NO_PROXY and the proxy`;
-  return new ProxyError(proxy, text, false, code);
+  const problem = `The proxy ${address} (${variable}) cannot be reached (${code})`;
+  // It will show the same certificate to the next try.
+  const refused = isCertificateError(code);
+  const text = refused
+    ? `${problem}: its certificate is not trusted. Name its CA in NODE_EXTRA_CA_CERTS, and check ${variable} and the clock`
+    : `${problem}. Check ${variable}, NO_PROXY and the proxy`;
+  return new ProxyError(proxy, text, refused, code);
 }
 
 /** The proxy answered, and gave no connection to the host. */

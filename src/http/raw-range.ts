@@ -8,6 +8,7 @@ import { answerTextBytes, parseAnswerHead, type AnswerHead } from './answer-head
 import type { GetRangeRequest } from './get-range.js';
 import { checkRangeAnswer, isRefusal, judged, senselessAnswer } from './range-answer.js';
 import { takeConnection, type RawConnection } from './raw-connection.js';
+import { sourceFailure } from './source-failure.js';
 import { watchStall } from './stall-watch.js';
 
 const mostHeadBytes = 64 * 1024;
@@ -193,7 +194,7 @@ function closedEarly({ origin, error, received, range }: Closed): PrefetchError 
       `${origin} ended after ${received} of ${range.end - range.start} bytes.`
     );
   }
-  return new PrefetchError('SourceUnavailable', `The connection to ${origin} failed (${error?.code ?? 'closed'}).`);
+  return sourceFailure(origin, error?.code ?? 'closed');
 }
 
 function tooMuch(origin: string, length: number): PrefetchError {

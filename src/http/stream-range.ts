@@ -6,6 +6,7 @@ import { answerTextBytes } from './answer-head.js';
 import { plainHeaders } from './plain-headers.js';
 import { proxyFailure, refusalOfProxy } from './proxy-error.js';
 import { checkRangeAnswer, isRefusal, judged, senselessAnswer, type JudgeRefusal } from './range-answer.js';
+import { sourceFailure } from './source-failure.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
 
 /** A ranged GET whose bytes are handed over as they come. */
@@ -164,7 +165,5 @@ function passBody(pass: BodyPass, onChunk: (chunk: Uint8Array) => void | Promise
 }
 
 function unavailable(origin: string, error: NodeJS.ErrnoException): PrefetchError {
-  const ofProxy = proxyFailure(error, 'SourceUnavailable');
-  if (ofProxy !== undefined) return ofProxy;
-  return new PrefetchError('SourceUnavailable', `The connection to ${origin} failed (${error.code ?? 'no code'}).`);
+  return proxyFailure(error, 'SourceUnavailable') ?? sourceFailure(origin, error.code ?? 'no code');
 }

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { createServer as createSecureServer } from 'node:https';
-import type { RequestListener } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { request as requestPlain, type Agent, type RequestListener, type RequestOptions } from 'node:http';
+import { createServer as createSecureServer, request as requestSecure } from 'node:https';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { isPrefetchError } from '../../src/core/errors.js';
 import { closeIdleSockets } from '../../src/http/agents.js';
 import { getRange } from '../../src/http/get-range.js';
+import { createAgents } from '../../src/http/proxy-agents.js';
 import { putBytes } from '../../src/http/put-bytes.js';
 import { openHub } from '../../src/hub/open-hub.js';
 import { openStore } from '../../src/storage/index.js';
@@ -20,10 +22,13 @@ const stallMs = 5000;
 const password = 'p@ss:w/rd!';
 const closing: (() => Promise<void>)[] = [];
 let certificate: Certificate;
+let authority: string;
 
 beforeAll(async () => {
   const folder = await createTmpFolder();
-  certificate = await makeCertificate(folder);
+  const made = await makeCertificate(folder);
+  certificate = made;
+  authority = await readFile(made.authorityFile, 'utf8');
   await removeFolder(folder);
 });
 
@@ -67,7 +72,9 @@ async function readFrom(origin: string): Promise<Uint8Array> {
 
 /** The authority of the test is known to no process that started before it. */
 function untrusted(address: string, variable: string): RegExp {
-  return new RegExp(`^SourceUnavailable: The proxy ${address} \\(${variable}\\) cannot be reached \\(UNABLE_TO_VERIFY`);
+  return new RegExp(
+    `^ProxyRefused: The proxy ${address} \\(${variable}\\) cannot be reached \\(UNABLE_TO_VERIFY.*NODE_EXTRA_CA_CERTS`
+  );
 }
 
 function trustAll(): void {
@@ -132,7 +139,7 @@ describe('https', () => {
     const through = await proxy({ user: 'someone', password });
     vi.stubEnv('https_proxy', through.url);
     await expect(readFrom(origin)).rejects.toThrow(
-      /^SourceUnavailable: The connection to https:\/\/hub.test:\d+ failed/
+      /^HubProtocol: The certificate of https:\/\/hub.test:\d+ is not trusted .*NODE_EXTRA_CA_CERTS/
     );
     trustAll();
     for (let i = 0; i < 4; i++) expect(Buffer.compare(await readFrom(origin), bytes.subarray(100, 60_000))).toBe(0);
@@ -165,6 +172,96 @@ describe('https', () => {
     expect(answer).toMatchObject({ status: 200, text: 'stored' });
     expect(got).toBe(bytes.length);
   });
+});
+
+describe('agents that are given to others', () => {
+  function destroyed(agent: Agent): void {
+    closing.push(() => {
+      agent.destroy();
+      return Promise.resolve();
+    });
+  }
+
+  /** Asks as the AWS SDK does, which does not name the protocol. */
+  async function ask(request: typeof requestPlain, options: RequestOptions): Promise<string> {
+    return new Promise((resolve, reject) => {
+      request(options, (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        response.on('end', () => {
+          resolve(text);
+        });
+      })
+        .on('error', reject)
+        .end();
+    });
+  }
+
+  test('hold the certificate of an address against that address, whatever the name of the proxy', async () => {
+    const origin = await serveSecure((_, response) => response.end('here'), '127.0.0.1');
+    const other = createSecureServer(certificate, (_, response) => response.end('wrong'));
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.2', resolve));
+    closing.push(async () => {
+      other.closeAllConnections();
+      await new Promise((resolve) => other.close(resolve));
+    });
+    const through = await proxy();
+    const { secure } = createAgents({ ca: authority, keepAlive: true });
+    destroyed(secure);
+    vi.stubEnv('https_proxy', through.url.replace('127.0.0.1', 'localhost'));
+    const here = { host: '127.0.0.1', port: new URL(origin).port, agent: secure };
+    expect(await ask(requestSecure, here)).toBe('here');
+    vi.stubEnv('https_proxy', through.url);
+    const { port } = other.address() as AddressInfo;
+    const wrong = ask(requestSecure, { ...here, host: '127.0.0.2', port });
+    await expect(wrong).rejects.toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+    expect(through.asked).toHaveLength(2);
+  });
+
+  test('keep tunnels, with further authorities, for requests that do not name their protocol', async () => {
+    const origin = await serveSecure((_, response) => response.end('here'));
+    const through = await proxy({ certificate });
+    vi.stubEnv('https_proxy', through.url);
+    const { secure } = createAgents({ ca: authority, keepAlive: true, maxSockets: 2 });
+    destroyed(secure);
+    const options = { host: 'hub.test', port: new URL(origin).port, agent: secure };
+    for (let i = 0; i < 4; i++) expect(await ask(requestSecure, options)).toBe('here');
+    expect(through.asked).toHaveLength(1);
+  });
+
+  test.each(["//a/../b?x='", '/a:b//c?u=http://other.test/', '//'])('write %s as it is to a proxy', async (path) => {
+    const lines: string[] = [];
+    const through = await startServer((request, response) => {
+      lines.push(`${String(request.method)} ${String(request.url)} ${String(request.headers.host)}`);
+      response.end('here');
+    });
+    closing.push(() => through.close());
+    vi.stubEnv('http_proxy', through.origin);
+    const { plain } = createAgents({ keepAlive: true });
+    destroyed(plain);
+    for (let i = 0; i < 2; i++) await ask(requestPlain, { host: 'hub.test', port: 8080, path, agent: plain });
+    expect(lines).toEqual(Array(2).fill(`GET http://hub.test:8080${path} hub.test:8080`));
+  });
+
+  test.each(['SSH-2.0-x\r\n\r\n', 'nothing of a head'])(
+    'are told of a proxy that answers %j to CONNECT',
+    async (text) => {
+      const other = createServer((socket) => {
+        socket.on('error', () => undefined).once('data', () => socket.end(text));
+      });
+      await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+      closing.push(async () => {
+        await new Promise((resolve) => other.close(resolve));
+      });
+      vi.stubEnv('https_proxy', `http://127.0.0.1:${String((other.address() as AddressInfo).port)}`);
+      const { secure } = createAgents({});
+      await expect(ask(requestSecure, { host: 'hub.test', agent: secure })).rejects.toMatchObject({
+        name: 'ProxyError',
+        refused: false,
+        message: expect.stringContaining('(https_proxy) cannot be reached') as unknown,
+      });
+    }
+  );
 });
 
 test.each(['http://hub.test', 'https://hub.test'])(
