@@ -42,7 +42,7 @@ const SHARDING_LEFT_OUT = {
  * the defaults of today.
  */
 export function prefetchWorkflowId(given: PrefetchInput): string {
-  const input = { ...given, ...LEFT_OUT, ...compact(withoutNulls(given)) };
+  const input = { ...LEFT_OUT, ...compact(withoutNulls(given)), repo: given.repo };
   const repo = repoOnHub(input);
   const decides = {
     repo,
@@ -110,9 +110,17 @@ export function fileSelection(
 /** What each layout leaves out. They are in names of Dirs, for good. */
 const OTHER_LAYOUT = {
   hf: ['consolidated*.safetensors', 'consolidated*.safetensors.index.json'],
-  // All but what begins with "con", for globs know no "not consolidated". vLLM loads .bin before a consolidated file.
-  mistral: ['[!c]*.safetensors', 'c[!o]*.safetensors', 'co[!n]*.safetensors', '*.bin'],
-} as const;
+  // vLLM loads .bin before a consolidated file.
+  mistral: [...allBut('consolidated', '.safetensors'), '*.bin'],
+};
+
+/** Globs know no "not consolidated": these take what leaves that word at one of its letters, or ends within it. */
+function allBut(word: string, ending: string): string[] {
+  return [...word].flatMap((letter, at) => {
+    const begin = word.slice(0, at);
+    return [`${begin}[!${letter}]*${ending}`, ...(at === 0 ? [] : [`${begin}${ending}`])];
+  });
+}
 
 /** The layout of weights that a selection was made with, where one was asked for. */
 export function weightsAskedFor({ kind, exclude }: FileSelection): 'hf' | 'mistral' | undefined {
