@@ -19,6 +19,8 @@ const PAGES_OF_REVISIONS = ['tree', 'blob', 'resolve', 'raw', 'commit', 'commits
  */
 export function readRepoArgument(argument: string, hubEndpoint: () => string): NamedRepo {
   if (/^https?:\/\//i.test(argument)) return readPage(argument, hubEndpoint);
+  // As it is copied from some address bars.
+  if (HUB_HOSTS.some((host) => argument.startsWith(`${host}/`))) return readPage(`https://${argument}`, hubEndpoint);
   if (/^hf:\/\//i.test(argument)) return readHfUrl(argument.slice('hf://'.length));
   return readName(argument);
 }
@@ -32,13 +34,25 @@ function readPage(argument: string, hubEndpoint: () => string): NamedRepo {
       `${url.origin} is not the Hub in use. Give "owner/name", and set HF_ENDPOINT where another Hub is meant`
     );
   }
-  const segments = path.split('/').filter((segment) => segment !== '');
-  const pageAt = segments.findIndex((segment, at) => at > 0 && PAGES_OF_REVISIONS.includes(segment));
-  if (pageAt === -1) return ofKind(segments.map(decoded));
+  // The address to clone from is that of the page and ".git".
+  const segments = path
+    .replace(/\.git\/?$/, '')
+    .split('/')
+    .filter((segment) => segment !== '');
+  const pageAt = findPage(segments);
+  if (pageAt === undefined) return ofKind(segments.map(decoded));
   const named = ofKind(segments.slice(0, pageAt).map(decoded));
   const { revision, rest } = splitRevision(segments.slice(pageAt + 1).map(decoded));
   refusePath(rest);
   return revision === undefined ? named : { ...named, revision };
+}
+
+/** Where a repo's own address ends: after two names, or after one as the oldest repos have; a repo may be called "tree". */
+function findPage(segments: readonly string[]): number | undefined {
+  const first = segments[0] === 'datasets' ? 1 : 0;
+  const isPage = (at: number) => PAGES_OF_REVISIONS.includes(segments[at] ?? '');
+  if (isPage(first + 2)) return first + 2;
+  return isPage(first + 1) && segments.length > first + 2 ? first + 1 : undefined;
 }
 
 function pathOnHub(url: URL, hubEndpoint: () => string): string | undefined {

@@ -7,7 +7,7 @@ import {
   weightsAskedFor,
   withTrailingSlash,
 } from '../../src/core/identity.js';
-import type { PrefetchInput, ShardConfig } from '../../src/core/schemas/input.js';
+import { inputSchema, type PrefetchInput, type ShardConfig } from '../../src/core/schemas/input.js';
 import { assertInput, parseInput } from '../../src/core/schemas/parse.js';
 
 const idOf = prefetchWorkflowId;
@@ -47,15 +47,24 @@ test.each<[string, PrefetchInput]>([
   ['prefetch/datasets/meta-llama/Llama-3.1-8B@main/cd709bbbb47d', { ...llama, repoType: 'dataset' }],
   ['prefetch/meta-llama/Llama-3.1-8B@main/a1d069202279', { ...llama, selection: 'vllm', weights: undefined }],
   ['prefetch/meta-llama/Llama-3.1-8B@main/84500854589c', { ...llama, selection: 'vllm', weights: 'hf' }],
-  ['prefetch/meta-llama/Llama-3.1-8B@main/791d77fdc546', { ...llama, selection: 'vllm', weights: 'mistral' }],
+  ['prefetch/meta-llama/Llama-3.1-8B@main/6a6e4fcf26db', { ...llama, selection: 'vllm', weights: 'mistral' }],
 ])('the ID %s never changes', (id, input) => {
   expect(idOf(input)).toBe(id);
 });
 
-test('null in an input counts as left out', () => {
-  const value: unknown = JSON.parse('{"repo": "gpt2", "include": null, "repoType": null, "resources": {"cpu": null}}');
+test.each(Object.keys(inputSchema.shape).filter((field) => field !== 'repo'))(
+  '%s: null counts as left out',
+  (field) => {
+    const value: unknown = JSON.parse(`{"repo": "gpt2", "${field}": null}`);
+    assertInput(value);
+    expect(idOf(value)).toBe(idOf({ repo: 'gpt2' }));
+  }
+);
+
+test('null within a shard config counts as left out', () => {
+  const value: unknown = JSON.parse('{"repo": "gpt2", "shardConfig": {"engine": null, "args": {"dtype": null}}}');
   assertInput(value);
-  expect(idOf(value)).toBe(idOf({ repo: 'gpt2' }));
+  expect(idOf(value)).toBe(idOf({ repo: 'gpt2', shardConfig: {} }));
 });
 
 describe('the ID of a sharded model', () => {

@@ -222,6 +222,13 @@ describe('a layout of weights that was asked for', () => {
     expect(select(vllm, ...hf, ...mistral, ...others)).toEqual([...hf, ...others]);
   });
 
+  test.each(['controlnet', 'converted', 'co', 'consolidate', 'codec', 'model', 'sub/x'])(
+    'is the one that is kept beside %s.safetensors',
+    (name) => {
+      expect(select(asked('mistral'), `${name}.safetensors`, ...mistral)).toEqual(mistral);
+    }
+  );
+
   test.each([
     ['mistral', hf, 'consolidated'],
     ['mistral', [], 'consolidated'],

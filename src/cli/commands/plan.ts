@@ -1,4 +1,5 @@
 import { readSettings } from '../../config/environment.js';
+import { oneLine } from '../../core/control-characters.js';
 import { formatBytes } from '../../core/progress-text.js';
 import type { DescribedSelection } from '../../hub/describe-selection.js';
 import { dryRun, type DryRun, type PlannedSharding } from '../../steps/dry-run.js';
@@ -38,7 +39,8 @@ function planText(plan: DryRun): string {
     ['To copy', `${formatBytes(plan.copyBytes)} inside the store`],
     ['Verified', `${formatBytes(plan.verifiedBytes)} in the Dir already`],
   ];
-  return rows.map(([name, value]) => `${name.padEnd(10)} ${value}`).join('\n');
+  // Paths and reasons are those of others.
+  return rows.map(([name, value]) => `${name.padEnd(10)} ${oneLine(value)}`).join('\n');
 }
 
 function publishedText({ published, completes, unchecked, files }: DryRun): string {
