@@ -116,10 +116,10 @@ const OTHER_LAYOUT = {
 
 /** Globs know no "not consolidated": these take what leaves that word at one of its letters, or ends within it. */
 function allBut(word: string, ending: string): string[] {
-  return [...word].flatMap((letter, at) => {
+  return Array.from(word, (letter, at) => {
     const begin = word.slice(0, at);
     return [`${begin}[!${letter}]*${ending}`, ...(at === 0 ? [] : [`${begin}${ending}`])];
-  });
+  }).flat();
 }
 
 /** The layout of weights that a selection was made with, where one was asked for. */

@@ -148,8 +148,7 @@ function runOf(store: ObjectStore, spec: PrefetchSpec) {
         );
       }
     },
-    publish: (plan: PlanSummary, ending = signal) =>
-      publishDir(needs, spec, plan, { signal: ending, now: new Date() }),
+    publish: (plan: PlanSummary, ending = signal) => publishDir(needs, spec, plan, { signal: ending, now: new Date() }),
   };
 }
 

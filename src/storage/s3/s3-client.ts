@@ -23,9 +23,7 @@ const CONNECT_MS = 10_000;
 export function makeHandler({ ca, stallMs }: { readonly ca: string | undefined; readonly stallMs: number }) {
   // Real agents: the SDK opens a connection per request where it has to make some of its own, and knows no proxies.
   const settings = { keepAlive: true, maxSockets: 64 };
-  const { plain, secure } = createAgents(
-    ca === undefined ? settings : { ...settings, secureContext: contextWith(ca) }
-  );
+  const { plain, secure } = createAgents(ca === undefined ? settings : { ...settings, secureContext: contextWith(ca) });
   return new NodeHttpHandler({
     httpAgent: plain,
     httpsAgent: secure,
