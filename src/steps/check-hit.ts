@@ -18,7 +18,7 @@ export interface Hit {
 }
 
 /** A hit that may lack something, and how the Hub is asked for it. */
-export interface DoubtfulHit {
+interface DoubtfulHit {
   readonly spec: PrefetchSpec;
   readonly hub: Hub;
   readonly hit: Hit;
@@ -28,7 +28,7 @@ export interface DoubtfulHit {
 }
 
 /** What is served, or what the Hub lists otherwise. */
-export type CheckedHit = Hit | { readonly kind: 'differs'; readonly listed: ListedRepo };
+type CheckedHit = Hit | { readonly kind: 'differs'; readonly listed: ListedRepo };
 
 interface Options {
   readonly signal?: AbortSignal | undefined;
