@@ -11,7 +11,9 @@ import { asksForShards, findPublishedShards, type ShardingSpec } from './shards/
 import { foreseeEngine } from './shards/foresee-engine.js';
 import { inspectTarget } from './shards/inspect-target.js';
 import { jobOfRun } from './shards/sharding-job.js';
-import { listAll, surveyDir } from './survey.js';
+import { listOnce } from './list-once.js';
+import { listAll } from './list-repo.js';
+import { surveyDir } from './survey.js';
 
 /** What a prefetch would do. */
 export interface DryRun {
@@ -65,13 +67,15 @@ interface Options {
 }
 
 /** Asks the Hub and the store what a prefetch would do, and writes nothing. Fails as the prefetch would. */
-export async function dryRun(input: unknown, needs: Needs, options: Options): Promise<DryRun> {
+export async function dryRun(input: unknown, given: Needs, options: Options): Promise<DryRun> {
+  const needs = { ...given, hub: listOnce(given.hub) };
   const spec = await authenticate(needs, input, options);
   const store = await needs.openStore(spec.destination);
   const found = asksForShards(spec)
     ? await dryRunOfShards(spec, store, needs, options)
     : await dryRunOfDir(spec, store, needs, options);
-  const selection = await foreseeSelection(spec, needs, options);
+  // A Hub that just did not list is not waited for again.
+  const selection = found.unchecked === undefined ? await foreseeSelection(spec, needs, options) : undefined;
   return { ...found, ...(selection === undefined ? {} : { selection }) };
 }
 

@@ -8,7 +8,8 @@ import { writeJson } from '../dir/json-objects.js';
 import { openDir } from '../dir/open-dir.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { isOfSpec, surveyDir, type Hit } from './survey.js';
+import type { Hit } from './check-hit.js';
+import { isOfSpec, surveyDir } from './survey.js';
 import { tidyFoundDir } from './tidy-dir.js';
 
 type Needs = Pick<ActivityDependencies, 'hub' | 'openStore' | 'readToken' | 'transferMode' | 'warn'>;
@@ -61,7 +62,7 @@ async function writePlan(
 
 function notCompleted({ dir }: Hit, why: string): string {
   return (
-    `${dir.path} is served as it is. It may lack files that selection vllm takes by now, ` +
+    `${dir.path} is served as it is. It may lack files that its selection takes by now, ` +
     `which cannot be found out or brought: ${why}`
   );
 }

@@ -5,7 +5,8 @@ import { readBatchRecords, readPlan } from '../dir/plan-objects.js';
 import { notPublished, requireVerified } from '../dir/require-verified.js';
 import type { RequestOptions } from '../storage/object-store.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { isOfSpec, namesAll } from './survey.js';
+import { namesAll } from './named-files.js';
+import { isOfSpec } from './survey.js';
 import { tidyDir } from './tidy-dir.js';
 
 type Needs = Pick<ActivityDependencies, 'openStore' | 'tool' | 'warn'>;

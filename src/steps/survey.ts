@@ -1,7 +1,8 @@
 import { canonicalJson } from '../core/canonical-json.js';
-import type { Dir, Manifest, PrefetchSpec } from '../core/contract.js';
+import { compact } from '../core/compact.js';
+import type { Manifest, ManifestFile, PrefetchSpec } from '../core/contract.js';
 import { digestKey, type Digest } from '../core/digest.js';
-import { isPrefetchError, rewrap, type PrefetchError } from '../core/errors.js';
+import { rewrap, type PrefetchError } from '../core/errors.js';
 import { planIdOf, plansPrefix } from '../core/keys.js';
 import type { PlannedFile } from '../core/schemas/plan.js';
 import { isUnchanged, type DirObjects } from '../dir/dir-objects.js';
@@ -9,12 +10,12 @@ import type { InspectedDir, InspectOptions } from '../dir/inspect-dir.js';
 import { openDir, type StoredDir } from '../dir/open-dir.js';
 import { readBatchRecords, readPlan } from '../dir/plan-objects.js';
 import { digestOf, isTrusted, type PublishedDir } from '../dir/published-dir.js';
-import { completeFiles } from '../hub/complete-files.js';
-import type { Hub, HubFile, ListedFile } from '../hub/hub.js';
-import { selectFiles } from '../hub/select-files.js';
+import type { Hub, HubFile, HubOptions } from '../hub/hub.js';
 import type { ObjectStore, RequestOptions } from '../storage/object-store.js';
+import { checkHit, isUnwell, type Hit } from './check-hit.js';
 import { findElsewhere, type Twin } from './find-elsewhere.js';
-import { rememberSome } from './remember-some.js';
+import { listWithNamed, type ListedRepo } from './list-repo.js';
+import { asVouched, namesOnly } from './named-files.js';
 
 /** What the store and the Hub say about a Dir; nothing of the model is written. */
 export type Survey =
@@ -28,16 +29,6 @@ export type Survey =
       readonly completes?: Hit;
     };
 
-/** A published Dir that is what the request asks for. */
-export interface Hit {
-  readonly kind: 'hit';
-  readonly dir: Dir;
-  readonly manifest: Manifest;
-  readonly objects: DirObjects;
-  /** Why nobody knows whether it lacks a file that the selection takes by now. */
-  readonly unchecked?: string;
-}
-
 /** Which model is looked for, and where. */
 export interface SurveyRequest {
   readonly spec: PrefetchSpec;
@@ -47,103 +38,44 @@ export interface SurveyRequest {
 }
 
 /** Finds the published Dir, or says for every file whether it is there, can be copied, or has to come from the Hub. */
-export async function surveyDir({ spec, store, hub, token }: SurveyRequest, options: InspectOptions): Promise<Survey> {
+export async function surveyDir(request: SurveyRequest, options: InspectOptions): Promise<Survey> {
+  const { spec, store, hub } = request;
   const dir = openDir(store, spec.dirKey);
   const inspected = await dir.inspect(options);
   const hit = asHit(dir, spec, inspected);
+  if (hit === undefined) {
+    const listed = await list(request, inspected, options).catch((error: unknown) => {
+      // It did not answer when the run began either; by the next try it may.
+      throw spec.hubAnswered || !isUnwell(error) ? error : incomplete(spec, hub, error);
+    });
+    return planWork({ spec, store, inspected, listed, hit }, options);
+  }
   // What lies there and is not in the manifest may be a user's own file, or one that the manifest should name.
-  const isOurs = hit?.manifest.repo === spec.repo && strays(inspected).length === 0;
-  if (hit !== undefined && !needsListing(spec, hit, isOurs)) return hit;
-  if (hit !== undefined && !spec.hubAnswered) return unchecked(spec, hit, `${hub.endpoint} does not answer`);
-  let listed: ListedRepo;
-  try {
-    const named = new Set(inspected.published?.manifest.files.map(({ path }) => path));
-    listed = await listWithNamed(hub, spec, { ...options, named, ...(token === undefined ? {} : { token }) });
-  } catch (error) {
-    // Neither a file of a user nor one that may be lacking is a reason to wait for a Hub that is unwell.
-    if (hit !== undefined && isPrefetchError(error) && (isOurs || isUnwell(error))) {
-      return unchecked(spec, hit, error.text);
-    }
-    // It did not answer when the run began either; by the next try it may.
-    throw spec.hubAnswered || !isUnwell(error) ? error : incomplete(spec, hub, error);
-  }
-  if (hit !== undefined && isListed(hit.manifest, { spec, listed })) {
-    complete.add(completeKey(spec, hit));
-    return hit;
-  }
-  return planWork({ spec, store, inspected, listed, hit }, options);
+  const isOurs = hit.manifest.repo === spec.repo && strays(inspected).length === 0;
+  const doubtful = { spec, hub, hit, isOurs, list: (inner: HubOptions) => list(request, inspected, inner) };
+  const checked = await checkHit(doubtful, options);
+  return checked.kind === 'hit' ? checked : planWork({ spec, store, inspected, listed: checked.listed, hit }, options);
 }
 
-/** Manifests that name all that their selection takes of a repo: a commit never changes, so the Hub is asked once. */
-const complete = rememberSome(1000);
-
-function completeKey({ repo }: PrefetchSpec, { dir }: Hit): string {
-  return `${repo} ${dir.manifestDigest}`;
-}
-
-/** An earlier release may have selected less for vLLM, and a copy of a repo may differ from it. The Hub knows. */
-function needsListing(spec: PrefetchSpec, hit: Hit, isOurs: boolean): boolean {
-  return (!isOurs || spec.selection.kind === 'vllm') && !complete.has(completeKey(spec, hit));
-}
-
-function unchecked({ selection }: PrefetchSpec, hit: Hit, why: string): Hit {
-  return selection.kind === 'vllm' ? { ...hit, unchecked: why } : hit;
-}
-
-/** Whether the Hub did not answer, or not as a Hub; what it refused counts. */
-function isUnwell(error: unknown): error is PrefetchError {
-  return isPrefetchError(error) && (!error.permanent || error.code === 'HubProtocol');
+/** What the Hub says of the commit, as far as it can be compared with what is there. */
+async function list(
+  { spec, hub, token }: SurveyRequest,
+  inspected: InspectedDir,
+  { signal }: HubOptions
+): Promise<ListedRepo> {
+  const manifest = inspected.published?.manifest;
+  const named = new Set(manifest?.files.map(({ path }) => path));
+  const options = { named, ...compact({ token, signal }) };
+  const { selected, known } = await listWithNamed(hub, spec, options);
+  // For another repo, only equal digests say that it has the same bytes.
+  const vouched = manifest?.repo === spec.repo ? verifiedFiles(spec, inspected) : [];
+  return { selected: asVouched(selected, vouched), known: asVouched(known, vouched) };
 }
 
 function incomplete({ repo, commit }: PrefetchSpec, { endpoint }: Hub, error: PrefetchError): PrefetchError {
   return rewrap(error, {
     text: `${repo}@${commit} is not complete in the store, and ${endpoint} does not answer: ${error.text}`,
   });
-}
-
-/** Whether a manifest is what the Hub lists; one that another repo gave its name has to name just that. */
-function isListed(manifest: Manifest, { spec, listed }: Pick<Known, 'spec' | 'listed'>): boolean {
-  return namesAll(manifest, listed.selected) && (manifest.repo === spec.repo || namesOnly(manifest, listed.known));
-}
-
-type Asked = Pick<PrefetchSpec, 'repo' | 'commit' | 'selection'>;
-
-/** The files of the commit that the selection takes, with the digests that their bytes must come to. */
-export async function listRepo(
-  hub: Hub,
-  spec: Asked,
-  options: Parameters<Hub['listFiles']>[2]
-): Promise<readonly HubFile[]> {
-  return (await listWithNamed(hub, spec, { ...options, named: new Set() })).selected;
-}
-
-/** All files of the commit, unchecked; a mirror may say nothing but their names. */
-export async function listAll(
-  hub: Hub,
-  { repo, commit }: Asked,
-  options: Parameters<Hub['listFiles']>[2]
-): Promise<ListedFile[]> {
-  const files: ListedFile[] = [];
-  for await (const file of hub.listFiles(repo, commit, options)) files.push(file);
-  return files;
-}
-
-interface ListedRepo {
-  readonly selected: readonly HubFile[];
-  /** These, and what the manifest names beside them. */
-  readonly known: readonly HubFile[];
-}
-
-async function listWithNamed(
-  hub: Hub,
-  spec: Asked,
-  { named, ...options }: NonNullable<Parameters<typeof listAll>[2]> & { readonly named: ReadonlySet<string> }
-): Promise<ListedRepo> {
-  const all = await listAll(hub, spec, options);
-  const taken = new Set(selectFiles(all, spec.selection).map(({ path }) => path));
-  const files = all.filter(({ path }) => taken.has(path) || named.has(path));
-  const known = await completeFiles(hub, spec, { ...options, files });
-  return { known, selected: known.filter(({ path }) => taken.has(path)) };
 }
 
 /**
@@ -175,12 +107,6 @@ function strays({ published, objects }: InspectedDir): string[] {
   return [...objects.keys()].filter((path) => !named.has(path) && !path.startsWith(plansPrefix('')));
 }
 
-/** Whether a manifest names all files that are wanted, with their digests. */
-export function namesAll({ files }: Manifest, listing: readonly Pick<HubFile, 'path' | 'digest'>[]): boolean {
-  const named = new Map(files.map((file) => [file.path, digestKey(digestOf(file))]));
-  return listing.every(({ path, digest }) => named.get(path) === digestKey(digest));
-}
-
 interface Known {
   readonly spec: PrefetchSpec;
   readonly store: ObjectStore;
@@ -209,28 +135,23 @@ async function planWork(known: Known, options: RequestOptions): Promise<Survey> 
   };
 }
 
-/** Whether all that a manifest names is what the Hub lists, so that nothing under it will come to other bytes. */
-function namesOnly({ files }: Manifest, listing: readonly HubFile[]): boolean {
-  const listed = new Map(listing.map(({ path, digest }) => [path, digestKey(digest)]));
-  return files.length > 0 && files.every((file) => listed.get(file.path) === digestKey(digestOf(file)));
+/** The files that a manifest of this commit names and that lie there as it says; the repo may be another one. */
+function verifiedFiles(spec: PrefetchSpec, { objects, published }: InspectedDir): ManifestFile[] {
+  if (published?.manifest.commit !== spec.commit || !isTrusted(spec, published.manifest)) return [];
+  return published.manifest.files.filter((file) => file.etag !== undefined && isUnchanged(objects, file));
 }
 
 type Verified = ReadonlyMap<string, { readonly digest: string; readonly etag: string }>;
 
 /** What earlier runs verified, by path: from a manifest, and from plans with the records of their batches. */
-async function findVerified(
-  { spec, store, inspected: { objects, published } }: Known,
-  options: RequestOptions
-): Promise<Verified> {
+async function findVerified({ spec, store, inspected }: Known, options: RequestOptions): Promise<Verified> {
+  const { objects } = inspected;
   const verified = new Map<string, { digest: string; etag: string }>();
   const note = (file: { path: string; size: number; digest: Digest }, etag: string | undefined) => {
     if (etag === undefined || !isUnchanged(objects, { ...file, etag })) return;
     verified.set(file.path, { digest: digestKey(file.digest), etag });
   };
-  // One repo may have two names; the objects of a commit are the same under both.
-  const vouches = published?.manifest.commit === spec.commit && isTrusted(spec, published.manifest);
-  const named = vouches ? published.manifest.files : [];
-  for (const file of named) note({ ...file, digest: digestOf(file) }, file.etag);
+  for (const file of verifiedFiles(spec, inspected)) note({ ...file, digest: digestOf(file) }, file.etag);
   for (const planId of [...objects.values()].flatMap(({ key }) => planIdOf(spec.dirKey, key) ?? [])) {
     const plan = await readPlan(store, spec.dirKey, planId, options);
     // A run with another force number starts from nothing.

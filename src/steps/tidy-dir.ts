@@ -8,7 +8,7 @@ import { readPlan, removePlans } from '../dir/plan-objects.js';
 import type { RequestOptions } from '../storage/object-store.js';
 import { forEachAtOnce } from '../tasks/for-each-at-once.js';
 import { keepHouse, type HouseOptions } from './keep-house.js';
-import { namesAll } from './survey.js';
+import { asVouched, namesAll } from './named-files.js';
 
 const FILES_AT_ONCE = 16;
 /** The smallest upload part of any store: what is not larger is written with one request. */
@@ -40,7 +40,7 @@ export async function tidyFoundDir(
       // A run that was told to trust nothing is at work on this Dir, or will be again.
       if (plan?.force !== undefined && plan.force !== manifest.force) return;
       // So is one that brings what the Dir lacks.
-      if (plan?.commit === manifest.commit && !namesAll(manifest, plan.files)) return;
+      if (plan?.commit === manifest.commit && !namesAll(manifest, asVouched(plan.files, manifest.files))) return;
     }
     await tidyDir({ store, dirKey }, manifest, options);
   });

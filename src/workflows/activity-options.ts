@@ -33,3 +33,16 @@ export const BATCH: ActivityOptions = {
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '2m' },
 };
+
+/**
+ * For a step whose work a good Dir is served without. It may take as long as it gets on, but not wait for what is away: the
+ * caller could have the Dir at once.
+ */
+export function ifSoon(options: ActivityOptions): ActivityOptions {
+  return {
+    ...options,
+    scheduleToStartTimeout: '10m',
+    scheduleToCloseTimeout: '1h',
+    retry: { ...options.retry, maximumAttempts: 5 },
+  };
+}

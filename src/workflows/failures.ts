@@ -5,9 +5,10 @@ export function failedWith(error: unknown, code: string): boolean {
   return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure && error.cause.type === code;
 }
 
-/** True when an activity failed by its own word: it was neither cancelled nor out of time. */
-export function failedItself(error: unknown): error is ActivityFailure {
-  return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure;
+/** True when an activity failed by its own word or ran out of time: it was not cancelled. */
+export function failedOrLate(error: unknown): error is ActivityFailure {
+  if (!(error instanceof ActivityFailure)) return false;
+  return error.cause instanceof ApplicationFailure || error.cause instanceof TimeoutFailure;
 }
 
 /**

@@ -7,8 +7,8 @@ import type {
   PrefetchSpec,
   ShardActivities,
 } from '../core/contract.js';
-import { AUTHENTICATE, LIGHT_STEP } from './activity-options.js';
-import { failedItself, failedWith, unwrapFailure } from './failures.js';
+import { AUTHENTICATE, ifSoon, LIGHT_STEP } from './activity-options.js';
+import { failedOrLate, failedWith, unwrapFailure } from './failures.js';
 import { startReport, type Report } from './report.js';
 import { shardModel, type ShardState } from './shard-model.js';
 import { transferBatches, type TransferState } from './transfer-batches.js';
@@ -38,10 +38,9 @@ const { planPrefetch } = proxyActivities<PrefetchActivities>({
   ...LIGHT_STEP,
   summary: 'what is missing in the store',
 });
-const { publishDir } = proxyActivities<PrefetchActivities>({
-  ...LIGHT_STEP,
-  summary: 'check every object, write the manifest',
-});
+const PUBLISH = { ...LIGHT_STEP, summary: 'check every object, write the manifest' };
+const { publishDir } = proxyActivities<PrefetchActivities>(PUBLISH);
+const { publishDir: publishIfSoon } = proxyActivities<PrefetchActivities>(ifSoon(PUBLISH));
 const { findShards } = proxyActivities<ShardActivities>({
   ...LIGHT_STEP,
   summary: 'shards that were made before',
@@ -118,8 +117,10 @@ async function bringSharded(
 
 /** A Dir that was good before the run stays so, whatever cannot be added to it. */
 function servedAnyway(error: unknown, { served }: PlanSummary): Dir {
-  if (served === undefined || !failedItself(error) || failedWith(error, 'ObjectChanged')) throw error;
-  log.warn(`${served.path} is served without files that selection vllm takes by now: ${error.cause?.message ?? ''}`);
+  if (served === undefined || !failedOrLate(error) || failedWith(error, 'ObjectChanged')) throw error;
+  const why = unwrapFailure(error);
+  const text = why instanceof Error ? why.message : '';
+  log.warn(`${served.path} is served without files that its selection takes by now: ${text}`);
   return served;
 }
 
@@ -166,5 +167,5 @@ async function transfer(
     });
   }
   report.publishing();
-  return publishDir(spec, plan);
+  return plan.served === undefined ? publishDir(spec, plan) : publishIfSoon(spec, plan);
 }

@@ -8,7 +8,7 @@ import type {
   PrefetchSpec,
 } from '../core/contract.js';
 import { taskQueue } from '../core/queues.js';
-import { BATCH } from './activity-options.js';
+import { BATCH, ifSoon } from './activity-options.js';
 import { failedWith } from './failures.js';
 import { slidingWindow } from './sliding-window.js';
 
@@ -62,7 +62,7 @@ function activities({ batch }: BatchRequest, plan: PlannedRound, how?: string) {
   // The batches of the round before may still be ending, and an ID is theirs until then.
   const again = plan.round === 0 ? '' : `-again-${String(plan.round)}`;
   return proxyActivities<PrefetchActivities>({
-    ...BATCH,
+    ...(plan.served === undefined ? BATCH : ifSoon(BATCH)),
     taskQueue: taskQueue(workflowInfo().taskQueue, 'transfer'),
     activityId: `batch-${String(batch)}${again}${how === undefined ? '' : '-by-disk'}`,
     summary,

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Dir, Manifest, PlanOutcome, PrefetchSpec } from '../../src/core/contract.js';
+import type { Digest } from '../../src/core/digest.js';
 import { PrefetchError } from '../../src/core/errors.js';
 import type { FileSelection } from '../../src/core/identity.js';
 import { dirKey } from '../../src/core/keys.js';
@@ -24,6 +25,9 @@ const vllm: FileSelection = { kind: 'vllm', include: [], exclude: [] };
 const earlier = { 'config.json': '{}', 'model.safetensors': 'weights', 'trainer_state.json': '{"step":1}' };
 const lacking = { 'tokenizer.model.v3': 'v3', 'sparse_linear.pt': 'sparse' };
 const repo = { ...earlier, ...lacking, 'pytorch_model.bin': 'the same weights' };
+/** All that the selection takes by now. */
+const selected = { ...earlier, ...lacking };
+const all: FileSelection = { kind: 'all', include: [], exclude: [] };
 const unwell = new PrefetchError('RateLimited', 'The Hub says 429');
 
 describe('a Dir of selection vllm that an earlier release published with fewer files', () => {
@@ -35,7 +39,7 @@ describe('a Dir of selection vllm that an earlier release published with fewer f
     expect(await manifest()).toEqual(before);
     await run.all();
     const after = await manifest();
-    expect(new Set(after.files.map(({ path }) => path))).toEqual(new Set(Object.keys({ ...earlier, ...lacking })));
+    expect(new Set(after.files.map(({ path }) => path))).toEqual(new Set(Object.keys(selected)));
     expect(after.selection).toEqual(before.selection);
     expect(after.files.filter(({ path }) => path in earlier)).toEqual(before.files);
     expect(new Set(asked)).toEqual(new Set(Object.keys(lacking)));
@@ -91,11 +95,110 @@ describe('a Dir of selection vllm that an earlier release published with fewer f
     expect(warnings).toEqual([]);
   });
 
-  test('is brought anew where its manifest names what the Hub has with another digest', async () => {
-    const { runWith, manifest } = await published();
-    const other = runWith({ content: { ...repo, 'config.json': '{"other":1}' } });
-    expect(await other.plan()).not.toHaveProperty('plan.served');
-    await expect(manifest()).rejects.toThrow('ENOENT');
+  test('is completed through a mirror that says digests of another algorithm', async () => {
+    const { run, manifest, asked, written } = await published({ algorithm: 'gitSha1' });
+    const before = await manifest();
+    expect(await run.plan()).toMatchObject({ kind: 'fetch', plan: { fetchFiles: 2, served: { fileCount: 3 } } });
+    await run.all();
+    const after = await manifest();
+    expect(after.files.filter(({ path }) => path in earlier)).toEqual(before.files);
+    expect(after.files.filter(({ sha256 }) => sha256 !== undefined).map(({ path }) => path)).toEqual(
+      Object.keys(lacking)
+    );
+    expect(new Set(asked)).toEqual(new Set(Object.keys(lacking)));
+    expect(written.filter((path) => path in earlier)).toEqual([]);
+    expect((await run.plan()).kind).toBe('hit');
+  });
+
+  test.each([
+    ['another digest of a file', { ...repo, 'config.json': '[]' }, 'lists "config.json" with sha256:'],
+    ['another size of a file', { ...repo, 'config.json': '{"other":1}' }, 'lists "config.json" with sha256:'],
+    ['all but a file', { ...lacking, 'model.safetensors': 'weights' }, 'does not list "config.json"'],
+  ])('stays as it is, with a warning, where the Hub lists %s', async (_what, content, why) => {
+    for (const algorithm of ['sha256', 'gitSha1'] as const) {
+      const { runWith, manifest, warnings } = await published({ algorithm });
+      const before = await manifest();
+      expect((await runWith({ content, algorithm }).plan()).kind).toBe('hit');
+      expect(await manifest()).toEqual(before);
+      expect(warnings).toEqual([expect.stringContaining(why.replace('sha256', algorithm))]);
+    }
+  });
+
+  test('is brought anew by a new force number, whatever the Hub lists', async () => {
+    for (const content of [repo, { ...repo, 'config.json': '[]' }]) {
+      const { runWith, manifest } = await published({ algorithm: 'gitSha1' });
+      const outcome = await runWith({ content }).plan({ force: 1 });
+      expect(outcome).toMatchObject({ kind: 'fetch', plan: { fetchFiles: 4 } });
+      expect(outcome).not.toHaveProperty('plan.served');
+      await expect(manifest()).rejects.toThrow('ENOENT');
+    }
+  });
+});
+
+describe('a Dir that another endpoint knows by digests of another algorithm', () => {
+  test('is a hit that is complete, and not asked about again', async () => {
+    const { run, manifest, warnings, listings } = await published({ algorithm: 'gitSha1', content: selected });
+    const before = await manifest();
+    expect([(await run.plan()).kind, (await run.plan()).kind]).toEqual(['hit', 'hit']);
+    expect(listings).toHaveLength(1);
+    expect(warnings).toEqual([]);
+    expect(await manifest()).toEqual(before);
+  });
+
+  test.each([
+    ['a listing of the same files', repo],
+    ['a listing that contradicts it', { ...repo, 'config.json': '{"other":1}' }],
+  ])('is a hit beside a file of a user, by %s', async (_what, content) => {
+    const { runWith, manifest, folder, spec } = await published({
+      algorithm: 'gitSha1',
+      selection: all,
+      content: repo,
+    });
+    await writeFile(join(folder, spec.dirKey, 'notes.txt'), 'mine');
+    const before = await manifest();
+    expect((await runWith({ content }).plan()).kind).toBe('hit');
+    expect(await manifest()).toEqual(before);
+  });
+
+  test('is asked for nothing but the file that it lost', async () => {
+    const { run, folder, spec, asked } = await published({ algorithm: 'gitSha1', content: selected });
+    await rm(join(folder, spec.dirKey, 'tokenizer.model.v3'));
+    await run.all();
+    expect(asked).toEqual(['tokenizer.model.v3']);
+  });
+});
+
+describe('a Hub that does not come to an end with its answer', () => {
+  test.each([
+    ['the listing', { hangs: 'listing' }],
+    ['the digest of a file', { hangs: 'digest' }],
+  ] as const)('is not waited for longer than a hit is worth: %s', async (_what, change) => {
+    const { runWith, warnings, listings } = await published();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const planned = runWith(change).plan();
+    await vi.waitFor(() => {
+      expect(listings).toHaveLength(1);
+    });
+    await vi.advanceTimersByTimeAsync(8_000);
+    expect((await planned).kind).toBe('hit');
+    expect((await runWith(change).plan()).kind).toBe('hit');
+    expect(listings).toHaveLength(1);
+    expect(warnings).toHaveLength(2);
+    expect(new Set(warnings).size).toBe(1);
+    expect(warnings[0]).toContain('within 8 s');
+  });
+
+  test('makes no hit of a run that is cancelled meanwhile', async () => {
+    const { runWith, listings, warnings } = await published();
+    const cancelled = new AbortController();
+    const planned = runWith({ hangs: 'listing' }).plan({}, cancelled.signal);
+    await vi.waitFor(() => {
+      expect(listings).toHaveLength(1);
+    });
+    cancelled.abort(new Error('cancelled'));
+    await expect(planned).rejects.toThrow('cancelled');
+    expect(warnings).toEqual([]);
   });
 });
 
@@ -103,7 +206,7 @@ describe('a dry run', () => {
   const input = { repo: 'org/model', selection: 'vllm' };
 
   test('names the Dir that is completed, and what it lacks', async () => {
-    const { needsOf, manifest } = await published();
+    const { needsOf, manifest, listings } = await published();
     const before = await manifest();
     const plan = await dryRun(input, needsOf({}), { signal });
     expect(plan).toMatchObject({ completes: { fileCount: 3 }, selection: { weights: 'safetensors' } });
@@ -111,13 +214,15 @@ describe('a dry run', () => {
     expect(lacks).toEqual(Object.keys(lacking));
     expect(plan).not.toHaveProperty('published');
     expect(await manifest()).toEqual(before);
+    expect(listings).toHaveLength(1);
   });
 
   test('says that nobody knows what the Dir lacks while the Hub does not list', async () => {
-    const { needsOf } = await published();
+    const { needsOf, listings } = await published();
     const plan = await dryRun(input, needsOf({ listingFails: unwell }), { signal });
     expect(plan).toMatchObject({ published: { fileCount: 3 }, unchecked: 'The Hub says 429' });
     expect(plan).not.toHaveProperty('selection');
+    expect(listings).toHaveLength(1);
   });
 });
 
@@ -131,15 +236,26 @@ describe('the Hub is asked for a listing on a hit', () => {
     expect(listings).toHaveLength(1);
   });
 
-  test('of selection vllm again, where it did not answer', async () => {
-    const { runWith, listings } = await published();
+  test('of selection vllm again after some minutes, where it did not answer', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { runWith, listings, warnings } = await published();
     const run = runWith({ listingFails: unwell });
     expect([await run.plan(), await run.plan()].map(({ kind }) => kind)).toEqual(['hit', 'hit']);
-    expect(listings).toHaveLength(2);
+    expect(listings).toHaveLength(1);
+    expect(warnings).toHaveLength(2);
+    vi.setSystemTime(Date.now() + 5 * 60_000);
+    expect((await runWith({}).plan()).kind).toBe('fetch');
+  });
+
+  test('of selection vllm for another token, where one was refused', async () => {
+    const { runWith, run } = await published();
+    expect((await runWith({ listingFails: new PrefetchError('RepoNotFound', '404') }).plan()).kind).toBe('hit');
+    expect((await run.plan({ hfTokenKey: 'HF_TOKEN_OTHER' })).kind).toBe('fetch');
   });
 
   test('never of selection all', async () => {
-    const { run, listings } = await published({ selection: { kind: 'all', include: [], exclude: [] } });
+    const { run, listings } = await published({ selection: all });
     expect((await run.plan()).kind).toBe('hit');
     expect(listings).toHaveLength(0);
   });
@@ -149,10 +265,18 @@ interface Changes {
   readonly content?: Readonly<Record<string, string>>;
   readonly store?: ObjectStore;
   readonly listingFails?: PrefetchError;
+  readonly hangs?: 'listing' | 'digest';
+  readonly algorithm?: Digest['algorithm'];
+}
+
+interface Publishing {
+  readonly selection?: FileSelection;
+  readonly content?: Readonly<Record<string, string>>;
+  readonly algorithm?: Digest['algorithm'];
 }
 
 /** A Dir as the rule of an earlier release left it, under the key of the request. */
-async function published({ selection = vllm }: { readonly selection?: FileSelection } = {}) {
+async function published({ selection = vllm, content: then = earlier, algorithm }: Publishing = {}) {
   const folder = await tmpFolder();
   const opened = await openStore(pathToFileURL(folder).href);
   const model = modelSpec(opened.root);
@@ -173,8 +297,8 @@ async function published({ selection = vllm }: { readonly selection?: FileSelect
       return opened.delete(key, ...rest);
     },
   };
-  const runWith = ({ content = repo, listingFails, ...changes }: Changes) => {
-    const hub = hubOf(content, { asked, listings, listingFails });
+  const runWith = ({ content = repo, ...changes }: Changes) => {
+    const hub = hubOf(content, { ...changes, asked, listings });
     return runOf({ hub, store: changes.store ?? store, spec, warn: (text) => warnings.push(text) });
   };
   const needsOf = ({ listingFails }: Changes) => {
@@ -189,13 +313,13 @@ async function published({ selection = vllm }: { readonly selection?: FileSelect
     };
   };
   // All files of a smaller repo, and then the name of the selection that would have taken them.
-  const all = { ...spec, selection: { kind: 'all', include: [], exclude: [] } } as const;
-  await runOf({ hub: hubOf(earlier, { asked, listings }), store, spec: all }).all();
+  await runOf({ hub: hubOf(then, { asked, listings, algorithm }), store, spec: { ...spec, selection: all } }).all();
   const path = join(folder, spec.dirKey, '.prefetch/manifest.json');
   const manifest = async () => JSON.parse(await readFile(path, 'utf8')) as Manifest;
   await writeFile(path, JSON.stringify({ ...(await manifest()), selection }));
   for (const list of [asked, written, deleted, listings]) list.length = 0;
-  return { run: runWith({}), runWith, needsOf, store, spec, manifest, asked, written, deleted, listings, warnings };
+  const watched = { asked, written, deleted, listings, warnings };
+  return { run: runWith({}), runWith, needsOf, folder, store, spec, manifest, ...watched };
 }
 
 interface Running {
@@ -216,8 +340,8 @@ function runOf({ hub, store, spec, warn = () => undefined }: Running) {
     transferMode: 'stream' as const,
     tool: { name: 'test', version: '0' },
   };
-  const plan = (change: Partial<PrefetchSpec> = {}): Promise<PlanOutcome> =>
-    planPrefetch(needs, { ...spec, ...change }, { signal });
+  const plan = (change: Partial<PrefetchSpec> = {}, until = signal): Promise<PlanOutcome> =>
+    planPrefetch(needs, { ...spec, ...change }, { signal: until });
   const finish = async (outcome: PlanOutcome): Promise<Dir> => {
     if (outcome.kind === 'hit') return outcome.dir;
     const { planId, batchCount } = outcome.plan;
@@ -237,28 +361,47 @@ interface Watched {
   readonly asked: string[];
   readonly listings: string[];
   readonly listingFails?: PrefetchError | undefined;
+  readonly hangs?: Changes['hangs'];
+  readonly algorithm?: Digest['algorithm'] | undefined;
 }
 
-function hubOf(content: Readonly<Record<string, string>>, { asked, listings, listingFails }: Watched): Hub {
+function hubOf(content: Readonly<Record<string, string>>, { asked, listings, ...how }: Watched): Hub {
+  const { listingFails, hangs, algorithm = 'sha256' } = how;
   return {
     endpoint: 'http://127.0.0.1',
     whoAmI: () => Promise.reject(new Error('not asked')),
     resolveRevision: () => Promise.reject(new Error('not asked')),
     checkAccess: () => Promise.reject(new Error('not asked')),
-    async *listFiles(name) {
+    async *listFiles(name, _commit, options) {
       listings.push(name);
+      if (hangs === 'listing') await aborted(options?.signal);
       if (listingFails !== undefined) throw listingFails;
       for (const [path, text] of Object.entries(content)) {
         await Promise.resolve();
-        const hex = createHash('sha256').update(text).digest('hex');
-        yield { path, size: text.length, digest: { algorithm: 'sha256', hex } };
+        yield hangs === 'digest' ? { path } : { path, size: text.length, digest: digestOf(text, algorithm) };
       }
     },
-    describe: () => Promise.reject(new Error('the listing says all')),
+    describe: (_file, options) =>
+      hangs === 'digest' ? aborted(options?.signal) : Promise.reject(new Error('not asked')),
     locate: () => Promise.reject(new Error('small files are read whole')),
     read: ({ path }) => {
       asked.push(path);
       return Promise.resolve(Buffer.from(content[path] ?? ''));
     },
   };
+}
+
+function digestOf(text: string, algorithm: Digest['algorithm']): Digest {
+  const hash =
+    algorithm === 'sha256' ? createHash('sha256') : createHash('sha1').update(`blob ${String(text.length)}\0`);
+  return { algorithm, hex: hash.update(text).digest('hex') };
+}
+
+/** What never ends by itself. */
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal?.addEventListener('abort', () => {
+      reject(new Error('aborted'));
+    });
+  });
 }

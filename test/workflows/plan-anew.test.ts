@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { isPrefetchError } from '../../src/core/errors.js';
 import { changed, outcome, published, spec, useToldWorkflow } from './told-workflow.js';
 
@@ -73,4 +73,28 @@ test('serves a good Dir as it was where what it lacks cannot be had, but not one
   await expect(runWorkflow({ planPrefetch, publishDir: () => Promise.reject(changed()) })).rejects.toThrow(
     /^ObjectChanged/
   );
+});
+
+describe('a good Dir that is completed', () => {
+  const completing = { ...outcome, plan: { ...outcome.plan, served: published } };
+  const planPrefetch = () => Promise.resolve(completing);
+  const away = (nextRetryDelay: '1ms' | '2h') =>
+    ApplicationFailure.create({ message: 'HubUnavailable: 503', type: 'HubUnavailable', nextRetryDelay });
+
+  test.each(['streamFiles', 'publishDir'] as const)(
+    'is served after a few tries where %s goes on failing',
+    async (step) => {
+      let tries = 0;
+      const fail = () => {
+        tries++;
+        return Promise.reject(away('1ms'));
+      };
+      expect(await runWorkflow({ planPrefetch, [step]: fail })).toEqual(published);
+      expect(tries).toBe(5);
+    }
+  );
+
+  test('is served at once where the next try is hours away', async () => {
+    expect(await runWorkflow({ planPrefetch, streamFiles: () => Promise.reject(away('2h')) })).toEqual(published);
+  });
 });

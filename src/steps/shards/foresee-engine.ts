@@ -12,7 +12,7 @@ import { resolveDtype } from '../../shard/layout/target-dtype.js';
 import { sourceForVllm } from '../../shard/vllm/source-for-vllm.js';
 import { forEachAtOnce } from '../../tasks/for-each-at-once.js';
 import type { ActivityDependencies } from '../dependencies.js';
-import { listRepo } from '../survey.js';
+import { listRepo } from '../list-repo.js';
 import { chooseEngine } from './choose-engine.js';
 import type { ShardingSpec } from './find-shards.js';
 
