@@ -25,6 +25,8 @@ interface Refusal {
   readonly from: 'hub' | 'nobody' | 'another';
   /** Kind and sender of what is from something else. */
   readonly kind: string | undefined;
+  /** Whether it asks for credentials, as `WWW-Authenticate`. */
+  readonly asksWho: boolean;
 }
 
 /** Windows of the Hub's rate limits last five minutes; without a header, one minute is a fair guess. */
@@ -34,7 +36,8 @@ const NAMED = ['RepoNotFound', 'GatedRepo', 'RevisionNotFound', 'EntryNotFound']
 /** The error for an answer of the Hub that is no success. */
 export function refusalError(subject: Subject, answer: HubAnswer): PrefetchError {
   const refusal = readRefusal(answer);
-  const code = refusalCode(subject, refusal);
+  const said = saidCode(subject, refusal);
+  const code = said ?? guessedCode(subject, refusal);
   const retryAfterMs = hubRetryAfterMs(answer.headers) ?? (code === 'RateLimited' ? DEFAULT_RATE_LIMIT_MS : undefined);
   const waits = retryAfterMs !== undefined && (code === 'RateLimited' || code === 'HubUnavailable');
   return new PrefetchError(code, `${sentences[code](subject)} (${trailer(refusal)})`, {
@@ -43,6 +46,7 @@ export function refusalError(subject: Subject, answer: HubAnswer): PrefetchError
       status: refusal.status,
       errorCode: refusal.code,
       requestId: refusal.requestId,
+      ...(said === undefined && { guessed: true }),
     },
     ...(waits && { retryAfterMs }),
   });
@@ -125,6 +129,11 @@ export function isRefusal(error: unknown): error is PrefetchError {
   return isPrefetchError(error) && REFUSALS.has(error.code);
 }
 
+/** Whether a refusal has no words: its status alone was read, and whoever sent it may only lack the page. */
+export function isGuess(error: PrefetchError): boolean {
+  return error.details['guessed'] === true;
+}
+
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'RepoNotFound',
   'GatedRepo',
@@ -154,6 +163,7 @@ function readRefusal(answer: HubAnswer): Refusal {
     requestId: shown(header(answer, 'x-request-id') ?? header(answer, 'x-amz-cf-id')),
     from,
     kind: from === 'another' ? kindOf(answer) : undefined,
+    asksWho: header(answer, 'www-authenticate') !== undefined,
   };
 }
 
@@ -173,7 +183,8 @@ function mayPass(status: number): boolean {
   return status >= 500 || [408, 425, 429].includes(status);
 }
 
-function refusalCode(subject: Subject, { status, code, message, from }: Refusal): RefusalCode {
+/** What a refusal says of itself; undefined where only its status is left. */
+function saidCode({ about }: Subject, { status, code, message, from }: Refusal): RefusalCode | undefined {
   if (status === 429) return 'RateLimited';
   // That is how some say that they know no such page, or method.
   if (status === 405 || status === 501) return 'HubProtocol';
@@ -183,18 +194,23 @@ function refusalCode(subject: Subject, { status, code, message, from }: Refusal)
   const named = NAMED.find((known) => known === code);
   if (named !== undefined) return named;
   if (status === 451 || /access to this resource is disabled/i.test(message)) return 'DisabledRepo';
-  const senseless = subject.about === 'file' ? 'SourceUnavailable' : 'HubProtocol';
+  if (about === 'token') return status === 401 && from !== 'another' ? 'InvalidToken' : undefined;
+  return (status === 401 || status === 403) && /\bgated\b/i.test(message) ? 'GatedRepo' : undefined;
+}
+
+function guessedCode(subject: Subject, { status, from, asksWho }: Refusal): RefusalCode {
+  const { about, token } = subject;
+  const senseless = about === 'file' ? 'SourceUnavailable' : 'HubProtocol';
   if (status === 401 || status === 403) {
-    // The page of a proxy, or a store that was taken for a Hub.
-    if (from === 'another') return senseless;
-    if (subject.about === 'token') return status === 401 ? 'InvalidToken' : 'HubProtocol';
-    if (/\bgated\b/i.test(message)) return 'GatedRepo';
-    return subject.token === undefined ? 'RepoNotFound' : 'InvalidToken';
+    // The page of a proxy, or a store that was taken for a Hub; but who asks for credentials says what is missing.
+    const isAsked = status === 401 && asksWho;
+    if (!isAsked && (from === 'another' || about === 'token')) return senseless;
+    return token === undefined ? 'RepoNotFound' : 'InvalidToken';
   }
   if (status !== 404 && status !== 410) return senseless;
-  if (subject.about === 'file') return 'EntryNotFound';
+  if (about === 'file') return 'EntryNotFound';
   // Whatever is no Hub says so too, of any page; a Hub says what it misses.
-  return subject.about === 'repo' && from === 'hub' ? 'RepoNotFound' : 'HubProtocol';
+  return about === 'repo' && from === 'hub' ? 'RepoNotFound' : 'HubProtocol';
 }
 
 function trailer({ status, code, message, requestId, kind }: Refusal): string {
