@@ -1,10 +1,11 @@
 import type { ByteLocation } from '../core/byte-source.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { KiB } from '../core/units.js';
+import { isSenseless } from '../http/range-answer.js';
 import { authorization, callHub, type HubClient, type HubReply } from './call-hub.js';
 import { header, type HubAnswer } from './exchange.js';
 import { readDigest } from './hub-answers.js';
-import { neverAnswered, protocolError, type Subject } from './hub-errors.js';
+import { mayPass, neverAnswered, protocolError, type Subject } from './hub-errors.js';
 import type { FileFacts, FileReference, HubFile, HubOptions } from './hub.js';
 import { encodePath, repoUrls } from './repo-urls.js';
 import { usableMs } from './signed-url.js';
@@ -40,24 +41,41 @@ export async function locateFile(
 /** What the headers of a file say about its bytes, as `Hub.describe` promises it. */
 export async function describeFile(
   client: HubClient,
-  file: FileReference,
+  file: FileReference & FileFacts,
   { token, signal }: HubOptions
 ): Promise<FileFacts> {
   const subject = fileSubject(client, file, token);
-  const asked = { method: 'HEAD', subject, signal, maxBytes: 0 } as const;
-  try {
-    const reply = await callHub(client, { ...asked, url: fileUrl(client, file), stopAtOtherOrigin: true });
-    checkCommit(subject, reply);
-    const facts = { ...(reply.elsewhere ? {} : factsOf(reply.answer)), ...linkedFacts(reply) };
-    if (!reply.elsewhere || (facts.size !== undefined && facts.digest !== undefined)) return facts;
-    const there = factsOf((await callHub(client, { ...asked, url: reply.url.href })).answer);
-    // 40 digits may be anything at all there; 64 are what the CDN of the Hub names its objects by.
-    const { digest, ...rest } = there;
-    return { ...rest, ...(digest?.algorithm === 'sha256' && { digest }), ...facts };
-  } catch (error) {
-    if (isPrefetchError(error, 'SourceUnavailable') || isNoSuchMethod(error)) return {};
-    throw error;
-  }
+  const asked = { method: 'HEAD', url: fileUrl(client, file), subject, signal, maxBytes: 0 } as const;
+  const reply = await callHub(client, { ...asked, stopAtOtherOrigin: true }).catch(nothingIf(isNoSuchMethod));
+  if (reply === undefined) return {};
+  checkCommit(subject, reply);
+  const facts = { ...(reply.elsewhere ? {} : factsOf(reply.answer)), ...linkedFacts(reply) };
+  const known = { ...file, ...facts };
+  if (!reply.elsewhere || (known.size !== undefined && known.digest !== undefined)) return facts;
+  // The signature of a URL may be for GET alone.
+  const there = await callHub(client, { ...asked, url: reply.url.href }).catch(nothingIf(isRefusedHead));
+  return { ...(there !== undefined && factsElsewhere(there.answer)), ...facts };
+}
+
+function factsElsewhere(answer: HubAnswer): FileFacts {
+  // 40 digits may be anything at all there; 64 are what the CDN of the Hub names its objects by.
+  const { digest, ...rest } = factsOf(answer);
+  return { ...rest, ...(digest?.algorithm === 'sha256' && { digest }) };
+}
+
+function nothingIf(isNoAnswer: (error: unknown) => boolean): (error: unknown) => undefined {
+  return (error) => {
+    if (!isNoAnswer(error)) throw error;
+    return undefined;
+  };
+}
+
+/** Whether a host that is no Hub refuses to be asked; what may pass, and what names the reason, is none of these. */
+function isRefusedHead(error: unknown): boolean {
+  if (isSenseless(error) || isNoSuchMethod(error)) return true;
+  if (!isPrefetchError(error, 'SourceUnavailable')) return false;
+  const { status } = error.details;
+  return typeof status === 'number' && !mayPass(status);
 }
 
 /** The ETag and the length of an answer that is the file. An ETag of another form is no digest. */
@@ -82,7 +100,7 @@ function readSize(text: string): number | undefined {
 }
 
 function isNoSuchMethod(error: unknown): boolean {
-  return isPrefetchError(error, 'HubProtocol') && [405, 501].includes(Number(error.details['status']));
+  return isPrefetchError(error) && [405, 501].includes(Number(error.details['status']));
 }
 
 /** The bytes of a small file, as `Hub.read` promises them. */

@@ -116,11 +116,15 @@ export function sourceError(subject: Subject, origin: string, outcome: HubAnswer
   if (subject.about !== 'file' && outcome.kind === 'answer' && !mayPass(outcome.status)) {
     return protocolError(subject, `it leads to ${origin}, which answers with ${problem}`);
   }
-  const retryAfterMs = outcome.kind === 'answer' ? hubRetryAfterMs(outcome.headers) : undefined;
+  const answered = outcome.kind === 'answer' ? outcome : undefined;
+  const retryAfterMs = answered && hubRetryAfterMs(answered.headers);
   return new PrefetchError(
     subject.about === 'file' ? 'SourceUnavailable' : 'HubUnavailable',
     `${origin} did not give ${name(subject)}: ${problem}.`,
-    { details: { ...subjectDetails(subject), origin }, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+    {
+      details: { ...subjectDetails(subject), origin, status: answered?.status },
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    }
   );
 }
 
@@ -179,7 +183,8 @@ function kindOf(answer: HubAnswer): string {
   return server === undefined ? type : `${type} from ${server}`;
 }
 
-function mayPass(status: number): boolean {
+/** Whether a status is one of an outage or a limit. */
+export function mayPass(status: number): boolean {
   return status >= 500 || [408, 425, 429].includes(status);
 }
 
