@@ -2,6 +2,7 @@ import type { ByteRange } from '../core/byte-source.js';
 import { isPrefetchError, PrefetchError, rewrap } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import type { HttpAnswer } from '../core/http-answer.js';
+import { compressionsOf } from './content-encoding.js';
 import { retryAfterMs } from './retry-after.js';
 
 /** The head of an answer to a ranged GET. */
@@ -112,10 +113,11 @@ function checkLength(headers: HttpAnswer['headers'], { origin, range }: RangeQue
   throw senselessAnswer(`${origin} announced ${got} bytes, expected ${expected}.`);
 }
 
+/** Who packs bytes on their way knows no length, or another; an exact one is that of the bytes, and their digest decides. */
 function checkEncoding(headers: HttpAnswer['headers'], { origin }: RangeQuestion): void {
-  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
-  if (encoding === '' || encoding === 'identity') return;
-  const got = foreignText(encoding, 40);
+  const encoding = headers['content-encoding'];
+  if (compressionsOf(encoding).length === 0 || headers['content-length'] !== undefined) return;
+  const got = foreignText(encoding?.trim().toLowerCase() ?? '', 40);
   throw senselessAnswer(`${origin} sent bytes encoded as "${got}" where identity was asked for.`);
 }
 

@@ -1,6 +1,7 @@
 import type { ByteLocation } from '../core/byte-source.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { KiB } from '../core/units.js';
+import { compressionsOf } from '../http/content-encoding.js';
 import { isSenseless } from '../http/range-answer.js';
 import { authorization, callHub, type HubClient, type HubReply } from './call-hub.js';
 import { header, type HubAnswer } from './exchange.js';
@@ -120,6 +121,7 @@ export async function readFile(
     signal,
     // What a proxy packed may be longer than what it was.
     maxBytes: file.size + PACKING_BYTES,
+    size: file.size,
   });
   checkCommit(subject, reply);
   const { body } = reply.answer;
@@ -163,6 +165,7 @@ function checkIsFile(subject: Subject, { answer, elsewhere, told }: HubReply, si
 
 /** How many bytes a file has that was not packed on its way. */
 function lengthOf({ headers }: HubAnswer): number | undefined {
-  const length = headers['content-encoding'] === undefined ? headers['content-length'] : undefined;
+  const isPacked = compressionsOf(headers['content-encoding']).length > 0;
+  const length = isPacked ? undefined : headers['content-length'];
   return length === undefined ? undefined : readSize(length);
 }

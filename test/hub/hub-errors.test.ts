@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -47,6 +48,16 @@ const calls: Record<'repo' | 'list' | 'access' | 'locate' | 'read' | 'whoAmI', C
 
 function credentials(token: string | undefined) {
   return token === undefined ? {} : { token };
+}
+
+/** Text that gzip makes neither longer nor shorter. */
+function sameLength(): Buffer {
+  const unlike = createHash('sha512').update('x').digest();
+  for (let length = 0; length < 400; length++) {
+    const text = Buffer.concat([unlike, Buffer.alloc(length, 'a')]);
+    if (gzipSync(text).length === text.length) return text;
+  }
+  throw new Error('no such text');
 }
 
 function refusal(status: number, code?: string, message?: string): Answer {
@@ -192,8 +203,8 @@ describe('nonsense', () => {
   test.each<[string, keyof typeof calls, Answer]>([
     ['a page for people as a location', 'locate', { headers: { ...page, 'Transfer-Encoding': 'chunked' } }],
     ['a page as long as it likes as a location', 'locate', { headers: { ...page, 'Content-Length': '9' } }],
-    ['a body that is not packed as it says', 'read', { headers: packed, body: 'abc' }],
-    ['a body packed in a way nobody knows', 'read', { headers: { ...packed, 'Content-Encoding': 'x' }, body: 'abc' }],
+    ['a body that is not packed as it says', 'read', { headers: packed, body: 'abcd' }],
+    ['a body packed as nobody does', 'read', { headers: { ...packed, 'Content-Encoding': 'compress' }, body: 'abcd' }],
     ['a redirect to nowhere', 'locate', { status: 302 }],
     ['a redirect to itself', 'read', { status: 302, headers: { Location: '/again' } }],
     ['a refusal by a page', 'locate', { status: 403, headers: page }],
@@ -244,6 +255,38 @@ describe('an unusual answer that is good', () => {
     await expect(calls.repo()).resolves.toMatchObject({ commit: COMMIT });
     await expect(calls.read()).resolves.toEqual(Buffer.from('abc'));
     await expect(calls.locate()).resolves.toMatchObject({ url: expect.stringContaining('/resolve/') as string });
+  });
+
+  test.each(['aws-chunked', 'none', 'binary', 'utf-8', 'identity, identity', 'x', ','])(
+    'may name an encoding that packs nothing: %s',
+    async (encoding) => {
+      const headers = { 'Content-Encoding': encoding };
+      say = ({ url }) => ({ headers, body: url?.includes('/api/') === true ? JSON.stringify({ sha: COMMIT }) : 'abc' });
+      await expect(calls.repo()).resolves.toMatchObject({ commit: COMMIT });
+      await expect(calls.read()).resolves.toEqual(Buffer.from('abc'));
+    }
+  );
+
+  test.each(['gzip', 'x-gzip', 'br', 'deflate', 'zstd', 'compress', 'aws-chunked,gzip'])(
+    'may be a file that is packed itself, and said to be: %s',
+    async (encoding) => {
+      const file = gzipSync('a'.repeat(1000));
+      say = () => ({ headers: { 'Content-Encoding': encoding }, body: file });
+      const asked = { repo: 'o/m', commit: COMMIT, path: 'v.txt.gz', size: file.length };
+      await expect(hub.read(asked)).resolves.toEqual(file);
+    }
+  );
+
+  test('may be packed twice, and as long packed as it was', async () => {
+    const file = Buffer.from(Array.from({ length: 400 }, (_, i) => 'ab'.charCodeAt(((i * i) % 7) % 2)));
+    say = () => ({
+      headers: { 'Content-Encoding': 'aws-chunked, gzip, br' },
+      body: brotliCompressSync(gzipSync(file)),
+    });
+    await expect(hub.read({ repo: 'o/m', commit: COMMIT, path: 'f', size: file.length })).resolves.toEqual(file);
+    const same = sameLength();
+    say = () => ({ headers: { 'Content-Encoding': 'gzip' }, body: gzipSync(same) });
+    await expect(hub.read({ repo: 'o/m', commit: COMMIT, path: 'f', size: same.length })).resolves.toEqual(same);
   });
 
   test.each([{}, { 'Content-Length': '3', 'Content-Type': 'text/html' }, { 'Content-Length': '0' }])(
