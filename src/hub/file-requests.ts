@@ -6,8 +6,8 @@ import { isSenseless } from '../http/range-answer.js';
 import { authorization, callHub, type HubClient, type HubReply } from './call-hub.js';
 import { header, type HubAnswer } from './exchange.js';
 import { readDigest } from './hub-answers.js';
-import { mayPass, neverAnswered, protocolError, type Subject } from './hub-errors.js';
-import type { FileFacts, FileReference, HubFile, HubOptions } from './hub.js';
+import { mayPass, neverAnswered, type Subject } from './hub-errors.js';
+import type { FileFacts, FileReference, HubOptions } from './hub.js';
 import { encodePath, repoUrls } from './repo-urls.js';
 import { usableMs } from './signed-url.js';
 
@@ -16,7 +16,7 @@ const PACKING_BYTES = 64 * KiB;
 /** The location of a file, as `Hub.locate` promises it. */
 export async function locateFile(
   client: HubClient,
-  file: FileReference & Partial<Pick<HubFile, 'size'>>,
+  file: FileReference,
   { token, signal }: HubOptions
 ): Promise<ByteLocation> {
   const subject = fileSubject(client, file, token);
@@ -30,7 +30,6 @@ export async function locateFile(
     stopAtOtherOrigin: true,
   });
   checkCommit(subject, reply);
-  checkIsFile(subject, reply, file.size);
   const date = Date.parse(reply.answer.headers.date ?? '');
   return {
     url: reply.url.href,
@@ -124,12 +123,22 @@ export async function readFile(
     size: file.size,
   });
   checkCommit(subject, reply);
-  const { body } = reply.answer;
+  const { body, headers } = reply.answer;
   if (body.byteLength === file.size) return body;
+  // Without these, a connection that broke off looks like the end.
+  const isWhole = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
   throw new PrefetchError(
     'TruncatedSource',
     `${reply.url.origin} gave ${String(body.byteLength)} bytes of ${JSON.stringify(file.path)}, expected ${String(file.size)}.`,
-    { details: { repo: file.repo, path: file.path, expected: file.size, received: body.byteLength } }
+    {
+      details: {
+        repo: file.repo,
+        path: file.path,
+        expected: file.size,
+        received: body.byteLength,
+        ...(isWhole && { senseless: true }),
+      },
+    }
   );
 }
 
@@ -149,18 +158,6 @@ function fileSubject(
 function checkCommit(subject: Subject, { told: { repoCommit } }: HubReply): void {
   if (repoCommit === undefined || repoCommit.toLowerCase() === subject.revision) return;
   throw neverAnswered(subject, 'a file of another commit');
-}
-
-/** Tells the page of a portal from a file, where nothing in the answer says that it is from a Hub. */
-function checkIsFile(subject: Subject, { answer, elsewhere, told }: HubReply, size: number | undefined): void {
-  if (elsewhere || told.repoCommit !== undefined) return;
-  const length = lengthOf(answer);
-  if (length === size && size !== undefined) return;
-  const isPage = /html/i.test(answer.headers['content-type'] ?? '') && !/\.x?html?$/i.test(subject.path ?? '');
-  if (isPage) throw protocolError(subject, 'a page for people');
-  // Some answer 0 to every HEAD.
-  if (length === undefined || length === 0 || size === undefined) return;
-  throw protocolError(subject, `${String(length)} bytes, expected ${String(size)}`);
 }
 
 /** How many bytes a file has that was not packed on its way. */

@@ -47,6 +47,7 @@ export function refusalError(subject: Subject, answer: HubAnswer): PrefetchError
       errorCode: refusal.code,
       requestId: refusal.requestId,
       ...(said === undefined && { guessed: true }),
+      ...(code === 'SourceUnavailable' && { senseless: true }),
     },
     ...(waits && { retryAfterMs }),
   });
@@ -59,7 +60,7 @@ export function disabledError(subject: Subject): PrefetchError {
 
 /**
  * The error for an answer of the Hub that makes no sense. About a repo it is for good: whatever answers is no Hub. About a
- * file it may pass, for a hiccup of a proxy in the middle of a long transfer must not end it.
+ * file it is so only after a few tries, for a hiccup of a proxy in the middle of a long transfer must not end it.
  */
 export function protocolError(subject: Subject, problem: string): PrefetchError {
   return subject.about === 'file' ? nonsense('SourceUnavailable', subject, problem) : neverAnswered(subject, problem);
@@ -72,7 +73,8 @@ export function neverAnswered(subject: Subject, problem: string): PrefetchError 
 
 function nonsense(code: ErrorCode, subject: Subject, problem: string): PrefetchError {
   const text = `The answer of ${subject.endpoint} about ${name(subject)} makes no sense: ${problem}. Check that HF_ENDPOINT is a Hub.`;
-  return new PrefetchError(code, text, { details: subjectDetails(subject) });
+  const details = { ...subjectDetails(subject), ...(code === 'SourceUnavailable' && { senseless: true }) };
+  return new PrefetchError(code, text, { details });
 }
 
 /** The error for a request to the Hub that got no whole answer. */
@@ -152,7 +154,13 @@ function bodyError(subject: Subject, origin: string, failure: HttpFailure): Pref
   return new PrefetchError(
     code,
     `${origin} broke off ${name(subject)} after ${String(failure.received)} bytes: ${failure.reason}.`,
-    { details: { ...subjectDetails(subject), received: failure.received } }
+    {
+      details: {
+        ...subjectDetails(subject),
+        received: failure.received,
+        ...(failure.kind === 'tooLong' && { senseless: true }),
+      },
+    }
   );
 }
 

@@ -16,7 +16,7 @@ export interface Hub {
   /** What the Hub says about one file itself, for what its listing leaves out; what that has is not looked for further. */
   describe(file: FileReference & FileFacts, options?: HubOptions): Promise<FileFacts>;
   /** Where the bytes of a file are: a signed CDN URL without the token, or the Hub's own URL with it. Lives for a while. */
-  locate(file: FileReference & Partial<Pick<HubFile, 'size'>>, options?: HubOptions): Promise<ByteLocation>;
+  locate(file: FileReference, options?: HubOptions): Promise<ByteLocation>;
   /** A small file whole; `TruncatedSource` when the answer has not `size` bytes. */
   read(file: FileReference & { readonly size: number }, options?: HubOptions): Promise<Uint8Array>;
 }

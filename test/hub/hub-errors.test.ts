@@ -41,7 +41,7 @@ const calls: Record<'repo' | 'list' | 'access' | 'locate' | 'read' | 'whoAmI', C
     return paths;
   },
   access: (token) => hub.checkAccess('o/m', credentials(token)),
-  locate: (token) => hub.locate({ repo: 'o/m', commit: COMMIT, path: 'f', size: 3 }, credentials(token)),
+  locate: (token) => hub.locate({ repo: 'o/m', commit: COMMIT, path: 'f' }, credentials(token)),
   read: (token) => hub.read({ repo: 'o/m', commit: COMMIT, path: 'f', size: 3 }, credentials(token)),
   whoAmI: (token) => hub.whoAmI({ token: token ?? 'hf_x' }),
 };
@@ -201,8 +201,6 @@ describe('nonsense', () => {
   const page = { 'Content-Type': 'text/html' };
 
   test.each<[string, keyof typeof calls, Answer]>([
-    ['a page for people as a location', 'locate', { headers: { ...page, 'Transfer-Encoding': 'chunked' } }],
-    ['a page as long as it likes as a location', 'locate', { headers: { ...page, 'Content-Length': '9' } }],
     ['a body that is not packed as it says', 'read', { headers: packed, body: 'abcd' }],
     ['a body packed as nobody does', 'read', { headers: { ...packed, 'Content-Encoding': 'compress' }, body: 'abcd' }],
     ['a redirect to nowhere', 'locate', { status: 302 }],
@@ -211,7 +209,21 @@ describe('nonsense', () => {
     ['a refusal of a proxy', 'read', { status: 407, headers: page, body: '<html>' }],
   ])('may pass where it is about a file: %s', async (_, call, answer) => {
     say = () => answer;
-    await expect(calls[call](token)).rejects.toMatchObject({ code: 'SourceUnavailable', permanent: false });
+    await expect(calls[call](token)).rejects.toMatchObject({
+      code: 'SourceUnavailable',
+      permanent: false,
+      details: { senseless: true },
+    });
+  });
+
+  test.each([
+    { 'Content-Length': '1' },
+    { 'Content-Length': '9', ...page },
+    { 'Content-Length': '0', ...page },
+    { 'Transfer-Encoding': 'chunked', ...page },
+  ])('of a HEAD is no reason not to ask for the file: %j', async (headers) => {
+    say = () => ({ headers });
+    await expect(calls.locate()).resolves.toMatchObject({ url: expect.stringContaining('/resolve/') as string });
   });
 
   test('is HubProtocol: a pinned commit that turns into another', async () => {
