@@ -2,6 +2,7 @@ import type { ByteRange } from '../core/byte-source.js';
 import { isPrefetchError, PrefetchError, rewrap } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import type { HttpAnswer } from '../core/http-answer.js';
+import { compressionsOf } from './content-encoding.js';
 import { retryAfterMs } from './retry-after.js';
 
 /** The head of an answer to a ranged GET. */
@@ -26,6 +27,9 @@ export function checkRangeAnswer(answer: RangeAnswer, question: RangeQuestion): 
   if (isRefusal(answer)) throw refusalError(answer, question);
   const named = namedRange(headers['content-range'], question);
   if (named === 'another') throw otherRange(headers, question);
+  // All of the file is longer, and the page of a portal is none of it.
+  const isPage = status === 200 && named === undefined && !isWhole(question) && !mayBeWhole(headers, question);
+  if (isPage) throw senselessAnswer(`${question.origin} sent something else than the file.`);
   const inParts = headers['content-type']?.toLowerCase().startsWith('multipart/byteranges') === true;
   if (inParts || (status === 200 && named !== 'this' && !isWhole(question))) throw noRanges(status, question);
   checkLength(headers, question);
@@ -47,7 +51,11 @@ export function isRefusal({ status }: RangeAnswer): boolean {
 /** Whether a location was refused as expired or not allowed, so that a new one may work. */
 export function isLocationRefused(error: unknown): boolean {
   if (isPrefetchError(error, 'StoreAccessDenied')) return true;
-  return isPrefetchError(error, 'SourceUnavailable') && [401, 403, 410].includes(Number(error.details['status']));
+  return (
+    isPrefetchError(error, 'SourceUnavailable') &&
+    !isSenseless(error) &&
+    [401, 403, 410].includes(Number(error.details['status']))
+  );
 }
 
 /** The failure for an answer that is no refusal and not what was asked for: a hiccup of a proxy, or the way of a source. */
@@ -56,15 +64,20 @@ export function senselessAnswer(text: string): PrefetchError {
 }
 
 /** Whether an answer made no sense, so that the same question need not be asked for ever. */
-export function isSenseless(error: unknown): error is PrefetchError {
+export function isSenseless(error: unknown): boolean {
   return isPrefetchError(error) && error.details['senseless'] === true;
 }
 
-/** The failure of a read whose answers made no sense to the last try: another way may work, and this one is not tried on. */
+/** What remains of a read after its last try: where answers made no sense, another way may work, and this one is not tried on. */
+export function lastOf(error: unknown): unknown {
+  return isPrefetchError(error) && isSenseless(error) && !error.permanent ? unusableAnswers(error) : error;
+}
+
+/** The failure of a read whose answers made no sense to the last try. */
 export function unusableAnswers(error: PrefetchError): PrefetchError {
   return rewrap(error, {
     code: 'StreamingUnsupported',
-    text: `The source gives no ranges that can be used: ${error.text}`,
+    text: `The source gives nothing that can be used: ${error.text}`,
   });
 }
 
@@ -90,6 +103,12 @@ function isWhole({ range, totalSize }: RangeQuestion): boolean {
   return range.start === 0 && range.end === totalSize;
 }
 
+function mayBeWhole(headers: HttpAnswer['headers'], { totalSize }: RangeQuestion): boolean {
+  const length = headers['content-length'];
+  if (length !== undefined) return Number(length) === totalSize;
+  return headers['content-type']?.toLowerCase().includes('html') !== true;
+}
+
 function otherRange(headers: HttpAnswer['headers'], { origin, range, totalSize }: RangeQuestion): PrefetchError {
   const got = foreignText(headers['content-range'] ?? '', 100);
   const expected = `bytes ${range.start}-${range.end - 1}/${totalSize}`;
@@ -112,10 +131,11 @@ function checkLength(headers: HttpAnswer['headers'], { origin, range }: RangeQue
   throw senselessAnswer(`${origin} announced ${got} bytes, expected ${expected}.`);
 }
 
+/** Who packs bytes on their way knows no length, or another; an exact one is that of the bytes, and their digest decides. */
 function checkEncoding(headers: HttpAnswer['headers'], { origin }: RangeQuestion): void {
-  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
-  if (encoding === '' || encoding === 'identity') return;
-  const got = foreignText(encoding, 40);
+  const encoding = headers['content-encoding'];
+  if (compressionsOf(encoding).length === 0 || headers['content-length'] !== undefined) return;
+  const got = foreignText(encoding?.trim().toLowerCase() ?? '', 40);
   throw senselessAnswer(`${origin} sent bytes encoded as "${got}" where identity was asked for.`);
 }
 

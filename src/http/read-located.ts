@@ -1,8 +1,8 @@
 import type { ByteSource, HttpTarget, LocatedSource } from '../core/byte-source.js';
-import { isPrefetchError, type PrefetchError } from '../core/errors.js';
+import { isPrefetchError } from '../core/errors.js';
 import { withRetries } from '../tasks/retries.js';
 import { getRange } from './get-range.js';
-import { isLocationRefused, isRetryable, isSenseless, unusableAnswers } from './range-answer.js';
+import { isLocationRefused, isRetryable, isSenseless, lastOf } from './range-answer.js';
 import { patienceOf, waitBy, type RequestPolicy } from './request-policy.js';
 
 type Located = Pick<LocatedSource, 'size' | 'locate'>;
@@ -17,7 +17,6 @@ const relocations = 3;
 export function readLocated(source: Located, policy: RequestPolicy): ByteSource['read'] {
   return async (range, into, { signal, onBytes, giveWay }) => {
     let filled = 0;
-    let senseless: PrefetchError | undefined;
     const onMore = (count: number): void => {
       filled += count;
       onBytes?.(count);
@@ -28,7 +27,6 @@ export function readLocated(source: Located, policy: RequestPolicy): ByteSource[
       try {
         await getRange({ target, ...rest, totalSize: source.size, signal, ...patienceOf(policy), onBytes: onMore });
       } catch (error) {
-        if (isSenseless(error)) senseless = error;
         if (!brokeOff(error) || range.start + filled === range.end) filled = 0;
         // All of a file may be had of a source without ranges, and no rest of it.
         if (before === 0 || !isPrefetchError(error, 'StreamingUnsupported')) throw error;
@@ -50,7 +48,7 @@ export function readLocated(source: Located, policy: RequestPolicy): ByteSource[
     try {
       await withRetries({ signal, giveWay, waitMs: waitBy(policy, isRetryable) }, readAll);
     } catch (error) {
-      throw senseless !== undefined && error === senseless ? unusableAnswers(senseless) : error;
+      throw lastOf(error);
     }
   };
 }

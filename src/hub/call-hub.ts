@@ -22,6 +22,8 @@ export interface HubCall {
   readonly subject: Subject;
   readonly signal: AbortSignal | undefined;
   readonly maxBytes: number;
+  /** Bytes of a good body, where they are known. */
+  readonly size?: number;
   /** True stops before a redirect to another origin and returns it. */
   readonly stopAtOtherOrigin?: boolean;
 }
@@ -104,7 +106,7 @@ async function ask(client: HubClient, call: HubCall, url: URL): Promise<HubAnswe
     throw atHub ? failureError(subject, outcome) : sourceError(subject, url.origin, outcome);
   }
   if (REDIRECTS.includes(outcome.status)) return outcome;
-  if (outcome.status >= 200 && outcome.status < 300) return decodeBody(subject, outcome, call.maxBytes);
+  if (outcome.status >= 200 && outcome.status < 300) return decodeBody(subject, outcome, call);
   throw atHub ? refusalError(subject, outcome) : sourceError(subject, url.origin, outcome);
 }
 

@@ -17,7 +17,7 @@ export async function completeFiles(
   return mapAtOnce(files, { limit: ASKED_AT_ONCE, signal: options.signal }, async (listed, { signal }) => {
     const whole = asHubFile(listed.path, listed);
     if (whole !== undefined) return whole;
-    const reference = { repo, commit, path: listed.path };
+    const reference = { repo, commit, ...listed };
     const facts = await hub.describe(reference, { ...options, signal });
     // Who says the digest says the size too, where both are said.
     const told = listed.digest === undefined ? { ...listed, ...facts } : { ...facts, ...listed };

@@ -1,11 +1,13 @@
 import type { ByteLocation } from '../core/byte-source.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { KiB } from '../core/units.js';
+import { compressionsOf } from '../http/content-encoding.js';
+import { isSenseless } from '../http/range-answer.js';
 import { authorization, callHub, type HubClient, type HubReply } from './call-hub.js';
 import { header, type HubAnswer } from './exchange.js';
 import { readDigest } from './hub-answers.js';
-import { neverAnswered, protocolError, type Subject } from './hub-errors.js';
-import type { FileFacts, FileReference, HubFile, HubOptions } from './hub.js';
+import { mayPass, neverAnswered, type Subject } from './hub-errors.js';
+import type { FileFacts, FileReference, HubOptions } from './hub.js';
 import { encodePath, repoUrls } from './repo-urls.js';
 import { usableMs } from './signed-url.js';
 
@@ -14,7 +16,7 @@ const PACKING_BYTES = 64 * KiB;
 /** The location of a file, as `Hub.locate` promises it. */
 export async function locateFile(
   client: HubClient,
-  file: FileReference & Partial<Pick<HubFile, 'size'>>,
+  file: FileReference,
   { token, signal }: HubOptions
 ): Promise<ByteLocation> {
   const subject = fileSubject(client, file, token);
@@ -28,7 +30,6 @@ export async function locateFile(
     stopAtOtherOrigin: true,
   });
   checkCommit(subject, reply);
-  checkIsFile(subject, reply, file.size);
   const date = Date.parse(reply.answer.headers.date ?? '');
   return {
     url: reply.url.href,
@@ -40,24 +41,41 @@ export async function locateFile(
 /** What the headers of a file say about its bytes, as `Hub.describe` promises it. */
 export async function describeFile(
   client: HubClient,
-  file: FileReference,
+  file: FileReference & FileFacts,
   { token, signal }: HubOptions
 ): Promise<FileFacts> {
   const subject = fileSubject(client, file, token);
-  const asked = { method: 'HEAD', subject, signal, maxBytes: 0 } as const;
-  try {
-    const reply = await callHub(client, { ...asked, url: fileUrl(client, file), stopAtOtherOrigin: true });
-    checkCommit(subject, reply);
-    const facts = { ...(reply.elsewhere ? {} : factsOf(reply.answer)), ...linkedFacts(reply) };
-    if (!reply.elsewhere || (facts.size !== undefined && facts.digest !== undefined)) return facts;
-    const there = factsOf((await callHub(client, { ...asked, url: reply.url.href })).answer);
-    // 40 digits may be anything at all there; 64 are what the CDN of the Hub names its objects by.
-    const { digest, ...rest } = there;
-    return { ...rest, ...(digest?.algorithm === 'sha256' && { digest }), ...facts };
-  } catch (error) {
-    if (isPrefetchError(error, 'SourceUnavailable') || isNoSuchMethod(error)) return {};
-    throw error;
-  }
+  const asked = { method: 'HEAD', url: fileUrl(client, file), subject, signal, maxBytes: 0 } as const;
+  const reply = await callHub(client, { ...asked, stopAtOtherOrigin: true }).catch(nothingIf(isNoSuchMethod));
+  if (reply === undefined) return {};
+  checkCommit(subject, reply);
+  const facts = { ...(reply.elsewhere ? {} : factsOf(reply.answer)), ...linkedFacts(reply) };
+  const known = { ...file, ...facts };
+  if (!reply.elsewhere || (known.size !== undefined && known.digest !== undefined)) return facts;
+  // The signature of a URL may be for GET alone.
+  const there = await callHub(client, { ...asked, url: reply.url.href }).catch(nothingIf(isRefusedHead));
+  return { ...(there !== undefined && factsElsewhere(there.answer)), ...facts };
+}
+
+function factsElsewhere(answer: HubAnswer): FileFacts {
+  // 40 digits may be anything at all there; 64 are what the CDN of the Hub names its objects by.
+  const { digest, ...rest } = factsOf(answer);
+  return { ...rest, ...(digest?.algorithm === 'sha256' && { digest }) };
+}
+
+function nothingIf(isNoAnswer: (error: unknown) => boolean): (error: unknown) => undefined {
+  return (error) => {
+    if (!isNoAnswer(error)) throw error;
+    return undefined;
+  };
+}
+
+/** Whether a host that is no Hub refuses to be asked; what may pass, and what names the reason, is none of these. */
+function isRefusedHead(error: unknown): boolean {
+  if (isSenseless(error) || isNoSuchMethod(error)) return true;
+  if (!isPrefetchError(error, 'SourceUnavailable')) return false;
+  const { status } = error.details;
+  return typeof status === 'number' && !mayPass(status);
 }
 
 /** The ETag and the length of an answer that is the file. An ETag of another form is no digest. */
@@ -82,7 +100,7 @@ function readSize(text: string): number | undefined {
 }
 
 function isNoSuchMethod(error: unknown): boolean {
-  return isPrefetchError(error, 'HubProtocol') && [405, 501].includes(Number(error.details['status']));
+  return isPrefetchError(error) && [405, 501].includes(Number(error.details['status']));
 }
 
 /** The bytes of a small file, as `Hub.read` promises them. */
@@ -102,14 +120,25 @@ export async function readFile(
     signal,
     // What a proxy packed may be longer than what it was.
     maxBytes: file.size + PACKING_BYTES,
+    size: file.size,
   });
   checkCommit(subject, reply);
-  const { body } = reply.answer;
+  const { body, headers } = reply.answer;
   if (body.byteLength === file.size) return body;
+  // Without these, a connection that broke off looks like the end.
+  const isWhole = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
   throw new PrefetchError(
     'TruncatedSource',
     `${reply.url.origin} gave ${String(body.byteLength)} bytes of ${JSON.stringify(file.path)}, expected ${String(file.size)}.`,
-    { details: { repo: file.repo, path: file.path, expected: file.size, received: body.byteLength } }
+    {
+      details: {
+        repo: file.repo,
+        path: file.path,
+        expected: file.size,
+        received: body.byteLength,
+        ...(isWhole && { senseless: true }),
+      },
+    }
   );
 }
 
@@ -131,20 +160,9 @@ function checkCommit(subject: Subject, { told: { repoCommit } }: HubReply): void
   throw neverAnswered(subject, 'a file of another commit');
 }
 
-/** Tells the page of a portal from a file, where nothing in the answer says that it is from a Hub. */
-function checkIsFile(subject: Subject, { answer, elsewhere, told }: HubReply, size: number | undefined): void {
-  if (elsewhere || told.repoCommit !== undefined) return;
-  const length = lengthOf(answer);
-  if (length === size && size !== undefined) return;
-  const isPage = /html/i.test(answer.headers['content-type'] ?? '') && !/\.x?html?$/i.test(subject.path ?? '');
-  if (isPage) throw protocolError(subject, 'a page for people');
-  // Some answer 0 to every HEAD.
-  if (length === undefined || length === 0 || size === undefined) return;
-  throw protocolError(subject, `${String(length)} bytes, expected ${String(size)}`);
-}
-
 /** How many bytes a file has that was not packed on its way. */
 function lengthOf({ headers }: HubAnswer): number | undefined {
-  const length = headers['content-encoding'] === undefined ? headers['content-length'] : undefined;
+  const isPacked = compressionsOf(headers['content-encoding']).length > 0;
+  const length = isPacked ? undefined : headers['content-length'];
   return length === undefined ? undefined : readSize(length);
 }

@@ -25,6 +25,8 @@ interface Refusal {
   readonly from: 'hub' | 'nobody' | 'another';
   /** Kind and sender of what is from something else. */
   readonly kind: string | undefined;
+  /** Whether it asks for credentials, as `WWW-Authenticate`. */
+  readonly asksWho: boolean;
 }
 
 /** Windows of the Hub's rate limits last five minutes; without a header, one minute is a fair guess. */
@@ -34,7 +36,8 @@ const NAMED = ['RepoNotFound', 'GatedRepo', 'RevisionNotFound', 'EntryNotFound']
 /** The error for an answer of the Hub that is no success. */
 export function refusalError(subject: Subject, answer: HubAnswer): PrefetchError {
   const refusal = readRefusal(answer);
-  const code = refusalCode(subject, refusal);
+  const said = saidCode(subject, refusal);
+  const code = said ?? guessedCode(subject, refusal);
   const retryAfterMs = hubRetryAfterMs(answer.headers) ?? (code === 'RateLimited' ? DEFAULT_RATE_LIMIT_MS : undefined);
   const waits = retryAfterMs !== undefined && (code === 'RateLimited' || code === 'HubUnavailable');
   return new PrefetchError(code, `${sentences[code](subject)} (${trailer(refusal)})`, {
@@ -43,6 +46,8 @@ export function refusalError(subject: Subject, answer: HubAnswer): PrefetchError
       status: refusal.status,
       errorCode: refusal.code,
       requestId: refusal.requestId,
+      ...(said === undefined && { guessed: true }),
+      ...(code === 'SourceUnavailable' && { senseless: true }),
     },
     ...(waits && { retryAfterMs }),
   });
@@ -55,7 +60,7 @@ export function disabledError(subject: Subject): PrefetchError {
 
 /**
  * The error for an answer of the Hub that makes no sense. About a repo it is for good: whatever answers is no Hub. About a
- * file it may pass, for a hiccup of a proxy in the middle of a long transfer must not end it.
+ * file it is so only after a few tries, for a hiccup of a proxy in the middle of a long transfer must not end it.
  */
 export function protocolError(subject: Subject, problem: string): PrefetchError {
   return subject.about === 'file' ? nonsense('SourceUnavailable', subject, problem) : neverAnswered(subject, problem);
@@ -68,7 +73,8 @@ export function neverAnswered(subject: Subject, problem: string): PrefetchError 
 
 function nonsense(code: ErrorCode, subject: Subject, problem: string): PrefetchError {
   const text = `The answer of ${subject.endpoint} about ${name(subject)} makes no sense: ${problem}. Check that HF_ENDPOINT is a Hub.`;
-  return new PrefetchError(code, text, { details: subjectDetails(subject) });
+  const details = { ...subjectDetails(subject), ...(code === 'SourceUnavailable' && { senseless: true }) };
+  return new PrefetchError(code, text, { details });
 }
 
 /** The error for a request to the Hub that got no whole answer. */
@@ -112,17 +118,26 @@ export function sourceError(subject: Subject, origin: string, outcome: HubAnswer
   if (subject.about !== 'file' && outcome.kind === 'answer' && !mayPass(outcome.status)) {
     return protocolError(subject, `it leads to ${origin}, which answers with ${problem}`);
   }
-  const retryAfterMs = outcome.kind === 'answer' ? hubRetryAfterMs(outcome.headers) : undefined;
+  const answered = outcome.kind === 'answer' ? outcome : undefined;
+  const retryAfterMs = answered && hubRetryAfterMs(answered.headers);
   return new PrefetchError(
     subject.about === 'file' ? 'SourceUnavailable' : 'HubUnavailable',
     `${origin} did not give ${name(subject)}: ${problem}.`,
-    { details: { ...subjectDetails(subject), origin }, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+    {
+      details: { ...subjectDetails(subject), origin, status: answered?.status },
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    }
   );
 }
 
 /** Whether the Hub said no: the repo is gone or closed for us, or the token is bad. Anything else it may only be unwell. */
 export function isRefusal(error: unknown): error is PrefetchError {
   return isPrefetchError(error) && REFUSALS.has(error.code);
+}
+
+/** Whether a refusal has no words: its status alone was read, and whoever sent it may only lack the page. */
+export function isGuess(error: PrefetchError): boolean {
+  return error.details['guessed'] === true;
 }
 
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
@@ -139,7 +154,13 @@ function bodyError(subject: Subject, origin: string, failure: HttpFailure): Pref
   return new PrefetchError(
     code,
     `${origin} broke off ${name(subject)} after ${String(failure.received)} bytes: ${failure.reason}.`,
-    { details: { ...subjectDetails(subject), received: failure.received } }
+    {
+      details: {
+        ...subjectDetails(subject),
+        received: failure.received,
+        ...(failure.kind === 'tooLong' && { senseless: true }),
+      },
+    }
   );
 }
 
@@ -154,6 +175,7 @@ function readRefusal(answer: HubAnswer): Refusal {
     requestId: shown(header(answer, 'x-request-id') ?? header(answer, 'x-amz-cf-id')),
     from,
     kind: from === 'another' ? kindOf(answer) : undefined,
+    asksWho: header(answer, 'www-authenticate') !== undefined,
   };
 }
 
@@ -169,11 +191,13 @@ function kindOf(answer: HubAnswer): string {
   return server === undefined ? type : `${type} from ${server}`;
 }
 
-function mayPass(status: number): boolean {
+/** Whether a status is one of an outage or a limit. */
+export function mayPass(status: number): boolean {
   return status >= 500 || [408, 425, 429].includes(status);
 }
 
-function refusalCode(subject: Subject, { status, code, message, from }: Refusal): RefusalCode {
+/** What a refusal says of itself; undefined where only its status is left. */
+function saidCode({ about }: Subject, { status, code, message, from }: Refusal): RefusalCode | undefined {
   if (status === 429) return 'RateLimited';
   // That is how some say that they know no such page, or method.
   if (status === 405 || status === 501) return 'HubProtocol';
@@ -183,18 +207,23 @@ function refusalCode(subject: Subject, { status, code, message, from }: Refusal)
   const named = NAMED.find((known) => known === code);
   if (named !== undefined) return named;
   if (status === 451 || /access to this resource is disabled/i.test(message)) return 'DisabledRepo';
-  const senseless = subject.about === 'file' ? 'SourceUnavailable' : 'HubProtocol';
+  if (about === 'token') return status === 401 && from !== 'another' ? 'InvalidToken' : undefined;
+  return (status === 401 || status === 403) && /\bgated\b/i.test(message) ? 'GatedRepo' : undefined;
+}
+
+function guessedCode(subject: Subject, { status, from, asksWho }: Refusal): RefusalCode {
+  const { about, token } = subject;
+  const senseless = about === 'file' ? 'SourceUnavailable' : 'HubProtocol';
   if (status === 401 || status === 403) {
-    // The page of a proxy, or a store that was taken for a Hub.
-    if (from === 'another') return senseless;
-    if (subject.about === 'token') return status === 401 ? 'InvalidToken' : 'HubProtocol';
-    if (/\bgated\b/i.test(message)) return 'GatedRepo';
-    return subject.token === undefined ? 'RepoNotFound' : 'InvalidToken';
+    // The page of a proxy, or a store that was taken for a Hub; but who asks for credentials says what is missing.
+    const isAsked = status === 401 && asksWho;
+    if (!isAsked && (from === 'another' || about === 'token')) return senseless;
+    return token === undefined ? 'RepoNotFound' : 'InvalidToken';
   }
   if (status !== 404 && status !== 410) return senseless;
-  if (subject.about === 'file') return 'EntryNotFound';
+  if (about === 'file') return 'EntryNotFound';
   // Whatever is no Hub says so too, of any page; a Hub says what it misses.
-  return subject.about === 'repo' && from === 'hub' ? 'RepoNotFound' : 'HubProtocol';
+  return about === 'repo' && from === 'hub' ? 'RepoNotFound' : 'HubProtocol';
 }
 
 function trailer({ status, code, message, requestId, kind }: Refusal): string {

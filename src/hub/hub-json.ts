@@ -50,10 +50,16 @@ export async function askFirst<T>(urls: readonly string[], ask: (url: string) =>
       return await ask(url);
     } catch (error) {
       if (!mayBeUnknown(error)) throw error;
-      told ??= error;
+      told = betterTold(told, error);
     }
   }
   throw told;
+}
+
+/** Of two refusals of pages that may be unknown, the one that says more: a missing repo, or else the first. */
+export function betterTold(first: unknown, later: unknown): unknown {
+  const names = isPrefetchError(later, 'RepoNotFound') && !isPrefetchError(first, 'RepoNotFound');
+  return first === undefined || names ? later : first;
 }
 
 /** Whether the Hub may not know a page at all: whoever does, names what it misses. */
@@ -61,7 +67,7 @@ export function mayBeUnknown(error: unknown): boolean {
   if (!isPrefetchError(error)) return false;
   const { status, errorCode } = error.details;
   if (errorCode !== undefined) return false;
-  if (error.code === 'RepoNotFound') return status === 404;
+  if (error.code === 'RepoNotFound') return status === 404 || status === 410;
   return error.code === 'HubProtocol' || (error.code === 'HubUnavailable' && status === 502);
 }
 

@@ -13,10 +13,10 @@ export interface Hub {
   checkAccess(repo: string, options?: HubOptions): Promise<void>;
   /** Every file of a commit, sub-folders included. Paths are as the repo has them; nothing is checked or left out here. */
   listFiles(repo: string, commit: string, options?: HubOptions): AsyncIterable<ListedFile>;
-  /** What the Hub says about one file itself, for what its listing leaves out; nothing where it does not say. */
-  describe(file: FileReference, options?: HubOptions): Promise<FileFacts>;
+  /** What the Hub says about one file itself, for what its listing leaves out; what that has is not looked for further. */
+  describe(file: FileReference & FileFacts, options?: HubOptions): Promise<FileFacts>;
   /** Where the bytes of a file are: a signed CDN URL without the token, or the Hub's own URL with it. Lives for a while. */
-  locate(file: FileReference & Partial<Pick<HubFile, 'size'>>, options?: HubOptions): Promise<ByteLocation>;
+  locate(file: FileReference, options?: HubOptions): Promise<ByteLocation>;
   /** A small file whole; `TruncatedSource` when the answer has not `size` bytes. */
   read(file: FileReference & { readonly size: number }, options?: HubOptions): Promise<Uint8Array>;
 }

@@ -2,7 +2,7 @@ import type { HubClient } from './call-hub.js';
 import { checkEntries } from './check-entries.js';
 import { readEntry, readSiblings } from './hub-answers.js';
 import { protocolError, type Subject } from './hub-errors.js';
-import { askFirst, askJson, askPages, mayBeUnknown, type JsonQuestion } from './hub-json.js';
+import { askFirst, askJson, askPages, betterTold, mayBeUnknown, type JsonQuestion } from './hub-json.js';
 import type { HubOptions, ListedFile } from './hub.js';
 import { repoUrls } from './repo-urls.js';
 
@@ -52,7 +52,7 @@ async function* entriesOf(
   } catch (error) {
     if (pages > 0 || !mayBeUnknown(error)) throw error;
     yield await askSiblings(client, { api, commit }, question).catch((failure: unknown) => {
-      throw mayBeUnknown(failure) ? error : failure;
+      throw mayBeUnknown(failure) ? betterTold(error, failure) : failure;
     });
   }
 }

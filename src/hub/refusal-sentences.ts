@@ -39,7 +39,9 @@ export const sentences: Record<RefusalCode, (subject: Subject) => string> = {
   HubProtocol: (subject) =>
     `${subject.endpoint} gave an answer about ${name(subject)} that is none of a Hub. ` +
     `Check that HF_ENDPOINT is a Hub${subject.about === 'repo' ? ', and the name of the repo' : ''}.`,
-  SourceUnavailable: (subject) => `${subject.endpoint} did not give ${name(subject)}.`,
+  SourceUnavailable: (subject) =>
+    `${subject.endpoint} did not give ${name(subject)}, and not as a Hub refuses. Check that HF_ENDPOINT is a Hub, and what ` +
+    'stands before it: a login, a firewall, a proxy.',
 };
 
 const HOW_TO_TOKEN =

@@ -3,7 +3,7 @@ import { artifactName, fileSelection, repoOnHub } from '../core/identity.js';
 import { dirKey } from '../core/keys.js';
 import { pinnedCommit } from '../core/pinned-commit.js';
 import { parseKeptInput } from '../core/schemas/parse.js';
-import { isRefusal } from '../hub/hub-errors.js';
+import { isGuess, isRefusal } from '../hub/hub-errors.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { resolveDestination } from './destination.js';
 
@@ -76,7 +76,9 @@ async function askHub(
   abortAfter(courtesy, COURTESY_MS);
   const [identity, access] = await checks;
   signal.throwIfAborted();
-  const refusal = [identity, resolved, access].map(reasonOf).find(isRefusal);
+  const refusals = [identity, resolved, access].map(reasonOf).filter(isRefusal);
+  // Who gave the commit for this token knows it; a mere status of the other pages tells nothing against that.
+  const refusal = refusals.find((error) => resolved.status === 'rejected' || !isGuess(error));
   if (refusal !== undefined) throw refusal;
   if (resolved.status === 'fulfilled') return { commit: resolved.value.commit, hubAnswered: true };
   // Inference restarts must not depend on the Hub: a pinned commit may still be a hit.

@@ -1,4 +1,5 @@
 import { PrefetchError } from '../core/errors.js';
+import { lastOf } from '../http/range-answer.js';
 import { waitBy } from '../http/request-policy.js';
 import type { ObjectInfo } from '../storage/object-store.js';
 import { withRetries } from '../tasks/retries.js';
@@ -47,6 +48,8 @@ export async function transferSmall(
       progress.fetched(bytes.length);
       if (bytes.length === source.size) return bytes;
       throw new PrefetchError('TruncatedSource', `${source.path} came with ${bytes.length} of ${source.size} bytes`);
+    }).catch((error: unknown) => {
+      throw lastOf(error);
     });
   }
 }

@@ -81,6 +81,8 @@ describe('a good source', () => {
     ['without a length', { Connection: 'close', 'Transfer-Encoding': 'identity' }],
     ['that says identity in capitals', { 'content-encoding': 'Identity' }],
     ['with an empty encoding', { 'Content-Encoding': '' }],
+    ['in chunks that are of S3', { 'Content-Encoding': 'aws-chunked' }],
+    ['that is gzip as it is', { 'Content-Encoding': 'gzip', 'Content-Length': bytes.length }],
   ];
 
   test.each(wholeHeads)('a 200 %s is taken where the range is the whole file', async (_, headers) => {
@@ -107,6 +109,18 @@ describe('a good source', () => {
       206,
       { ...length, 'content-range': [1, 2].map(() => `bytes 1000-2499999/${bytes.length}`).join(', ') },
     ],
+    ...['aws-chunked', 'none', 'binary', 'utf-8', 'identity, identity', '8bit', 'x', ','].map(
+      (encoding): [string, number, OutgoingHttpHeaders] => [
+        `an encoding that packs nothing, ${encoding}`,
+        206,
+        { 'Content-Range': `bytes 1000-2499999/${bytes.length}`, 'Content-Encoding': encoding },
+      ]
+    ),
+    ...['gzip', 'x-gzip', 'br', 'zstd', 'aws-chunked, gzip'].map((encoding): [string, number, OutgoingHttpHeaders] => [
+      `an encoding of the file itself, ${encoding}`,
+      206,
+      { ...length, 'Content-Range': `bytes 1000-2499999/${bytes.length}`, 'Content-Encoding': encoding },
+    ]),
     ['a range that says nothing', 206, { ...length, 'content-range': 'items' }],
     ['an empty range', 206, { ...length, 'content-range': '' }],
     ['200, but the range', 200, { ...length, 'Content-Range': `bytes 1000-2499999/${bytes.length}` }],
@@ -236,7 +250,9 @@ const faults: [title: string, code: string, handler: RequestListener][] = [
     'compressed bytes are refused',
     'SourceUnavailable',
     (_, response) => {
-      response.writeHead(206, { ...part, 'Content-Encoding': 'gzip' }).end(bytes.subarray(1000, 2_500_000));
+      const { 'Content-Range': range } = part;
+      response.writeHead(206, { 'Content-Range': range, 'Content-Encoding': 'gzip' });
+      response.end(bytes.subarray(1000, 2_500_000));
     },
   ],
   [

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -40,13 +41,23 @@ const calls: Record<'repo' | 'list' | 'access' | 'locate' | 'read' | 'whoAmI', C
     return paths;
   },
   access: (token) => hub.checkAccess('o/m', credentials(token)),
-  locate: (token) => hub.locate({ repo: 'o/m', commit: COMMIT, path: 'f', size: 3 }, credentials(token)),
+  locate: (token) => hub.locate({ repo: 'o/m', commit: COMMIT, path: 'f' }, credentials(token)),
   read: (token) => hub.read({ repo: 'o/m', commit: COMMIT, path: 'f', size: 3 }, credentials(token)),
   whoAmI: (token) => hub.whoAmI({ token: token ?? 'hf_x' }),
 };
 
 function credentials(token: string | undefined) {
   return token === undefined ? {} : { token };
+}
+
+/** Text that gzip makes neither longer nor shorter. */
+function sameLength(): Buffer {
+  const unlike = createHash('sha512').update('x').digest();
+  for (let length = 0; length < 400; length++) {
+    const text = Buffer.concat([unlike, Buffer.alloc(length, 'a')]);
+    if (gzipSync(text).length === text.length) return text;
+  }
+  throw new Error('no such text');
 }
 
 function refusal(status: number, code?: string, message?: string): Answer {
@@ -190,17 +201,29 @@ describe('nonsense', () => {
   const page = { 'Content-Type': 'text/html' };
 
   test.each<[string, keyof typeof calls, Answer]>([
-    ['a page for people as a location', 'locate', { headers: { ...page, 'Transfer-Encoding': 'chunked' } }],
-    ['a page as long as it likes as a location', 'locate', { headers: { ...page, 'Content-Length': '9' } }],
-    ['a body that is not packed as it says', 'read', { headers: packed, body: 'abc' }],
-    ['a body packed in a way nobody knows', 'read', { headers: { ...packed, 'Content-Encoding': 'x' }, body: 'abc' }],
+    ['a body that is not packed as it says', 'read', { headers: packed, body: 'abcd' }],
+    ['a body packed as nobody does', 'read', { headers: { ...packed, 'Content-Encoding': 'compress' }, body: 'abcd' }],
     ['a redirect to nowhere', 'locate', { status: 302 }],
     ['a redirect to itself', 'read', { status: 302, headers: { Location: '/again' } }],
     ['a refusal by a page', 'locate', { status: 403, headers: page }],
     ['a refusal of a proxy', 'read', { status: 407, headers: page, body: '<html>' }],
   ])('may pass where it is about a file: %s', async (_, call, answer) => {
     say = () => answer;
-    await expect(calls[call](token)).rejects.toMatchObject({ code: 'SourceUnavailable', permanent: false });
+    await expect(calls[call](token)).rejects.toMatchObject({
+      code: 'SourceUnavailable',
+      permanent: false,
+      details: { senseless: true },
+    });
+  });
+
+  test.each([
+    { 'Content-Length': '1' },
+    { 'Content-Length': '9', ...page },
+    { 'Content-Length': '0', ...page },
+    { 'Transfer-Encoding': 'chunked', ...page },
+  ])('of a HEAD is no reason not to ask for the file: %j', async (headers) => {
+    say = () => ({ headers });
+    await expect(calls.locate()).resolves.toMatchObject({ url: expect.stringContaining('/resolve/') as string });
   });
 
   test('is HubProtocol: a pinned commit that turns into another', async () => {
@@ -244,6 +267,38 @@ describe('an unusual answer that is good', () => {
     await expect(calls.repo()).resolves.toMatchObject({ commit: COMMIT });
     await expect(calls.read()).resolves.toEqual(Buffer.from('abc'));
     await expect(calls.locate()).resolves.toMatchObject({ url: expect.stringContaining('/resolve/') as string });
+  });
+
+  test.each(['aws-chunked', 'none', 'binary', 'utf-8', 'identity, identity', 'x', ','])(
+    'may name an encoding that packs nothing: %s',
+    async (encoding) => {
+      const headers = { 'Content-Encoding': encoding };
+      say = ({ url }) => ({ headers, body: url?.includes('/api/') === true ? JSON.stringify({ sha: COMMIT }) : 'abc' });
+      await expect(calls.repo()).resolves.toMatchObject({ commit: COMMIT });
+      await expect(calls.read()).resolves.toEqual(Buffer.from('abc'));
+    }
+  );
+
+  test.each(['gzip', 'x-gzip', 'br', 'deflate', 'zstd', 'compress', 'aws-chunked,gzip'])(
+    'may be a file that is packed itself, and said to be: %s',
+    async (encoding) => {
+      const file = gzipSync('a'.repeat(1000));
+      say = () => ({ headers: { 'Content-Encoding': encoding }, body: file });
+      const asked = { repo: 'o/m', commit: COMMIT, path: 'v.txt.gz', size: file.length };
+      await expect(hub.read(asked)).resolves.toEqual(file);
+    }
+  );
+
+  test('may be packed twice, and as long packed as it was', async () => {
+    const file = Buffer.from(Array.from({ length: 400 }, (_, i) => 'ab'.charCodeAt(((i * i) % 7) % 2)));
+    say = () => ({
+      headers: { 'Content-Encoding': 'aws-chunked, gzip, br' },
+      body: brotliCompressSync(gzipSync(file)),
+    });
+    await expect(hub.read({ repo: 'o/m', commit: COMMIT, path: 'f', size: file.length })).resolves.toEqual(file);
+    const same = sameLength();
+    say = () => ({ headers: { 'Content-Encoding': 'gzip' }, body: gzipSync(same) });
+    await expect(hub.read({ repo: 'o/m', commit: COMMIT, path: 'f', size: same.length })).resolves.toEqual(same);
   });
 
   test.each([{}, { 'Content-Length': '3', 'Content-Type': 'text/html' }, { 'Content-Length': '0' }])(

@@ -206,6 +206,46 @@ describe('a file whose listing has no digest', () => {
     }
   });
 
+  describe('on a CDN to which no HEAD may be made', () => {
+    const said = { 'X-Linked-ETag': `"${SHA256}"` };
+    const listedSize = { type: 'file', path: 'f', size: 3 };
+
+    async function completeBy(status: number, headers: Answer['headers']): Promise<HubFile[]> {
+      const cdn = await startServer((_, response) => response.writeHead(status).end());
+      try {
+        pages[file] = { status: 302, headers: { Location: `${cdn.origin}/f?Signature=s3cret`, ...headers } };
+        return await complete();
+      } finally {
+        await cdn.close();
+      }
+    }
+
+    test.each([403, 503, 429])('is checked by what listing and Hub say, whatever the CDN says: %i', async (status) => {
+      pages[`/api/models/o/m/tree/${COMMIT}`] = json([listedSize]);
+      await expect(completeBy(status, said)).resolves.toEqual([{ path: 'f', size: 3, digest: sha256 }]);
+    });
+
+    test.each([400, 401, 403, 404, 405, 410, 501])('says what the Hub says and no more: %i', async (status) => {
+      const cdn = await startServer((_, response) => response.writeHead(status).end());
+      pages[file] = { status: 302, headers: { Location: `${cdn.origin}/f`, ...said } };
+      const described = hub.describe({ repo: 'o/m', commit: COMMIT, path: 'f' });
+      await expect(described.finally(() => cdn.close())).resolves.toEqual({ digest: sha256 });
+      await expect(completeBy(status, said)).rejects.toThrow('says no size of "f"');
+    });
+
+    test.each([500, 502, 503, 429, 408])('may be asked later: %i', async (status) => {
+      for (const headers of [said, {}]) {
+        await expect(completeBy(status, headers)).rejects.toMatchObject({ permanent: false });
+      }
+    });
+
+    test('may be asked later where it does not answer', async () => {
+      const cdn = await startServer(({ socket }) => socket.destroy());
+      pages[file] = { status: 302, headers: { Location: `${cdn.origin}/f`, ...said } };
+      await expect(complete().finally(() => cdn.close())).rejects.toMatchObject({ permanent: false });
+    });
+  });
+
   test.each<[string, Answer]>([
     ['no ETag', { headers: length }],
     ['an MD5', { headers: { ETag: `"${'a'.repeat(32)}"`, ...length } }],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { PrefetchError, type ErrorCode } from '../../src/core/errors.js';
+import { PrefetchError, type ErrorCode, type ErrorDetails } from '../../src/core/errors.js';
 import type { Hub } from '../../src/hub/hub.js';
 import { withSecondTries } from '../../src/hub/second-tries.js';
 
@@ -7,11 +7,13 @@ const COMMIT = 'c'.repeat(40);
 const unused = () => Promise.reject(new Error('not used'));
 
 /** A Hub that fails so often and is well then. */
-function failing(code: ErrorCode, times: number) {
+function failing(code: ErrorCode, times: number, details: ErrorDetails = {}) {
   const asked = { count: 0 };
   const answer = <T>(value: T): Promise<T> => {
     asked.count += 1;
-    return asked.count <= times ? Promise.reject(new PrefetchError(code, 'unwell')) : Promise.resolve(value);
+    return asked.count <= times
+      ? Promise.reject(new PrefetchError(code, 'unwell', { details }))
+      : Promise.resolve(value);
   };
   const hub: Hub = {
     endpoint: 'http://hub.example',
@@ -22,9 +24,9 @@ function failing(code: ErrorCode, times: number) {
       yield { path: 'a' };
       yield await answer({ path: 'b' });
     },
-    describe: unused,
-    locate: unused,
-    read: unused,
+    describe: () => answer({ size: 3 }),
+    locate: () => answer({ url: 'http://cdn.example/f', headers: {}, expiresAt: 0 }),
+    read: () => answer(Buffer.from('abc')),
   };
   return { asked, hub: withSecondTries(hub, [0, 0]) };
 }
@@ -55,5 +57,26 @@ test.each<[string, ErrorCode, string]>([
 ])('%s is told at once', async (_, code, revision) => {
   const { hub, asked } = failing(code, 1);
   await expect(hub.resolveRevision('o/m', revision)).rejects.toMatchObject({ code });
+  expect(asked.count).toBe(1);
+});
+
+const file = { repo: 'o/m', commit: COMMIT, path: 'f', size: 3 };
+const aboutFiles: [string, (hub: Hub) => Promise<unknown>][] = [
+  ['what is said of a file', (hub) => hub.describe(file)],
+  ['where a file is', (hub) => hub.locate(file)],
+  ['a small file', (hub) => hub.read(file)],
+];
+
+test.each(aboutFiles)('%s is asked for again after nonsense, and refused for good after the third', async (_, ask) => {
+  const senseless = { senseless: true };
+  await expect(ask(failing('SourceUnavailable', 2, senseless).hub)).resolves.toBeDefined();
+  const { hub, asked } = failing('TruncatedSource', 9, senseless);
+  await expect(ask(hub)).rejects.toMatchObject({ code: 'HubProtocol', permanent: true, text: 'unwell' });
+  expect(asked.count).toBe(3);
+});
+
+test.each(aboutFiles)('%s is left to others where it may pass', async (_, ask) => {
+  const { hub, asked } = failing('SourceUnavailable', 1);
+  await expect(ask(hub)).rejects.toMatchObject({ code: 'SourceUnavailable' });
   expect(asked.count).toBe(1);
 });

@@ -1,7 +1,7 @@
 import { mkdir, open, rm, statfs, type FileHandle } from 'node:fs/promises';
 import type { LocatedSource } from '../../core/byte-source.js';
 import { isPrefetchError, PrefetchError, rewrap } from '../../core/errors.js';
-import { isLocationRefused, isRetryable, isSenseless, unusableAnswers } from '../../http/range-answer.js';
+import { isLocationRefused, isRetryable, isSenseless, lastOf } from '../../http/range-answer.js';
 import { patienceOf, waitBy } from '../../http/request-policy.js';
 import { streamRange } from '../../http/stream-range.js';
 import { withRetries } from '../../tasks/retries.js';
@@ -75,8 +75,6 @@ interface GrowingFile {
   position: number;
   /** How often what had come was thrown away, for a source that gives no rest of a file. */
   begunAgain: number;
-  /** An answer of where the bytes are that made no sense. */
-  senseless?: PrefetchError;
 }
 
 async function appendRest(download: Download, file: GrowingFile, options: FillOptions): Promise<void> {
@@ -100,7 +98,6 @@ async function appendRest(download: Download, file: GrowingFile, options: FillOp
         judge: source.judge,
       });
     } catch (error) {
-      if (isSenseless(error)) file.senseless = error;
       if (isPrefetchError(error, 'StreamingUnsupported') && file.position > 0) {
         // A source without ranges: all of it, or nothing.
         await file.handle.truncate(0);
@@ -114,9 +111,9 @@ async function appendRest(download: Download, file: GrowingFile, options: FillOp
 }
 
 /** The failure after the last try; where another would bring no more, it is one that nobody tries on. */
-function lastFailure(error: unknown, { begunAgain, senseless }: GrowingFile, tries: number): unknown {
+function lastFailure(error: unknown, { begunAgain }: GrowingFile, tries: number): unknown {
   if (!isPrefetchError(error) || error.permanent) return error;
-  if (error === senseless) return unusableAnswers(error);
+  if (isSenseless(error)) return lastOf(error);
   // Each try read the file from its start, and it broke off each time.
   if (begunAgain < Math.max(1, tries - 1)) return error;
   return rewrap(error, {
