@@ -55,6 +55,9 @@ function byReason(failure: S3Failure): string | undefined {
   if (region !== undefined) {
     return `the store says that this bucket is in region ${region}: set AWS_REGION=${region}`;
   }
+  if (name === 'ExpiredRequest') {
+    return 'the signature had ended when it came: it is signed anew; check the clock if it goes on';
+  }
   if (name === 'InvalidStorageClass') return 'set MODEL_PREFETCH_S3_STORAGE_CLASS to a class that this store has';
   if (name === 'ENOTFOUND') {
     return 'no such host: check AWS_ENDPOINT_URL_S3, AWS_REGION and MODEL_PREFETCH_S3_ADDRESSING_STYLE';
