@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../core/errors.js';
 import { isCertificateError } from '../../http/certificate-errors.js';
+import { adviceOnProtocol, spokenWrongly } from '../../http/wrong-protocol.js';
 import { areCredentialsEnded, refusesPathStyle, regionElsewhere, type S3Failure } from './s3-refusals.js';
 
 /** What somebody can do about a refusal: by its reason where that tells, by its code otherwise. */
@@ -52,6 +53,8 @@ function byReason(failure: S3Failure): string | undefined {
       'NODE_EXTRA_CA_CERTS, and check the host name and the clock'
     );
   }
+  const lacks = failure.status === undefined ? spokenWrongly(name) : undefined;
+  if (lacks !== undefined) return adviceOnProtocol(lacks);
   if (region !== undefined) {
     return `the store says that this bucket is in region ${region}: set AWS_REGION=${region}`;
   }

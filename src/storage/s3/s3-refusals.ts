@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../core/errors.js';
 import { isCertificateError } from '../../http/certificate-errors.js';
+import { spokenWrongly } from '../../http/wrong-protocol.js';
 import { meaningOf } from './s3-words.js';
 
 /** What a store said. */
@@ -129,9 +130,9 @@ function isSignature(name: string): boolean {
   return name === 'SignatureDoesNotMatch';
 }
 
-/** No answer at all; a certificate stays as it is until somebody does something about it. */
+/** No answer at all; a certificate or a scheme stays as it is until somebody does something about it. */
 function withoutAnswer(name: string): ErrorCode {
-  return isCertificateError(name) ? 'StoreRefused' : 'StoreUnavailable';
+  return isCertificateError(name) || spokenWrongly(name) !== undefined ? 'StoreRefused' : 'StoreUnavailable';
 }
 
 const exactly: Readonly<Record<number, ErrorCode>> = {
