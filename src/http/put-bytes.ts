@@ -9,6 +9,7 @@ import { isCertificateError } from './certificate-errors.js';
 import { plainHeaders } from './plain-headers.js';
 import { proxyFailure, refusalOfProxy } from './proxy-error.js';
 import { watchStall, type Patience, type StallWatch } from './stall-watch.js';
+import { adviceOnProtocol, spokenWrongly } from './wrong-protocol.js';
 
 // Over TLS one big write is encrypted as a whole into memory; slices with drain are not.
 const sliceBytes = 256 * KiB;
@@ -76,6 +77,8 @@ export async function putStream(
 
 function connectionFailure(origin: string, code = 'no code'): PrefetchError {
   const text = `The connection to ${origin} failed (${code})`;
+  const lacks = spokenWrongly(code);
+  if (lacks !== undefined) return new PrefetchError('StoreRefused', `${text}: ${adviceOnProtocol(lacks)}`);
   if (!isCertificateError(code)) return new PrefetchError('StoreUnavailable', `${text}.`);
   const advice = 'give its authority in AWS_CA_BUNDLE or NODE_EXTRA_CA_CERTS, and check the host name and the clock';
   return new PrefetchError('StoreRefused', `${text}: its TLS certificate is not trusted: ${advice}`);

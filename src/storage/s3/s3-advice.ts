@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../core/errors.js';
 import { isCertificateError } from '../../http/certificate-errors.js';
+import { adviceOnProtocol, spokenWrongly } from '../../http/wrong-protocol.js';
 import { areCredentialsEnded, refusesPathStyle, regionElsewhere, type S3Failure } from './s3-refusals.js';
 
 /** What somebody can do about a refusal: by its reason where that tells, by its code otherwise. */
@@ -52,8 +53,13 @@ function byReason(failure: S3Failure): string | undefined {
       'NODE_EXTRA_CA_CERTS, and check the host name and the clock'
     );
   }
+  const lacks = failure.status === undefined ? spokenWrongly(name) : undefined;
+  if (lacks !== undefined) return adviceOnProtocol(lacks);
   if (region !== undefined) {
     return `the store says that this bucket is in region ${region}: set AWS_REGION=${region}`;
+  }
+  if (name === 'ExpiredRequest') {
+    return 'the signature had ended when it came: it is signed anew; check the clock if it goes on';
   }
   if (name === 'InvalidStorageClass') return 'set MODEL_PREFETCH_S3_STORAGE_CLASS to a class that this store has';
   if (name === 'ENOTFOUND') {

@@ -183,7 +183,7 @@ const failures: readonly ErrorCode[] = [
   'StorageFull',
   'EncryptionKeyRefused',
 ];
-const reasons: readonly unknown[] = ['RequestTimeout', 'InvalidStorageClass'];
+const reasons: readonly unknown[] = ['RequestTimeout', 'ExpiredRequest', 'InvalidStorageClass'];
 
 /** Some answer 400 to what says nothing about the store; taken for a refusal, it would stay remembered. */
 function isRefusal({ code, details: { status, reason, addressing } }: PrefetchError): boolean {

@@ -1,5 +1,7 @@
 import type { ErrorCode } from '../../core/errors.js';
 import { isCertificateError } from '../../http/certificate-errors.js';
+import { spokenWrongly } from '../../http/wrong-protocol.js';
+import { meaningOf } from './s3-words.js';
 
 /** What a store said. */
 export interface S3Failure {
@@ -17,7 +19,7 @@ export interface S3Failure {
 export function codeOf(failure: S3Failure): ErrorCode {
   const { name, status } = failure;
   if (refusesPathStyle(failure)) return 'StoreRefused';
-  return byName[name] ?? byKind(failure) ?? (status === undefined ? withoutAnswer(name) : byStatus(status, name));
+  return byName[name] ?? byKind(failure) ?? (status === undefined ? withoutAnswer(name) : byStatus(status));
 }
 
 /** Credentials that were good once: whoever gives them out has new ones, now or soon. In the words of S3 and of STS. */
@@ -37,7 +39,7 @@ export function regionElsewhere({ status = 0, region }: S3Failure): string | und
 export function refusesPathStyle({ name, status, message = '' }: S3Failure): boolean {
   if (status === undefined || status < 300 || status >= 500) return false;
   if (/PathStyle|PathAccess|SecondLevelDomain|VirtualHost/i.test(name)) return true;
-  return !isSignature(name) && /path[- ]?style|virtual[- ]?host(?:ed)?|virtual[- ]?styled? domain/i.test(message);
+  return !isSignature(name) && meaningOf(message).pathStyle;
 }
 
 const byName: Readonly<Record<string, ErrorCode>> = {
@@ -64,11 +66,20 @@ const byName: Readonly<Record<string, ErrorCode>> = {
   ExpiredTokenException: 'StoreUnavailable',
   RequestExpired: 'StoreUnavailable',
   TokenRefreshRequired: 'StoreUnavailable',
+  // So do fresh signatures, which every try has.
+  ExpiredRequest: 'StoreUnavailable',
   CredentialsProviderError: 'StoreCredentialsMissing',
   TokenProviderError: 'StoreCredentialsMissing',
   PreconditionFailed: 'StoreConflict',
   ConditionalRequestConflict: 'StoreConflict',
   OperationAborted: 'StoreConflict',
+  // Other names with 409 are those of other writers.
+  BucketAlreadyExists: 'StoreRefused',
+  BucketAlreadyOwnedByYou: 'StoreRefused',
+  BucketNameUnavailable: 'StoreRefused',
+  BucketNotEmpty: 'StoreRefused',
+  InvalidBucketState: 'StoreRefused',
+  ObjectNotAppendable: 'StoreRefused',
   InvalidPart: 'StoreConflict',
   InvalidPartOrder: 'StoreConflict',
   EntityTooSmall: 'StoreConflict',
@@ -99,13 +110,17 @@ const isLock = /ObjectLock|Immutable|WORM|Retention|LegalHold/i;
 /** Stores have names of their own for what S3 never says, or says in its message alone. */
 function byKind({ name, status = 0, message = '' }: S3Failure): ErrorCode | undefined {
   if (isThrottle.test(name)) return 'StoreUnavailable';
-  if (isKms.test(name)) return status >= 500 || passesAtKms.test(name) ? 'StoreUnavailable' : 'EncryptionKeyRefused';
+  if (isKms.test(name)) {
+    const passes = passesAtKms.test(name) || (status >= 500 && status !== 501);
+    return passes ? 'StoreUnavailable' : 'EncryptionKeyRefused';
+  }
   if (status === 429 || status === 503) return undefined;
   if (isQuota.test(name)) return 'StorageFull';
   if (isLock.test(name)) return 'StoreAccessDenied';
   if (status === 403 && !isSignature(name)) {
-    if (/\bkms\b/i.test(message)) return 'EncryptionKeyRefused';
-    if (/quota|storage cap|(?:no|out of|not enough) space/i.test(message)) return 'StorageFull';
+    const { kms, quota } = meaningOf(message);
+    if (kms) return 'EncryptionKeyRefused';
+    if (quota) return 'StorageFull';
   }
   return name === 'AccessDenied' ? 'StoreAccessDenied' : undefined;
 }
@@ -115,16 +130,18 @@ function isSignature(name: string): boolean {
   return name === 'SignatureDoesNotMatch';
 }
 
-/** No answer at all; a certificate stays as it is until somebody does something about it. */
+/** No answer at all; a certificate or a scheme stays as it is until somebody does something about it. */
 function withoutAnswer(name: string): ErrorCode {
-  return isCertificateError(name) ? 'StoreRefused' : 'StoreUnavailable';
+  return isCertificateError(name) || spokenWrongly(name) !== undefined ? 'StoreRefused' : 'StoreUnavailable';
 }
 
 const exactly: Readonly<Record<number, ErrorCode>> = {
   301: 'BucketNotFound',
   401: 'StoreAccessDenied',
+  403: 'StoreAccessDenied',
   404: 'ObjectNotFound',
   408: 'StoreUnavailable',
+  409: 'StoreConflict',
   412: 'StoreConflict',
   413: 'ObjectTooLarge',
   416: 'ObjectNotFound',
@@ -134,13 +151,7 @@ const exactly: Readonly<Record<number, ErrorCode>> = {
   507: 'StorageFull',
 };
 
-const nameless: readonly string[] = ['no error code', 'Unknown', 'Conflict'];
-
 /** What is on no list is for good where the store says that it is our fault. */
-function byStatus(status: number, name: string): ErrorCode {
-  const code = exactly[status];
-  if (code !== undefined) return code;
-  if (status === 403) return 'StoreAccessDenied';
-  if (status === 409 && nameless.includes(name)) return 'StoreConflict';
-  return status >= 400 && status < 500 ? 'StoreRefused' : 'StoreUnavailable';
+function byStatus(status: number): ErrorCode {
+  return exactly[status] ?? (status >= 400 && status < 500 ? 'StoreRefused' : 'StoreUnavailable');
 }

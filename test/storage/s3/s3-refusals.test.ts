@@ -10,6 +10,14 @@ const full = /free some space/;
 const key = /MODEL_PREFETCH_S3_SSE_KMS_KEY_ID/;
 const denied = /may get, put, list and delete/;
 
+/** As AWS says it: with the user and the place, whose names may be any. */
+function lacking(right: string, place: string): string {
+  return (
+    `User: arn:aws:iam::123456789012:user/kms-quota is not authorized to perform: s3:${right} on resource: ` +
+    `"arn:aws:s3:::${place}" because no identity-based policy allows the s3:${right} action`
+  );
+}
+
 const rows: readonly Row[] = [
   // Full
   [507, 'XMinioStorageFull', 'StorageFull', full],
@@ -41,13 +49,30 @@ const rows: readonly Row[] = [
   ],
   [400, 'KMS.ThrottlingException', 'StoreUnavailable'],
   [503, 'KMS.KeyUnavailableException', 'StoreUnavailable'],
+  [501, 'KMSNotConfigured', 'EncryptionKeyRefused', key],
+  [403, 'AccessDenied', 'EncryptionKeyRefused', key, 'The requester may not use the KMS key of this bucket'],
   // Rights
+  [403, 'AccessDenied', 'StoreAccessDenied', denied, lacking('ListBucketMultipartUploads', 'kms-models')],
+  [403, 'AccessDenied', 'StoreAccessDenied', denied, lacking('PutObject', 'quota-models/no space')],
+  [403, 'AccessDenied', 'StoreAccessDenied', denied, lacking('GetObject', 'models/docs/path-style.md')],
+  [403, 'AccessDenied', 'StoreAccessDenied', denied, lacking('GetObject', 'models/kms:Decrypt')],
+  [403, 'AccessDenied', 'StoreAccessDenied', denied, 'User kms may not write to bucket quota-kms'],
+  [403, 'Forbidden', 'StoreAccessDenied', denied, "No right to read 'quota is reached/virtual-hosted-style'"],
+  [403, 'AccessDenied', 'StoreAccessDenied', denied, 'Access to s3://storage-cap/path-style requests/a denied'],
+  [403, '', 'StoreAccessDenied', denied, 'not allowed: virtual-hosted-style.md'],
+  [403, 'AccessDenied', 'StorageFull', full, 'The bucket exceeds its storage quota'],
+  [403, 'Forbidden', 'StorageFull', full, 'There is no space left'],
+  [400, 'InvalidRequest', 'StoreRefused', /see what it says/, 'Bad key &quot;path-style requests&quot;'],
   [403, 'AccessDenied', 'StoreAccessDenied', denied, 'with an explicit deny in a resource-based policy'],
   [400, 'AccessDenied', 'StoreAccessDenied', denied],
   [403, 'SignatureDoesNotMatch', 'StoreAccessDenied', denied, 'PUT /kms/quota?virtual-hosted'],
   [400, 'ObjectLocked', 'StoreAccessDenied', /an object lock/],
   [409, 'FileImmutable', 'StoreAccessDenied', /an object lock/],
   [401, 'Unauthorized', 'StoreAccessDenied', denied],
+  // A fresh signature may heal these, which whoever sends bytes tries.
+  [403, 'AccessDenied', 'StoreAccessDenied', /the clock/, 'Request has expired'],
+  [403, 'RequestTimeTooSkewed', 'StoreAccessDenied', /the clock/],
+  [400, 'RequestTimeTooSkewed', 'StoreAccessDenied', /the clock/],
   [403, '', 'StoreAccessDenied', denied],
   // On no list
   [400, 'InvalidRequest', 'StoreRefused', /"the words of the store"/, 'the words of the store'],
@@ -55,14 +80,21 @@ const rows: readonly Row[] = [
   [400, 'InvalidStorageClass', 'StoreRefused', /MODEL_PREFETCH_S3_STORAGE_CLASS/],
   [405, 'MethodNotAllowed', 'StoreRefused'],
   [409, 'InvalidBucketState', 'StoreRefused'],
+  [409, 'BucketAlreadyExists', 'StoreRefused'],
   [411, 'MissingContentLength', 'StoreRefused'],
   [418, 'Teapot', 'StoreRefused'],
   [431, '', 'StoreRefused'],
   // Conflicts
   [409, '', 'StoreConflict'],
   [409, 'OperationAborted', 'StoreConflict'],
+  [409, 'ConcurrentObjectUpdate', 'StoreConflict'],
+  [409, 'ConcurrentModification', 'StoreConflict'],
+  [409, 'StaleFile', 'StoreConflict'],
+  [409, 'WhateverElse', 'StoreConflict'],
   [412, 'PreconditionFailed', 'StoreConflict'],
   // What passes
+  [400, 'ExpiredRequest', 'StoreUnavailable', /signature/],
+  [403, 'ExpiredRequest', 'StoreUnavailable', /signature/],
   [408, '', 'StoreUnavailable'],
   [425, '', 'StoreUnavailable'],
   [429, 'TooManyRequests', 'StoreUnavailable'],
