@@ -10,7 +10,7 @@ export const LEAVE_IT_OUT = 'Leave it out with a glob (exclude, --exclude)';
 
 /** Fails as `UnsafePath` for a path that could leave the Dir or hide in it. Everything else is kept as it is. */
 export function checkRepoPath(path: string): void {
-  const problem = unsafeReason(path);
+  const problem = unsafePathReason(path);
   if (problem === undefined) return;
   throw new PrefetchError(
     'UnsafePath',
@@ -31,7 +31,8 @@ export function staysInDir(path: string): boolean {
   return !hasControls(path) && !isImpossiblePath(path);
 }
 
-function unsafeReason(path: string): string | undefined {
+/** What is wrong with a path that could leave the Dir or hide in it, as in "a path that …"; undefined for any other. */
+export function unsafePathReason(path: string): string | undefined {
   if (path === '') return 'is empty';
   // Half of a surrogate pair has no UTF-8, so neither a URL nor a key can hold it.
   if (/\p{Surrogate}/u.test(path)) return 'is no well-formed Unicode';

@@ -1,4 +1,5 @@
-import { checkRepoPath } from '../core/repo-path.js';
+import { PrefetchError } from '../core/errors.js';
+import { unsafePathReason } from '../core/repo-path.js';
 import { invalid, quoted } from './invalid.js';
 
 /** Which file of a repo holds which tensor. */
@@ -19,10 +20,19 @@ export function parseIndex(value: unknown): SafetensorsIndex {
   const weightMap = new Map<string, string>();
   for (const [name, file] of Object.entries(value['weight_map'])) {
     if (typeof file !== 'string') throw invalid('index', `weight_map: the file of ${quoted(name)} must be a string`);
-    checkRepoPath(file);
+    const problem = unsafePathReason(file);
+    if (problem !== undefined) throw unsafe(name, file, problem);
     weightMap.set(name, file);
   }
   return { weightMap, totalSize: readTotalSize(value['metadata']) };
+}
+
+function unsafe(name: string, file: string, problem: string): PrefetchError {
+  return new PrefetchError(
+    'UnsafePath',
+    `weight_map puts ${quoted(name)} into a file whose name ${problem}: ${quoted(file)}. Correct the index`,
+    { details: { path: file.slice(0, 200) } }
+  );
 }
 
 function readTotalSize(metadata: unknown): number | undefined {

@@ -1,4 +1,4 @@
-import { PrefetchError, type ErrorDetails } from '../../core/errors.js';
+import { isPrefetchError, PrefetchError, type ErrorDetails } from '../../core/errors.js';
 import { isWeights } from '../../hub/vllm-files.js';
 import { parseIndex } from '../../safetensors/index.js';
 import { someOf, unsupported } from '../layout/unsupported.js';
@@ -52,14 +52,24 @@ async function readWeightMap<T extends ListedFile>(
   const refuse = (problem: string) =>
     new PrefetchError('InvalidSafetensors', `${path} ${problem}`, { details: { reason: 'index', path } });
   const index = await readJson(files, path, { read, refuse });
-  return index === undefined ? undefined : parseIndex(index).weightMap;
+  try {
+    return index === undefined ? undefined : parseIndex(index).weightMap;
+  } catch (error) {
+    if (!isPrefetchError(error, 'UnsafePath')) throw error;
+    // Nothing is read or written by that name: it is compared with the listing, which has none such.
+    throw missingFiles(namesMissing(path), [JSON.stringify(error.details['path'])]);
+  }
+}
+
+function namesMissing(indexPath: string): string {
+  return `${indexPath} names weights files that are not there`;
 }
 
 function checkIndexed(indexed: ReadonlySet<string>, atTop: readonly ListedFile[], indexPath: string): void {
   if (indexed.size === 0) throw incomplete(`${indexPath} names no weights file`, { reason: 'no-weights' });
   const there = new Set(atTop.map(({ path }) => path));
   const missing = [...indexed].filter((path) => !there.has(path));
-  if (missing.length > 0) throw missingFiles(`${indexPath} names weights files that are not there`, missing);
+  if (missing.length > 0) throw missingFiles(namesMissing(indexPath), missing);
   const others = [...indexed].filter((path) => weightsFiles([{ path }], undefined).length === 0);
   if (indexPath !== INDEX_PATH || others.length === 0) return;
   throw unsupported('weights-format', `${INDEX_PATH} names weights in Mistral's own layout: ${someOf(others)}`);

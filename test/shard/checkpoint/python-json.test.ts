@@ -36,4 +36,19 @@ describe('JSON as Python reads it', () => {
   test('is UTF-8', () => {
     expect(() => parsePythonJson(Buffer.from('{"a":"\xff"}', 'latin1'))).toThrow(TypeError);
   });
+
+  const QUOTES = String.raw`\"`.repeat(2_500_000);
+
+  test.each([
+    ['that never ends', `{"a":NaN,"b":"${QUOTES}`],
+    ['that never ends, with a constant in it', `{"a":"${String.raw`\"NaN`.repeat(1_000_000)}`],
+    ['that ends with a backslash', `{"a":NaN,"b":"${QUOTES}\\`],
+    ['outside of which all is escaped', `{"a":NaN,${QUOTES}`],
+  ])('is read in one pass, also a string of megabytes %s', (_what, text) => {
+    expect(() => parse(text)).toThrow(SyntaxError);
+  });
+
+  test('may have a string of megabytes that is full of escapes', () => {
+    expect(parse(`{"a":NaN,"b":"${QUOTES}"}`)).toEqual({ a: float('NaN'), b: '"'.repeat(2_500_000) });
+  });
 });

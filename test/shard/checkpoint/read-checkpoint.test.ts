@@ -163,6 +163,23 @@ describe('an index as vLLM reads it', () => {
 
 describe('a checkpoint that is not whole', () => {
   const [CONFIG, FILE] = ['config.json', 'm.safetensors'] as const;
+
+  test.each([
+    './m.safetensors',
+    String.raw`x\y.safetensors`,
+    '/m.safetensors',
+    '../m.safetensors',
+    '',
+    'a\u0000b',
+    '\ud800',
+  ])('is one whose index names a file that no repo could list: %j', async (file) => {
+    const index = indexOf({ a: FILE, b: file });
+    const refusal = await lateRefusal(read({ [CONFIG]: '{}', [FILE]: one, [INDEX]: index }));
+    expect(refusal).toMatchObject({ code: 'IncompleteCheckpoint', reason: 'missing-files' });
+    expect(refusal.message).toContain(`${INDEX} names weights files that are not there: ${JSON.stringify(file)}`);
+    expect(refusal.message).not.toMatch(/repo lists/);
+  });
+
   test.each<[string, Record<string, string | Uint8Array>, string, RegExp]>([
     [
       'the index names a file that is not there',
