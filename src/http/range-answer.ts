@@ -1,5 +1,5 @@
 import type { ByteRange } from '../core/byte-source.js';
-import { isPrefetchError, PrefetchError, rewrap } from '../core/errors.js';
+import { isPrefetchError, PrefetchError, rewrap, type ErrorDetails } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import type { HttpAnswer } from '../core/http-answer.js';
 import { compressionsOf } from './content-encoding.js';
@@ -26,7 +26,8 @@ export function checkRangeAnswer(answer: RangeAnswer, question: RangeQuestion): 
   const { status, headers } = answer;
   if (isRefusal(answer)) throw refusalError(answer, question);
   const named = namedRange(headers['content-range'], question);
-  if (named === 'another') throw otherRange(headers, question);
+  if (named === 'another') throw otherRange(headers, question, {});
+  if (named === 'of another file') throw otherRange(headers, question, { otherSize: true });
   // All of the file is longer, and the page of a portal is none of it.
   const isPage = status === 200 && named === undefined && !isWhole(question) && !mayBeWhole(headers, question);
   if (isPage) throw senselessAnswer(`${question.origin} sent something else than the file.`);
@@ -59,13 +60,18 @@ export function isLocationRefused(error: unknown): boolean {
 }
 
 /** The failure for an answer that is no refusal and not what was asked for: a hiccup of a proxy, or the way of a source. */
-export function senselessAnswer(text: string): PrefetchError {
-  return new PrefetchError('SourceUnavailable', text, { details: { senseless: true } });
+export function senselessAnswer(text: string, details: ErrorDetails = {}): PrefetchError {
+  return new PrefetchError('SourceUnavailable', text, { details: { ...details, senseless: true } });
 }
 
 /** Whether an answer made no sense, so that the same question need not be asked for ever. */
 export function isSenseless(error: unknown): boolean {
   return isPrefetchError(error) && error.details['senseless'] === true;
+}
+
+/** Whether an answer was about another size: that of an object which became another one, whoever asks for it anew is told. */
+export function isOfOtherSize(error: unknown): boolean {
+  return isPrefetchError(error) && error.details['otherSize'] === true;
 }
 
 /** What remains of a read after its last try: where answers made no sense, another way may work, and this one is not tried on. */
@@ -86,14 +92,17 @@ export function isRetryable(error: PrefetchError): boolean {
   return !error.permanent && !isLocationRefused(error);
 }
 
+type NamedRange = 'this' | 'another' | 'of another file';
+
 /** What an answer says that it is; some say it twice, or leave out the size of the whole. */
-function namedRange(header: string | undefined, { range, totalSize }: RangeQuestion): 'this' | 'another' | undefined {
+function namedRange(header: string | undefined, { range, totalSize }: RangeQuestion): NamedRange | undefined {
   let named: 'this' | undefined;
   for (const text of (header ?? '').split(',')) {
     const [, first, last, total = '*'] = /^\D*(\d+)\s*-\s*(\d+)(?:\s*\/\s*(\d+|\*))?/.exec(text) ?? [];
     if (first === undefined) continue;
     const isThis = Number(first) === range.start && Number(last) === range.end - 1;
-    if (!isThis || (total !== '*' && Number(total) !== totalSize)) return 'another';
+    if (!isThis) return 'another';
+    if (total !== '*' && Number(total) !== totalSize) return 'of another file';
     named = 'this';
   }
   return named;
@@ -109,10 +118,14 @@ function mayBeWhole(headers: HttpAnswer['headers'], { totalSize }: RangeQuestion
   return headers['content-type']?.toLowerCase().includes('html') !== true;
 }
 
-function otherRange(headers: HttpAnswer['headers'], { origin, range, totalSize }: RangeQuestion): PrefetchError {
+function otherRange(
+  headers: HttpAnswer['headers'],
+  { origin, range, totalSize }: RangeQuestion,
+  details: ErrorDetails
+): PrefetchError {
   const got = foreignText(headers['content-range'] ?? '', 100);
   const expected = `bytes ${range.start}-${range.end - 1}/${totalSize}`;
-  return senselessAnswer(`${origin} sent "${got}", expected "${expected}".`);
+  return senselessAnswer(`${origin} sent "${got}", expected "${expected}".`, details);
 }
 
 function noRanges(status: number, { origin, range, totalSize }: RangeQuestion): PrefetchError {

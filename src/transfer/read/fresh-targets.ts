@@ -1,5 +1,5 @@
 import { isPrefetchError, rewrap } from '../../core/errors.js';
-import { isSenseless, unusableAnswers } from '../../http/range-answer.js';
+import { isOfOtherSize, isSenseless, unusableAnswers } from '../../http/range-answer.js';
 import { waitBy, type RetryPolicy } from '../../http/request-policy.js';
 import type { HttpTarget, PartTarget, ReadTarget } from '../../storage/object-store.js';
 import { withRetries, type RetryOptions } from '../../tasks/retries.js';
@@ -36,7 +36,8 @@ export async function withFreshTargets<K extends Target, T>(
     });
   } catch (error) {
     if (!isPrefetchError(error)) throw error;
-    if (isSenseless(error.cause)) throw unusableAnswers(error);
+    // An object that is not what it was is found out by the next attempt of the step.
+    if (isSenseless(error.cause) && !isOfOtherSize(error.cause)) throw unusableAnswers(error);
     if (!isRefused(error)) throw error;
     throw rewrap(error, { text: `${error.text}. Fresh signatures were refused too` });
   }

@@ -308,7 +308,7 @@ describe('a checkpoint is refused', () => {
 
   test('whose index leads out of it', async () => {
     const files = { 'config.json': '{}', [INDEX]: indexOf({ a: '../m.safetensors' }), 'm.safetensors': one };
-    expect(await lateRefusal(read(files))).toMatchObject({ code: 'UnsafePath' });
+    expect(await lateRefusal(read(files))).toMatchObject({ code: 'IncompleteCheckpoint' });
   });
 });
 
