@@ -4,13 +4,27 @@ import { adviceOnProtocol, spokenWrongly } from '../../http/wrong-protocol.js';
 import { areCredentialsEnded, refusesPathStyle, regionElsewhere, type S3Failure } from './s3-refusals.js';
 
 /** What somebody can do about a refusal: by its reason where that tells, by its code otherwise. */
-export function adviceOn(
-  code: ErrorCode,
-  failure: S3Failure,
-  { action }: { readonly action: string }
-): string | undefined {
-  if (code === 'ObjectTooLarge') return tooLarge(action);
-  return byReason(failure) ?? byCode[code];
+export function adviceOn(code: ErrorCode, failure: S3Failure, context: Asked): string | undefined {
+  if (code === 'ObjectTooLarge') return tooLarge(context.action);
+  const byName = byReason(failure);
+  if (byName !== undefined) return byName;
+  return mayRefuseSettings(code, failure, context) ? unset(context) : byCode[code];
+}
+
+interface Asked {
+  readonly action: string;
+  readonly settings?: readonly string[];
+}
+
+/** Whether a store may not have what the settings of its bucket ask for, as MinIO without keys has no encryption. */
+export function mayRefuseSettings(code: ErrorCode, { status }: S3Failure, { settings = [] }: Asked): boolean {
+  return settings.length > 0 && (status === 400 || status === 501) && refusing.includes(code);
+}
+
+const refusing: readonly ErrorCode[] = ['UnsupportedStore', 'StoreRefused'];
+
+function unset({ settings = [] }: Asked): string {
+  return `the store may lack what ${settings.join(', ')} ask${settings.length === 1 ? 's' : ''} for: unset that, or set the store up for it`;
 }
 
 const byCode: Partial<Record<ErrorCode, string>> = {

@@ -5,6 +5,7 @@ import { locate, makeClient, makeHandler } from './s3-client.js';
 import { tellCredentialsOf } from './s3-credentials.js';
 import { s3Error, type S3Context } from './s3-errors.js';
 import type { S3Options, S3RequestOptions } from './s3-options.js';
+import { settingsIn } from './s3-request-headers.js';
 import { readSharedConfig, type SharedConfig } from './s3-shared-config.js';
 
 /** Where the requests of a connection go. */
@@ -96,9 +97,13 @@ export async function connectS3(
 }
 
 /** What messages say about an action on this bucket. */
-export function contextOf({ bucket, endpoint }: S3Connection, action: string, key?: string): S3Context {
-  return { action, bucket, endpoint, ...(key === undefined ? {} : { key }) };
+export function contextOf(connection: S3Connection, action: string, key?: string): S3Context {
+  const { bucket, endpoint, requestOptions } = connection;
+  const settings = creating.includes(action) ? settingsIn(requestOptions) : [];
+  return { action, bucket, endpoint, settings, ...(key === undefined ? {} : { key }) };
 }
+
+const creating: readonly string[] = ['write', 'start an upload of', 'copy to'];
 
 interface Where {
   readonly region: string;

@@ -26,7 +26,11 @@ interface Source {
 }
 
 function judge({ name, status, message, mayCome }: Source): { readonly code: ErrorCode; readonly advice: string } {
-  if (/\bSSO\b|aws login/i.test(message)) {
+  const outage = isNetwork.exec(`${name} ${message}`)?.[0];
+  if (outage !== undefined) {
+    return { code: 'StoreUnavailable', advice: `their source cannot be reached (${outage}), which may pass` };
+  }
+  if (isLogin.test(message)) {
     return {
       code: 'StoreCredentialsMissing',
       advice: 'the login has ended: run "aws sso login" with this AWS_PROFILE',
@@ -50,6 +54,12 @@ function judge({ name, status, message, mayCome }: Source): { readonly code: Err
   }
   return { code: 'StoreCredentialsMissing', advice: some };
 }
+
+/** Some errors of the SDK keep the cause in their words alone, with the host, which has any name. */
+const isNetwork =
+  /\b(?:ENOTFOUND|ECONNREFUSED|ECONNRESET|ECONNABORTED|ETIMEDOUT|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EPIPE)\b/;
+/** The sentences of the SDK about a login that a person has to renew. */
+const isLogin = /\baws (?:sso )?login\b|\bSSO (?:session|token|login)\b.*\b(?:expired|invalid|not found|did not)\b/is;
 
 const renew = 'renew the web identity file, or the credentials that the role is taken with';
 const role =

@@ -4,7 +4,7 @@ import { foreignText } from '../../core/foreign-text.js';
 import type { HttpAnswer } from '../../core/http-answer.js';
 import { proxyFailure, refusalOfProxy } from '../../http/proxy-error.js';
 import { retryAfterMs } from '../../http/retry-after.js';
-import { adviceOn } from './s3-advice.js';
+import { adviceOn, mayRefuseSettings } from './s3-advice.js';
 import { codeOf, refusesPathStyle, regionElsewhere, type S3Failure } from './s3-refusals.js';
 
 /** What messages say about a failed request; never its headers or its URL, which may be signed. */
@@ -14,6 +14,8 @@ export interface S3Context {
   /** Scheme and host. */
   readonly endpoint: string;
   readonly key?: string;
+  /** Variables that say how objects are written, where the action writes one. */
+  readonly settings?: readonly string[];
 }
 
 /** The store's error for anything that the SDK throws; aborts and errors of our own come back as they are. */
@@ -57,6 +59,7 @@ export function failureError(failure: S3Failure, context: S3Context): PrefetchEr
         reason: name,
         ...(region === undefined ? {} : { region }),
         ...(refusesPathStyle(failure) ? { addressing: 'virtual' } : {}),
+        ...(mayRefuseSettings(code, failure, context) ? { settings: true } : {}),
       },
       ...(delayMs === undefined ? {} : { retryAfterMs: delayMs }),
     }

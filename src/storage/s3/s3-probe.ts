@@ -49,7 +49,7 @@ export async function probeStore(connection: S3Connection, sign: Signer): Promis
   const probe = { connection, sign, fullKey };
   try {
     for (const checksum of [true, false]) {
-      const found = await answerOf(() => tryMultipart({ ...probe, checksum }));
+      const found = await answerOf(() => tryMultipart({ ...probe, checksum }), { last: !checksum });
       if (found !== undefined) return found;
     }
     const nothing = { multipart: false, conditionalComplete: false, partChecksums: false };
@@ -166,11 +166,13 @@ async function sendPart(trial: Trial, part: { partNumber: number; size: number; 
 }
 
 /** Undefined when the store said that it does not do this; fails when it could not be asked. */
-async function answerOf<T>(ask: () => Promise<T>): Promise<T | undefined> {
+async function answerOf<T>(ask: () => Promise<T>, { last }: { readonly last: boolean }): Promise<T | undefined> {
   try {
     return await ask();
   } catch (error) {
-    if (isPrefetchError(error) && isRefusal(error)) return undefined;
+    // Without checksums, the settings of the bucket are what is left to refuse: a store without them has uploads.
+    const ofSettings = last && isPrefetchError(error) && error.details['settings'] !== undefined;
+    if (isPrefetchError(error) && isRefusal(error) && !ofSettings) return undefined;
     throw error;
   }
 }

@@ -18,6 +18,19 @@ export function requestHeaders(options: S3RequestOptions, kind: RequestKind): Re
   });
 }
 
+/** The variables behind the options that are set. */
+export function settingsIn(options: S3RequestOptions): string[] {
+  const { sse, sseKmsKeyId, storageClass, expectedBucketOwner, requestPayer } = options;
+  const variables = {
+    MODEL_PREFETCH_S3_SSE: sse,
+    MODEL_PREFETCH_S3_SSE_KMS_KEY_ID: sseKmsKeyId,
+    MODEL_PREFETCH_S3_STORAGE_CLASS: storageClass,
+    MODEL_PREFETCH_S3_EXPECTED_BUCKET_OWNER: expectedBucketOwner,
+    MODEL_PREFETCH_S3_REQUEST_PAYER: requestPayer,
+  };
+  return Object.keys(withoutMissing(variables));
+}
+
 /** What a command of the SDK does. */
 export function kindOfCommand(name: string | undefined): RequestKind {
   return kinds[name ?? ''] ?? 'other';

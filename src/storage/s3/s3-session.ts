@@ -3,6 +3,7 @@ import type { RequestOptions } from '../object-store.js';
 import { connectS3, type S3Connection } from './s3-connection.js';
 import type { S3Options } from './s3-options.js';
 import { probeStore, type S3Profile } from './s3-probe.js';
+import { requestHeaders } from './s3-request-headers.js';
 import { makeSigner, type Signer } from './s3-signer.js';
 
 /** What every operation works with. */
@@ -13,7 +14,7 @@ export interface S3Session {
   profile(options?: RequestOptions): Promise<S3Profile>;
 }
 
-/** By address and bucket. A probe costs a dozen requests, and the answers do not change while a process lives. */
+/** By address, bucket and how it is written. A probe costs a dozen requests, and the answers do not change while a process lives. */
 const profiles = new Map<string, Promise<S3Profile>>();
 
 /** Opens a session. Nothing is sent to the store until something is asked of it. */
@@ -31,7 +32,7 @@ export async function openSession(
 }
 
 function profileOf(connection: S3Connection, sign: Signer): Promise<S3Profile> {
-  const name = connection.bucketUrl;
+  const name = nameOf(connection);
   const known = profiles.get(name);
   if (known !== undefined) return known;
   // Without a caller's signal: others may wait for the same answer.
@@ -39,8 +40,13 @@ function profileOf(connection: S3Connection, sign: Signer): Promise<S3Profile> {
   profiles.set(name, asked);
   asked.then(
     // The store may have said that the bucket has another address.
-    () => profiles.set(connection.bucketUrl, asked),
+    () => profiles.set(nameOf(connection), asked),
     () => profiles.delete(name)
   );
   return asked;
+}
+
+/** A store may take writes with some settings and refuse others. */
+function nameOf({ bucketUrl, requestOptions }: S3Connection): string {
+  return `${bucketUrl} ${JSON.stringify(requestHeaders(requestOptions, 'create'))}`;
 }
