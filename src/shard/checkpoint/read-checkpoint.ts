@@ -6,6 +6,7 @@ import type { TransferContext } from '../../transfer/transfer-context.js';
 import type { WeightsFile } from '../layout/source-tensors.js';
 import { unsupported } from '../layout/unsupported.js';
 import { findWeights } from './find-weights.js';
+import { overruledByVllm, withOverruled } from './overruled-by-vllm.js';
 import { readHeaders } from './read-headers.js';
 import { readConfig } from './read-json.js';
 import { settleDuplicates } from './settle-duplicates.js';
@@ -18,6 +19,8 @@ export interface Checkpoint {
   readonly weights: readonly (StoredFile & WeightsFile)[];
   /** Some tensor is in several files, and the index says which of them counts. */
   readonly overlaid: boolean;
+  /** Where vLLM would take another tensor than the index: which one. */
+  readonly overruled: string | undefined;
   /** Tensors that the index names and no file holds. vLLM does not mind, where the model needs none of them. */
   readonly stale: ReadonlySet<string>;
   /** What goes into the sharded Dir as it is. */
@@ -44,9 +47,15 @@ export async function readCheckpoint(
   const read = (file: StoredFile) => readObject(place, file, options);
   const config = await refuseLater(readConfig(place.files, read));
   const { files, weightMap, layout } = await findWeights(place.files, read);
-  const weights = await readHeaders(place, files, options);
-  if (layout === 'mistral') throw ofMistral();
-  return { config: config(), ...settle(weights, weightMap), others: sideFiles(place.files) };
+  const { weights, refusal } = await readHeaders(place, files, options);
+  const settled = settle(weights, weightMap);
+  try {
+    if (refusal !== undefined) throw refusal;
+    if (layout === 'mistral') throw ofMistral();
+    return { config: config(), ...settled, others: sideFiles(place.files) };
+  } catch (error) {
+    throw withOverruled(error, settled.overruled);
+  }
 }
 
 /** Native knows the tensor names of transformers alone. */
@@ -57,11 +66,11 @@ export function ofMistral(): PrefetchError {
 function settle(
   weights: Checkpoint['weights'],
   weightMap: ReadonlyMap<string, string> | undefined
-): Pick<Checkpoint, 'weights' | 'overlaid' | 'stale'> {
+): Pick<Checkpoint, 'weights' | 'overlaid' | 'overruled' | 'stale'> {
   const settled = settleDuplicates(weights, weightMap);
   const held = new Set(weights.flatMap(({ header }) => header.tensors.map(({ name }) => name)));
   const stale = new Set([...(weightMap?.keys() ?? [])].filter((name) => !held.has(name)));
-  return { weights: settled, overlaid: settled !== weights, stale };
+  return { weights: settled, overlaid: settled !== weights, overruled: overruledByVllm(weights, settled), stale };
 }
 
 /** What is not verified is told where the result is asked for, any other failure at once. */

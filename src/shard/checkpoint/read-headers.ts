@@ -18,21 +18,28 @@ const MOST_TENSORS = 1_000_000;
 const FIRST_READ = 64 * 1024;
 const FILES_AT_ONCE = 8;
 
-/** Reads the headers of weights files; `UnsupportedSharding` where they are larger than those of any model. */
+/**
+ * Reads the headers of weights files; `UnsupportedSharding` where they are larger than those of any model. What only the
+ * format forbids is read as vLLM reads it, and comes with the refusal of it.
+ */
 export async function readHeaders(
   { context, store, dirKey }: Pick<CheckpointPlace, 'context' | 'store' | 'dirKey'>,
   files: readonly StoredFile[],
   { signal }: { readonly signal: AbortSignal }
-): Promise<Checkpoint['weights']> {
+): Promise<{ readonly weights: Checkpoint['weights']; readonly refusal: PrefetchError | undefined }> {
   const objects = files.map(({ path, size }) => ({ key: `${dirKey}${path}`, size }));
   const opened = openObjects(context, store, objects);
   const limits = limitHeaders();
   try {
-    return await mapAtOnce(files.entries(), { limit: FILES_AT_ONCE, signal }, async ([number, file], inner) => {
-      const header = await readHeader({ source: requireAt(opened.sources, number), limits }, file, inner);
+    const read = await mapAtOnce(files.entries(), { limit: FILES_AT_ONCE, signal }, async ([number, file], inner) => {
+      const { header, refusal } = await readHeader({ source: requireAt(opened.sources, number), limits }, file, inner);
       limits.addTensors(file, header.tensors.length);
-      return { ...file, header };
+      return { weights: { ...file, header }, refusal };
     });
+    return {
+      weights: read.map(({ weights }) => weights),
+      refusal: read.find(({ refusal }) => refusal !== undefined)?.refusal,
+    };
   } finally {
     await opened.close();
   }
@@ -47,7 +54,7 @@ async function readHeader(
   { source, limits }: HeaderReading,
   file: StoredFile,
   options: { readonly signal: AbortSignal }
-): Promise<SafetensorsHeader> {
+): Promise<{ readonly header: SafetensorsHeader; readonly refusal?: PrefetchError }> {
   const { path, size } = file;
   let bytes = new Uint8Array(Math.min(FIRST_READ, size));
   await source.read({ start: 0, end: bytes.length }, bytes, options);
@@ -58,21 +65,21 @@ async function readHeader(
       bytes = new Uint8Array(length);
       await source.read({ start: 0, end: length }, bytes, options);
     }
-    return parseHeader(bytes, size);
+    return { header: parseHeader(bytes, size) };
   } catch (error) {
     if (!isPrefetchError(error, 'InvalidSafetensors')) throw error;
-    if (isReadByReference(bytes, size)) throw unsupported('header', `${path}: ${error.text}`, { path });
+    const header = readAsReference(bytes, size);
+    if (header !== undefined) return { header, refusal: unsupported('header', `${path}: ${error.text}`, { path }) };
     throw rewrap(error, { text: `${path}: ${error.text}`, details: { path } });
   }
 }
 
 /** What vLLM can read is not broken, though it may not be what the format allows. */
-function isReadByReference(bytes: Uint8Array, size: number): boolean {
+function readAsReference(bytes: Uint8Array, size: number): SafetensorsHeader | undefined {
   try {
-    parseAsReference(bytes, size);
-    return true;
+    return parseAsReference(bytes, size);
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-import { isPrefetchError, PrefetchError } from '../../core/errors.js';
+import { isPrefetchError, PrefetchError, rewrap } from '../../core/errors.js';
 import type { ParsedShardConfig } from '../../core/schemas/input.js';
 import { NEWEST_VERIFIED_VLLM } from '../../core/vllm-releases.js';
 import { withWayOut } from '../../shard/layout/unsupported.js';
@@ -35,6 +35,7 @@ async function layOutIfVerified<T>(
   } catch (error) {
     if (!isForVllm(error, engine)) throw error;
     const { text } = error;
+    if (engine === 'auto' && error.details['overruled'] !== undefined) throw otherTensors(error);
     return { refusal: text.length <= MOST_REASON ? text : `${text.slice(0, MOST_REASON)}…` };
   }
 }
@@ -45,6 +46,14 @@ function isForVllm(error: unknown, engine: 'auto' | 'vllm'): error is PrefetchEr
   return (
     engine === 'vllm' && isPrefetchError(error, 'InvalidSafetensors') && error.details['reason'] === 'duplicate-tensor'
   );
+}
+
+/** Whoever asks for vLLM gets what vLLM takes; `auto` must not choose other weights than the index without a word. */
+function otherTensors(error: PrefetchError): PrefetchError {
+  const text =
+    `${error.text}, so that auto would leave it to vLLM. But ${String(error.details['overruled'])}: take the others out, ` +
+    'or ask for engine vllm to accept that';
+  return rewrap(error, { code: 'InvalidSafetensors', text, details: { reason: 'duplicate-tensor' } });
 }
 
 /** It goes into history, the plan and the manifest. */

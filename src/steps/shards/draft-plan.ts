@@ -6,7 +6,8 @@ import type { ShardPlan } from '../../core/schemas/shard-plan.js';
 import { storedFileOf } from '../../core/stored-file.js';
 import { headDiffers } from '../../shard/checkpoint/head-differs.js';
 import { INDEX_PATH } from '../../shard/checkpoint/model-files.js';
-import { readCheckpoint, type Checkpoint } from '../../shard/checkpoint/read-checkpoint.js';
+import { withOverruled } from '../../shard/checkpoint/overruled-by-vllm.js';
+import { readCheckpoint, type Checkpoint, type CheckpointPlace } from '../../shard/checkpoint/read-checkpoint.js';
 import { unsupported } from '../../shard/layout/unsupported.js';
 import { layOutRanks, type RankLayout, type ShardingRequest } from '../../shard/rank-layout.js';
 import { sourceForVllm } from '../../shard/vllm/source-for-vllm.js';
@@ -28,21 +29,33 @@ export async function draftPlan(
   job: ShardingJob,
   { signal }: { readonly signal: AbortSignal }
 ): Promise<DraftedPlan> {
-  const { args } = job.request;
   const place = { context, ...job.source };
   const choice = await chooseEngine(job.request, async () => {
     const checkpoint = await readCheckpoint(place, { signal });
     if (job.request.engine === 'vllm' && checkpoint.overlaid) throw decidedByVllm();
-    const differs = await headDiffers(place, checkpoint, { signal });
-    const { tensorParallelSize: ranks, dtype, vllmVersion, maxFileSize, filePattern } = args;
-    const { config, weights: files } = checkpoint;
-    const request = { config, files, ranks, dtype, vllmVersion, maxFileSize, filePattern, headDiffers: differs };
-    return { checkpoint, ranks: layOutWhole(request, checkpoint), headDiffers: differs };
+    try {
+      return { checkpoint, ...(await layOutCheckpoint(place, job, checkpoint, { signal })) };
+    } catch (error) {
+      throw withOverruled(error, checkpoint.overruled);
+    }
   });
   // It would refuse them after its GPUs were waited for.
   if (choice.engine === 'vllm') sourceForVllm(job.source.files);
   const plan = describePlan(job, choice);
   return { plan, summary: summarise(job, plan, choice), layout: choice.layout?.ranks };
+}
+
+async function layOutCheckpoint(
+  place: CheckpointPlace,
+  { request: { args } }: ShardingJob,
+  checkpoint: Checkpoint,
+  { signal }: { readonly signal: AbortSignal }
+): Promise<{ readonly ranks: RankLayout; readonly headDiffers: boolean }> {
+  const differs = await headDiffers(place, checkpoint, { signal });
+  const { tensorParallelSize: ranks, dtype, vllmVersion, maxFileSize, filePattern } = args;
+  const { config, weights: files } = checkpoint;
+  const request = { config, files, ranks, dtype, vllmVersion, maxFileSize, filePattern, headDiffers: differs };
+  return { ranks: layOutWhole(request, checkpoint), headDiffers: differs };
 }
 
 /** Of several tensors of one name vLLM takes the last, whatever the index says: it is not held to the layout of native. */

@@ -92,6 +92,56 @@ describe('a checkpoint with an overlay is sharded by auto with the tensors that 
   });
 });
 
+describe('an overlay that native does not know', () => {
+  const FALCON = '{"architectures": ["FalconForCausalLM"]}';
+  const overlaid = async (tensor: string, path: string, config = FALCON) => {
+    const { setup } = await inTwoFiles({ more: { [tensor]: path }, files: { [path]: await overlayOf(NORM) } });
+    await putFile(setup.source, 'config.json', config);
+    return setup;
+  };
+  const LLAMA_AWQ = JSON.stringify({
+    architectures: ['LlamaForCausalLM'],
+    quantization_config: { quant_method: 'awq' },
+  });
+
+  test.each([
+    ['is of an unknown architecture', NORM, 'a-overlay.safetensors', FALCON],
+    ['is quantized', NORM, 'a-overlay.safetensors', LLAMA_AWQ],
+    ['counts by the base files', 'x.rotary_emb.inv_freq', 'z-overlay.safetensors', FALCON],
+    ['has a lower number than the base files', NORM, 'model-00000-of-00002.safetensors', FALCON],
+    ['has a lower number, in more digits', NORM, 'model-000001-of-00002.safetensors', FALCON],
+  ])('ends auto for good where vLLM would take another file than the index, and %s', async (_what, ...made) => {
+    const setup = await overlaid(...made);
+    const refusal = await lateRefusal(setup.plan({ engine: 'auto' }));
+    expect(refusal).toMatchObject({ code: 'InvalidSafetensors', reason: 'duplicate-tensor' });
+    expect(refusal.message).toMatch(
+      /the index takes the tensor model\.norm\.weight from .*, and engine vllm would take/
+    );
+    expect(refusal.message).toContain('ask for engine vllm to accept that');
+    expect((await setup.plan({ engine: 'vllm' })).summary).toMatchObject({ engine: 'vllm' });
+    expect(await lateRefusal(setup.plan())).toMatchObject({ code: 'UnsupportedSharding' });
+  });
+
+  test('ends auto also where only the format forbids a header', async () => {
+    const header = Buffer.from('{"__metadata__":{"a":"1","a":"2"}}');
+    const prefix = Buffer.alloc(8);
+    prefix.writeBigUInt64LE(BigInt(header.length));
+    const { setup } = await inTwoFiles({
+      more: { [NORM]: 'a-overlay.safetensors', gone: 'odd.safetensors' },
+      files: { 'a-overlay.safetensors': await overlayOf(NORM), 'odd.safetensors': Buffer.concat([prefix, header]) },
+    });
+    expect(await lateRefusal(setup.plan({ engine: 'auto' }))).toMatchObject({ reason: 'duplicate-tensor' });
+    expect(await lateRefusal(setup.plan())).toMatchObject({ code: 'UnsupportedSharding', reason: 'header' });
+  });
+
+  test('goes to vLLM where that takes what the index takes', async () => {
+    for (const path of ['z-overlay.safetensors', 'model-00010-of-00002.safetensors']) {
+      const setup = await overlaid(NORM, path);
+      expect((await setup.plan({ engine: 'auto' })).summary).toMatchObject({ engine: 'vllm' });
+    }
+  });
+});
+
 describe('what vLLM does not mind is no reason for auto to leave native', () => {
   test('names in the index that no file holds, and its odd metadata', async () => {
     const { setup } = await inTwoFiles({ more: { 'model.layers.0.self_attn.rotary_emb.inv_freq': FIRST } });
