@@ -29,14 +29,38 @@ export async function findWeights<T extends ListedFile>(
   read: ReadFile<T>
 ): Promise<FoundWeights<T>> {
   const atTop = files.filter(({ path }) => !path.includes('/') && path.endsWith('.safetensors'));
-  const layout = atTop.length > 0 && weightsFiles(files, undefined).length === 0 ? 'mistral' : 'transformers';
+  const find = (layout: Layout) => findInLayout(layout, { files, atTop, read });
+  const ofMistral = atTop.length > weightsFiles(atTop, undefined).length;
+  if (ofMistral && weightsFiles(files, undefined).length === 0) return find('mistral');
+  try {
+    return await find('transformers');
+  } catch (error) {
+    // vLLM takes Mistral's own layout where both are there, and does not mind what is left of the other.
+    const isVllms = ofMistral && files.some(({ path }) => path === 'params.json');
+    if (!isVllms || !isPrefetchError(error, 'IncompleteCheckpoint')) throw error;
+    return find('mistral');
+  }
+}
+
+type Layout = FoundWeights<unknown>['layout'];
+
+interface Listing<T extends ListedFile> {
+  readonly files: readonly T[];
+  readonly atTop: readonly T[];
+  readonly read: ReadFile<T>;
+}
+
+async function findInLayout<T extends ListedFile>(
+  layout: Layout,
+  { files, atTop, read }: Listing<T>
+): Promise<FoundWeights<T>> {
   const indexPath = layout === 'mistral' ? MISTRAL_INDEX_PATH : INDEX_PATH;
   const weightMap = await readWeightMap(files, indexPath, read);
   const indexed = weightMap === undefined ? undefined : new Set(weightMap.values());
   if (indexed !== undefined) checkIndexed(indexed, atTop, indexPath);
   const found =
     layout === 'mistral'
-      ? atTop.filter(({ path }) => indexed === undefined || indexed.has(path))
+      ? atTop.filter((file) => weightsFiles([file], undefined).length === 0 && indexed?.has(file.path) !== false)
       : weightsFiles(files, indexed);
   if (found.length === 0) throw noWeights(files);
   if (indexed === undefined) checkNumbers(found);

@@ -287,6 +287,14 @@ describe('a checkpoint is refused', () => {
     expect(await lateRefusal(read(cut))).toMatchObject({ code: 'InvalidSafetensors', reason: 'truncated' });
   });
 
+  test.each([
+    ["by native alone where vLLM takes Mistral's layout", { 'params.json': '{}' }, 'UnsupportedSharding'],
+    ['for good where nothing says that vLLM takes it', {}, 'IncompleteCheckpoint'],
+  ])('whose other layout is not whole: %s', async (_what, more, code) => {
+    const files = { 'config.json': '{}', 'consolidated.safetensors': one, 'model-00001-of-00002.safetensors': two };
+    expect(await lateRefusal(read({ ...files, ...more }))).toMatchObject({ code });
+  });
+
   test('whose config is larger than any, before it is read', async () => {
     const place = await placeOf(store, { 'config.json': '{}', 'm.safetensors': one });
     const files = place.files.map((file) => (file.path === 'config.json' ? { ...file, size: 64 * MiB + 1 } : file));
