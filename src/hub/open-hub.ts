@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PrefetchError } from '../core/errors.js';
+import { foreignText } from '../core/foreign-text.js';
 import { MiB } from '../core/units.js';
 import { callHub, type HubClient } from './call-hub.js';
 import { describeFile, locateFile, readFile } from './file-requests.js';
@@ -27,6 +28,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_ENTRIES = 500_000;
 const DEFAULT_MAX_LISTING_BYTES = 256 * MiB;
 const WHO_AM_I_MS = 5 * 60_000;
+const MAX_NAME = 100;
 const MAX_JSON_BYTES = 1024 * 1024;
 
 /** The Hub at an endpoint, by its HTTP API. */
@@ -84,7 +86,7 @@ async function askName(client: HubClient, token: string, signal?: AbortSignal): 
   const subject: Subject = { endpoint: client.endpoint, about: 'token', token };
   const answer = await askJson(client, { url: `${client.endpoint}/api/whoami-v2`, subject, signal });
   if (typeof answer === 'object' && answer !== null && 'name' in answer && typeof answer.name === 'string') {
-    return { name: answer.name };
+    return { name: foreignText(answer.name, MAX_NAME) };
   }
   throw protocolError(subject, 'the field name is missing');
 }
