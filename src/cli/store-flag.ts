@@ -8,8 +8,8 @@ export function readStoreFlag(flag: string, value: string): string {
   try {
     parseStoreUrl(root);
   } catch (error) {
-    if (!isPrefetchError(error, 'InvalidInput')) throw error;
-    throw rewrap(error, { text: `${flag}: ${error.text}` });
+    if (!isPrefetchError(error)) throw error;
+    throw rewrap(error, { code: 'InvalidInput', text: `${flag}: ${error.text}` });
   }
   return root;
 }

@@ -6,7 +6,7 @@ import { runCli } from './cli-process.js';
 
 describe('model-prefetch, before anything starts', () => {
   it.each([
-    [[], {}, 'command is missing'],
+    [['hf-model', 'org/m', '--store', 'ftp://x'], {}, '--store: "ftp://x/" has the scheme ftp://'],
     [['hf-model'], {}, 'REPO'],
     [['hf-model', 'org/m', '--frobnicate'], {}, '--frobnicate'],
     [['hf-model', 'org/m', '--artifact-name', 'a/b'], {}, '--artifact-name'],
