@@ -92,7 +92,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
         --hf-token-key HF_TOKEN_TEAM \\
         --wait
 
-  4. For serving with vLLM: weights in one format, here in the layout of Mistral:
+  4. For serving with vLLM, here in the layout of Mistral:
     model-prefetch hf-model mistralai/Mistral-7B-Instruct-v0.3 \\
         --selection vllm \\
         --weights mistral
@@ -115,7 +115,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
   1. Commit, files, bytes and what is in the store already:
     model-prefetch plan meta-llama/Llama-3.1-8B
 
-  2. What is for vLLM and what is left out; every file with its state, for a script:
+  2. What is for vLLM and what is left out, for a script:
     model-prefetch plan meta-llama/Llama-3.1-8B \\
         --selection vllm \\
         --output json`,
@@ -167,7 +167,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
         --roles gpu \\
         --gpu A100:4`,
   'dev-hub': `Examples:
-  1. Serve ./models/<owner>/<name>/..., data sets in ./models/datasets, and use it:
+  1. Serve ./models/<owner>/<name>/... and use it:
     model-prefetch dev-hub ./models \\
         --port 8080
     export HF_ENDPOINT=http://127.0.0.1:8080

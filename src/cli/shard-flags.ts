@@ -45,6 +45,7 @@ export function addShardFlags(command: Command, { needed }: { readonly needed: b
     ).argParser(plainRelease),
     new Option('--max-model-len <tokens>', 'Engine vllm: length of its context while it saves').argParser(wholeNumber),
     new Option('--trust-remote-code', 'Engine vllm: run the code that the model brings. Default: no'),
+    new Option('--no-trust-remote-code').hideHelp(),
     new Option('--device <device>', 'Engine vllm: gpu or cpu. Default: GPUs where there are any').choices([
       'gpu',
       'cpu',

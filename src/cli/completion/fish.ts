@@ -17,14 +17,14 @@ function __model_prefetch_at --description 'Whether these commands were typed, a
     set -e typed[1]
     set -l path
     for word in $typed
-        if contains -- (string join ' ' $path $word) ${allWords(program)
+        if contains -- (string trim -- "$path $word") ${allWords(program)
           .filter(({ path }) => path !== '')
           .map(({ path }) => quoted(path))
           .join(' ')}
             set path $path $word
         end
     end
-    test (string join ' ' $path) = "$argv[1]"
+    test "$path" = "$argv[1]"
 end
 complete -c model-prefetch -f
 ${lines.join('\n')}
