@@ -29,7 +29,7 @@ describe('unknownVariables', () => {
     ['HF_ENDPIONT', 'HF_ENDPOINT'],
   ])('warns of %s and names %s', (name, meant) => {
     const [line, ...more] = unknownVariables({ [name]: 'x' });
-    expect(line).toContain(`${name}`);
+    expect(line).toContain(name);
     expect(line).toContain(`Did you mean ${meant}?`);
     expect(more).toEqual([]);
   });
