@@ -1,18 +1,8 @@
 #!/usr/bin/env node
+import { runCli } from './cli/run-cli.js';
 import { setProcessDefaults } from './config/process-defaults.js';
 import { noteEnvironmentSecrets } from './config/secrets.js';
-import { withoutSecrets } from './core/foreign-text.js';
-import { runWorker } from './worker/run-worker.js';
 
 setProcessDefaults();
 noteEnvironmentSecrets();
-try {
-  await runWorker({
-    onReady: (queues) => {
-      process.stderr.write(`Polling ${queues.join(', ')}\n`);
-    },
-  });
-} catch (error) {
-  process.stderr.write(`${withoutSecrets(error instanceof Error ? error.message : String(error))}\n`);
-  process.exitCode = 1;
-}
+process.exitCode = await runCli(process.argv.slice(2), process, 'model-prefetch-worker');

@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import { Writable } from 'node:stream';
 import { withoutSecrets } from '../core/foreign-text.js';
 
 /** Where a command writes; a terminal says so, and how wide it is. */
@@ -8,24 +8,46 @@ export type CliStream = Writable & { readonly isTTY?: boolean; readonly columns?
 export interface CliContext {
   /** The result, and nothing else. */
   readonly stdout: CliStream;
+  /** Progress and notes; nothing of it is seen with `--quiet`. */
   readonly stderr: CliStream;
-  /** Aborted by the first Ctrl-C (or SIGTERM), with an {@link Interrupted}. */
+  /** What went wrong, which `--quiet` does not keep away. */
+  readonly failures: CliStream;
+  /** Aborted by the first Ctrl-C (or SIGTERM), with an {@link Interrupted}, and by `--timeout`, with a {@link GaveUp}. */
   readonly signal: AbortSignal;
   readonly version: string;
 }
 
 /** The reason of the context's signal: a person or a supervisor asked this process to stop. */
 export class Interrupted extends Error {
-  override readonly name = 'Interrupted';
+  override readonly name: string = 'Interrupted';
 
-  constructor() {
-    super('interrupted');
+  constructor(message = 'interrupted') {
+    super(message);
   }
+}
+
+/** The time of `--timeout` is over: all ends as with Ctrl-C, and is told as a failure. */
+export class GaveUp extends Interrupted {
+  override readonly name = 'GaveUp';
+}
+
+/** Where notes go that nobody wants. */
+export function nowhere(): CliStream {
+  return new Writable({
+    write: (_chunk, _encoding, done) => {
+      done();
+    },
+  });
 }
 
 /** Tells people what happens: one line on stderr. */
 export function say(context: Pick<CliContext, 'stderr'>, line: string): void {
   context.stderr.write(`${withoutSecrets(line)}\n`);
+}
+
+/** Tells what is wrong: one line on stderr, whatever `--quiet` says. */
+export function complain(context: Pick<CliContext, 'failures'>, line: string): void {
+  context.failures.write(`${withoutSecrets(line)}\n`);
 }
 
 /** Prints the result on stdout. */

@@ -9,15 +9,8 @@ export function describeFailure(error: unknown, options: { readonly verbose: boo
 
 function textOf(error: unknown, options: { readonly verbose: boolean }): string {
   if (options.verbose && error instanceof Error) return withCauses(error);
-  if (isPrefetchError(error, 'WorkflowNotFound')) return error.message + repoHint(error.message);
   if (isPrefetchError(error)) return error.message;
   return `Internal: ${error instanceof Error ? error.message : String(error)} (--verbose shows more)`;
-}
-
-/** Where a run is looked for, an "@" stands for a workflow ID: a repo with its revision looks like one. */
-function repoHint(message: string): string {
-  const [, repo, revision] = / ((?!prefetch\/)[\w.-]+(?:\/[\w.-]+)?)@(\S+)$/.exec(message) ?? [];
-  return repo === undefined || revision === undefined ? '' : `. A repo is given as ${repo} --revision ${revision}`;
 }
 
 /** 2 for what was found wrong before anything started; a run that failed is 1, whatever its code. */

@@ -1,7 +1,10 @@
 import { InvalidArgumentError } from 'commander';
+import { parseByteSize } from '../config/byte-size.js';
 import { parseDuration } from '../config/duration.js';
 import { vllmVersionSchema } from '../core/schemas/input.js';
 import { NEWEST_VERIFIED_VLLM } from '../core/vllm-releases.js';
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Value of a flag that may be given more than once. */
 export function collect(value: string, previous: readonly string[] | undefined): string[] {
@@ -38,4 +41,18 @@ export function durationMs(value: string): number {
   const ms = parseDuration(value);
   if (ms === undefined) throw new InvalidArgumentError('Expected a duration such as 90s, 10m or 2h.');
   return ms;
+}
+
+/** Value of a flag that limits a wait; in milliseconds, no more than a timer of Node takes. */
+export function limitMs(value: string): number {
+  const ms = durationMs(value);
+  if (ms > LONGEST_TIMER_MS) throw new InvalidArgumentError('Expected at most 596h, which is 24 days.');
+  return ms;
+}
+
+/** Value of a flag that takes a size, such as 5GiB; in bytes. */
+export function byteSize(value: string): number {
+  const size = parseByteSize(value);
+  if (size === undefined || size < 1) throw new InvalidArgumentError('Expected bytes, or a size such as 5GiB.');
+  return size;
 }

@@ -3,22 +3,28 @@ import type { Invocation } from './invocation.js';
 /** The commands by the name that people type. */
 export type CommandName = Invocation['command'];
 
+const BY_WHAT = `The run is that of REPO with the same flags, or the one with this workflow ID, whichever there is. With an @
+the ID comes first; --workflow-id takes nothing but an ID.`;
+
 /** What each command does; the first line stands in the list of commands. */
 export const SUMMARIES: Readonly<Record<CommandName, string>> = {
   'hf-model': `Bring a model from the Hugging Face Hub into the store
 Prints the path of the published Dir on stdout. Without Temporal configuration it works by itself: a Temporal server,
 a worker and a store on this machine. With TEMPORAL_ADDRESS, TEMPORAL_PROFILE or a temporal.toml it starts the run on
-that cluster, whose workers do the work, and prints the workflow ID, or the Dir with --wait.`,
+that cluster, whose workers do the work, and prints the workflow ID, or the Dir with --wait. With
+--tensor-parallel-size, or a --shard-config, it makes shards for vLLM of the model as well.`,
   id: `Print the workflow ID of a model
-Equal flags give equal IDs, so that the Temporal CLI and other SDKs join the same run.`,
+Equal flags give equal IDs, so that the Temporal CLI and other SDKs join the same run. The ID is the cache key: flags
+of the token, the resources and the manifest do not change it.`,
   status: `Show how far a run is
-Prints its state, phase, bytes and files.`,
-  result: `Wait for a run and print its Dir`,
+Prints its state, phase, bytes and files. ${BY_WHAT}`,
+  result: `Wait for a run and print its Dir
+${BY_WHAT}`,
   cancel: `Cancel a run
-Everyone who waits for it gets the failure Cancelled.`,
+Everyone who waits for it gets the failure Cancelled. ${BY_WHAT}`,
   plan: `Show what hf-model would do, and write nothing
-Resolves the revision, checks the access, and compares the Dir in the store with the repo. With --shard-config it tells
-which engine would shard, why, and whether the sharded Dir is there already.`,
+Resolves the revision, checks the access, and compares the Dir in the store with the repo. With --tensor-parallel-size
+it tells which engine would shard, why, and whether the sharded Dir is there already.`,
   shard: `Split a model for tensor-parallel vLLM
 Shards a published Dir, or a plain folder with a checkpoint, into the new Dir --to, in this process: without Temporal,
 without the Hub, and with engine native without a GPU. Prints the new Dir as JSON. "model-prefetch shard plan DIR" prints
@@ -31,6 +37,15 @@ number of ranks or another data type than vLLM is started with, truncated parts,
   worker: `Run a worker on the Temporal cluster of the environment
 Takes work until SIGINT or SIGTERM, then lets running parts finish. With --exit-when-idle it ends by itself, for a
 scaler that starts one per waiting task.`,
+  completion: `Print the script that completes commands in a shell
+Completes commands, flags, and values that are one of a few or a path. Load it where your shell starts:
+
+bash: echo 'source <(model-prefetch completion bash)' >> ~/.bashrc
+
+zsh: echo 'source <(model-prefetch completion zsh)' >> ~/.zshrc, behind compinit
+
+fish: model-prefetch completion fish > ~/.config/fish/completions/model-prefetch.fish`,
+  version: `Print the version`,
   'dev-hub': `Serve a folder of models as a Hugging Face Hub
 For air-gapped machines and for tests: official clients and workers use it through HF_ENDPOINT.`,
 };
@@ -41,7 +56,8 @@ const TARGET_EXAMPLES = (name: string) => `Examples:
         --revision main
 
   2. By workflow ID:
-    model-prefetch ${name} YourWorkflowId`;
+    model-prefetch ${name} \\
+        --workflow-id YourWorkflowId`;
 
 /** Full examples per command, in the manner of the Temporal CLI: long flags, one on a line. */
 export const EXAMPLES: Readonly<Record<CommandName | 'program', string>> = {
@@ -52,8 +68,11 @@ export const EXAMPLES: Readonly<Record<CommandName | 'program', string>> = {
   2. See what is missing first:
     model-prefetch plan meta-llama/Llama-3.1-8B
 
-Settings: MODEL_PREFETCH_HOME, MODEL_PREFETCH_STORE, HF_ENDPOINT, HF_TOKEN, TEMPORAL_ADDRESS, TEMPORAL_PROFILE,
-HTTPS_PROXY, NO_PROXY.
+  3. All flags of a command, with examples:
+    model-prefetch help hf-model
+
+Settings: MODEL_PREFETCH_HOME, MODEL_PREFETCH_STORE, HF_ENDPOINT, HF_TOKEN,
+TEMPORAL_ADDRESS, TEMPORAL_PROFILE, HTTPS_PROXY, NO_PROXY, NO_COLOR.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
   'hf-model': `Examples:
   1. Bring a model into the store of this machine:
@@ -67,15 +86,21 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
         --output json
 
   3. On the cluster of a Temporal profile, and wait:
-    TEMPORAL_PROFILE=prod model-prefetch hf-model meta-llama/Llama-3.1-8B \\
+    export TEMPORAL_PROFILE=prod
+    model-prefetch hf-model meta-llama/Llama-3.1-8B \\
         --selection vllm \\
         --hf-token-key HF_TOKEN_TEAM \\
         --wait
 
-  4. For serving with vLLM: weights in one format, here in the layout of Mistral:
+  4. For serving with vLLM, here in the layout of Mistral:
     model-prefetch hf-model mistralai/Mistral-7B-Instruct-v0.3 \\
         --selection vllm \\
-        --weights mistral`,
+        --weights mistral
+
+  5. Ready for four GPUs, and no longer than two hours:
+    model-prefetch hf-model meta-llama/Llama-3.1-8B \\
+        --tensor-parallel-size 4 \\
+        --timeout 2h`,
   id: `Examples:
   1. Start a run with the Temporal CLI:
     temporal workflow start \\
@@ -90,13 +115,13 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
   1. Commit, files, bytes and what is in the store already:
     model-prefetch plan meta-llama/Llama-3.1-8B
 
-  2. What is for vLLM and what is left out; every file with its state, for a script:
+  2. What is for vLLM and what is left out, for a script:
     model-prefetch plan meta-llama/Llama-3.1-8B \\
         --selection vllm \\
         --output json`,
   shard: `Examples:
   1. A published Dir, for four ranks:
-    model-prefetch shard s3://your-bucket/models/Llama-3-1-8B/0123456789abcdef0123456789abcdef01234567 \\
+    model-prefetch shard s3://your-bucket/models/Llama-3-1-8B/0123456789abcdef \\
         --to s3://your-bucket/shards/llama-tp4 \\
         --tensor-parallel-size 4
 
@@ -129,19 +154,29 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
         --tensor-parallel-size 4`,
   worker: `Examples:
   1. Everything but GPU work:
-    MODEL_PREFETCH_STORE=s3://your-bucket/models model-prefetch worker
+    export MODEL_PREFETCH_STORE=s3://your-bucket/models
+    model-prefetch worker
 
   2. Only transfers, to add bandwidth:
-    MODEL_PREFETCH_STORE=s3://your-bucket/models model-prefetch worker \\
+    model-prefetch worker \\
         --roles transfer
 
   3. vLLM on a host with four GPUs, for runs with --gpu A100:4:
-    MODEL_PREFETCH_STORE=s3://your-bucket/models MODEL_PREFETCH_PYTHON=/opt/vllm/bin/python model-prefetch worker \\
+    export MODEL_PREFETCH_PYTHON=/opt/vllm/bin/python
+    model-prefetch worker \\
         --roles gpu \\
         --gpu A100:4`,
   'dev-hub': `Examples:
-  1. Serve ./models/<owner>/<name>/... (data sets: ./models/datasets/<owner>/<name>/...) and use it:
+  1. Serve ./models/<owner>/<name>/... and use it:
     model-prefetch dev-hub ./models \\
         --port 8080
-    HF_ENDPOINT=http://127.0.0.1:8080 model-prefetch hf-model owner/name`,
+    export HF_ENDPOINT=http://127.0.0.1:8080
+    model-prefetch hf-model owner/name`,
+  completion: `Examples:
+  1. Complete in this shell:
+    source <(model-prefetch completion bash)`,
+  version: `Examples:
+  1. For a script:
+    model-prefetch version \\
+        --json`,
 };

@@ -1,15 +1,16 @@
 import { type Command, Option } from 'commander';
 import { hubEndpointOf } from '../config/environment.js';
 import { compact } from '../core/compact.js';
-import type { PrefetchInput } from '../core/contract.js';
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
-import { parseInput } from '../core/schemas/parse.js';
+import type { PrefetchInput, ShardConfig } from '../core/contract.js';
+import { PrefetchError } from '../core/errors.js';
 import { collect, wholeNumber } from './flag-values.js';
+import { checkInput } from './input-problems.js';
 import type { InputOptions } from './invocation.js';
 import { readRepoArgument } from './repo-argument.js';
+import { addShardFlags, shardConfigOf, type ShardFlags } from './shard-flags.js';
 
 /** What commander gives for the flags of {@link addInputFlags}. */
-export interface InputFlags {
+export interface InputFlags extends ShardFlags {
   readonly repoType?: 'model' | 'dataset';
   readonly revision?: string;
   readonly selection?: 'all' | 'vllm';
@@ -34,75 +35,75 @@ export interface InputFlags {
   readonly shortDescription?: string;
 }
 
-/** Which flag fills which field of the input: a wrong field is reported by the flag that the user typed. */
-const FLAG_OF_FIELD: Readonly<Record<string, string>> = {
-  repo: 'REPO',
-  repoType: '--repo-type',
-  revision: '--revision',
-  selection: '--selection',
-  weights: '--weights',
-  include: '--include',
-  exclude: '--exclude',
-  artifactName: '--artifact-name',
-  rawDataPath: '--raw-data-path',
-  hfTokenKey: '--hf-token-key',
-  force: '--force',
-  shardConfig: '--shard-config',
-  'resources.cpu': '--cpu',
-  'resources.memory': '--mem',
-  'resources.gpu': '--gpu',
-  'resources.disk': '--disk',
-  'resources.shm': '--shm',
-  'metadata.architecture': '--architecture',
-  'metadata.task': '--task',
-  'metadata.modality': '--modality',
-  'metadata.format': '--format',
-  'metadata.modelType': '--model-type',
-  'metadata.shortDescription': '--short-description',
-};
-
 /** Declares the flags that describe a model; those that do not change its workflow ID may be left out of the help. */
 export function addInputFlags(command: Command, help: { readonly identityOnly?: boolean } = {}): Command {
-  for (const option of identityFlags()) command.addOption(option);
-  for (const option of otherFlags()) command.addOption(option.hideHelp(help.identityOnly === true));
+  const hidden = help.identityOnly === true;
+  const add = (group: string, options: readonly Option[]) => {
+    command.optionsGroup(group);
+    for (const option of options) command.addOption(option);
+  };
+  const hiding = (options: readonly Option[]) => options.map((option) => option.hideHelp(hidden));
+  add('What to bring:', [...contentFlags(), ...hiding([tokenFlag()])]);
+  add('Where to:', placeFlags());
+  addShardFlags(command, { needed: false });
+  add('Sharding:', [
+    new Option('--shard-config <file>', 'YAML or JSON with all of these: engine, and args with tensor_parallel_size'),
+    ...hiding(resourceFlags()),
+  ]);
+  add('Recorded in the manifest:', hiding(metadataFlags()));
   return command;
 }
 
-function identityFlags(): Option[] {
+function contentFlags(): Option[] {
   return [
-    new Option('--repo-type <type>', 'What REPO holds. Default: model').choices(['model', 'dataset']),
+    new Option('--repo-type <type>', 'What REPO holds: model or dataset. Default: model').choices(['model', 'dataset']),
     new Option('--revision <revision>', 'Branch, tag or commit. Default: main'),
     new Option('--selection <files>', 'all: every file; vllm: what vLLM loads. Default: all').choices(['all', 'vllm']),
-    new Option('--weights <layout>', 'With selection vllm, where a repo has both. Default: hf').choices([
+    new Option('--weights <layout>', 'hf or mistral, with selection vllm, where a repo has both. Default: hf').choices([
       'hf',
       'mistral',
     ]),
-    new Option('--include <glob>', 'Take only files that match; may be given more than once').argParser(collect),
-    new Option('--exclude <glob>', 'Leave out files that match; may be given more than once').argParser(collect),
+    new Option('--include <glob>', 'Take only files that match, such as "*.json"; repeatable').argParser(collect),
+    new Option('--exclude <glob>', 'Leave out files that match; repeatable').argParser(collect),
+    new Option('--force <number>', 'A new number is a new run that trusts no cache').argParser(wholeNumber),
+  ];
+}
+
+function tokenFlag(): Option {
+  return new Option(
+    '--hf-token-key <name>',
+    'NAME of the secret on the worker that holds the Hub token. Default: HF_TOKEN'
+  );
+}
+
+function placeFlags(): Option[] {
+  return [
     new Option('--artifact-name <name>', 'Folder in the store. Default: last part of REPO'),
     new Option(
       '--raw-data-path <url>',
       "Root of the destination, such as s3://bucket/models. Default: the worker's store"
     ),
-    new Option('--force <number>', 'A new number is a new run that trusts no cache').argParser(wholeNumber),
-    new Option('--shard-config <file>', 'YAML or JSON: engine, and args with tensor_parallel_size'),
   ];
 }
 
-function otherFlags(): Option[] {
+function resourceFlags(): Option[] {
   return [
-    new Option('--hf-token-key <name>', 'NAME of the secret on the worker that holds the Hub token. Default: HF_TOKEN'),
-    new Option('--cpu <cores>', 'CPU for sharding, such as 32; or request and limit, "2, 4"'),
-    new Option('--mem <size>', 'Memory for sharding, such as 256Gi'),
-    new Option('--gpu <spec>', 'GPUs for sharding, MODEL:COUNT, such as A100:4'),
-    new Option('--disk <size>', 'Disk for sharding, such as 500Gi'),
-    new Option('--shm <size>', 'Shared memory for sharding, such as 16Gi, or auto'),
-    new Option('--architecture <name>', 'Recorded in the manifest, such as LlamaForCausalLM'),
-    new Option('--task <name>', 'Recorded in the manifest, such as generate'),
-    new Option('--modality <name>', 'Recorded in the manifest; may be given more than once').argParser(collect),
-    new Option('--format <name>', 'Recorded in the manifest, such as safetensors'),
-    new Option('--model-type <name>', 'Recorded in the manifest, such as llama'),
-    new Option('--short-description <text>', 'Recorded in the manifest'),
+    new Option('--cpu <cores>', 'CPU for it, such as 32; or request and limit, "2, 4"'),
+    new Option('--mem <size>', 'Memory for it, such as 256Gi'),
+    new Option('--gpu <spec>', 'GPUs for it, MODEL:COUNT, such as A100:4'),
+    new Option('--disk <size>', 'Disk for it, such as 500Gi'),
+    new Option('--shm <size>', 'Shared memory for it, such as 16Gi. Default: auto'),
+  ];
+}
+
+function metadataFlags(): Option[] {
+  return [
+    new Option('--architecture <name>', 'Such as LlamaForCausalLM'),
+    new Option('--task <name>', 'Such as generate'),
+    new Option('--modality <name>', 'Such as text; repeatable').argParser(collect),
+    new Option('--format <name>', 'Such as safetensors'),
+    new Option('--model-type <name>', 'Such as llama'),
+    new Option('--short-description <text>', 'For people who look at it'),
   ];
 }
 
@@ -111,30 +112,43 @@ export function readInputFlags(argument: string, flags: InputFlags): InputOption
   const named = readRepoArgument(argument, hubEndpointOf);
   refuseOther('--revision', named.revision, flags.revision);
   refuseOther('--repo-type', named.repoType, flags.repoType);
-  const input = toInput(named.repo, { ...flags, ...compact({ revision: named.revision, repoType: named.repoType }) });
-  checkInput(input);
+  const shardConfig = readSharding(flags);
+  const model = toInput(named.repo, { ...flags, ...compact({ revision: named.revision, repoType: named.repoType }) });
+  const input = { ...model, ...(shardConfig === undefined ? {} : { shardConfig }) };
+  checkInput(input, { sharding: '--tensor-parallel-size' });
   return flags.shardConfig === undefined ? { input } : { input, shardConfigFile: flags.shardConfig };
 }
 
 /** Whether any flag that describes a model was given. */
 export function hasInputFlags(flags: InputFlags): boolean {
-  return Object.keys(toInput('', flags)).length > 1 || flags.shardConfig !== undefined;
+  const given = Object.keys(toInput('', flags)).length > 1 || shardConfigOf(flags) !== undefined;
+  return given || flags.shardConfig !== undefined;
+}
+
+/** One of the two says how to shard: with both, nobody could tell from the file which shards there will be. */
+function readSharding(flags: InputFlags): ShardConfig | undefined {
+  const shardConfig = shardConfigOf(flags);
+  if (shardConfig === undefined) return undefined;
+  const [first = 'engine'] = [
+    ...(flags.engine === undefined ? [] : ['engine']),
+    ...Object.keys(shardConfig.args ?? {}),
+  ];
+  const flag = `--${first.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  if (flags.shardConfig !== undefined) {
+    throw new PrefetchError(
+      'InvalidInput',
+      `${flag}: the file of --shard-config says how to shard; leave one of them out`
+    );
+  }
+  if (flags.tensorParallelSize === undefined) {
+    throw new PrefetchError('InvalidInput', `${flag}: it is for shards; add --tensor-parallel-size, or leave it out`);
+  }
+  return shardConfig;
 }
 
 function refuseOther(flag: string, named: string | undefined, given: string | undefined): void {
   if (named === undefined || given === undefined || named === given) return;
   throw new PrefetchError('InvalidInput', `${flag}: REPO says ${JSON.stringify(named)} already; leave one of them out`);
-}
-
-/** Checks an input and reports wrong fields by their flags. */
-function checkInput(input: PrefetchInput): void {
-  try {
-    parseInput(input);
-  } catch (error) {
-    const problems = isPrefetchError(error, 'InvalidInput') ? error.details['problems'] : undefined;
-    if (!Array.isArray(problems)) throw error;
-    throw new PrefetchError('InvalidInput', problems.map((problem) => withFlag(String(problem))).join('; '));
-  }
 }
 
 function toInput(repo: string, flags: InputFlags): PrefetchInput {
@@ -161,17 +175,4 @@ function toInput(repo: string, flags: InputFlags): PrefetchInput {
     ...(Object.keys(resources).length > 0 ? { resources } : {}),
     ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
   };
-}
-
-/** `resources.gpu: expected …` becomes `--gpu: expected …`; what is inside a shard config keeps its place in the file. */
-function withFlag(problem: string): string {
-  const field = Object.keys(FLAG_OF_FIELD).find(
-    (name) => [':', '.'].includes(problem[name.length] ?? '') && problem.startsWith(name)
-  );
-  if (field === undefined) return problem;
-  const place = problem.slice(field.length);
-  const reason = place.slice(place.indexOf(':'));
-  return field === 'shardConfig' && place.startsWith('.')
-    ? `${FLAG_OF_FIELD[field] ?? field}: ${place.slice(1)}`
-    : `${FLAG_OF_FIELD[field] ?? field}${reason}`;
 }

@@ -5,11 +5,20 @@ import type { ParsedShardConfig } from '../core/schemas/input.js';
 /** What `--output` takes: text for people, JSON for scripts. */
 export type OutputFormat = 'text' | 'json';
 
+/** The shells that have a script for completion. */
+export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+/** One of {@link SHELLS}. */
+export type Shell = (typeof SHELLS)[number];
+
 /** What every command takes. */
 export interface CommonOptions {
   readonly output: OutputFormat;
   /** Stack traces and the SDK's own log on stderr. */
   readonly verbose: boolean;
+  /** No progress and no notes on stderr: failures only. */
+  readonly quiet: boolean;
+  /** After so long a command that waits gives up. */
+  readonly timeoutMs?: number;
 }
 
 /** A model as the flags name it; the shard config is read from its file later, for parsing does no I/O. */
@@ -29,8 +38,11 @@ export interface PlanOptions extends CommonOptions, InputOptions {
   readonly store?: string;
 }
 
-/** A run: by its workflow ID, or by the flags that it was started with. */
-export type TargetOptions = CommonOptions & ({ readonly workflowId: string } | InputOptions);
+/** What an argument may mean: a workflow ID, or the model whose run has the ID that its flags give. */
+export type TargetCandidate = { readonly workflowId: string } | InputOptions;
+
+/** A run, by what its argument may mean: the first that there is counts. */
+export type TargetOptions = CommonOptions & { readonly candidates: readonly TargetCandidate[] };
 
 /** Flags of `worker`; without roles it serves all but `gpu`. */
 export interface WorkerOptions extends CommonOptions {
@@ -68,6 +80,11 @@ export interface VerifyOptions extends CommonOptions {
   readonly vllmVersion?: string;
 }
 
+/** The shell whose script is printed. */
+export interface CompletionOptions extends CommonOptions {
+  readonly shell: Shell;
+}
+
 /** A command and its options, as plain data: parsing makes it, running takes it. */
 export type Invocation =
   | { readonly command: 'hf-model'; readonly options: HfModelOptions }
@@ -78,4 +95,6 @@ export type Invocation =
   | { readonly command: 'shard plan'; readonly options: ShardOptions }
   | { readonly command: 'verify'; readonly options: VerifyOptions }
   | { readonly command: 'worker'; readonly options: WorkerOptions }
-  | { readonly command: 'dev-hub'; readonly options: DevHubCommandOptions };
+  | { readonly command: 'dev-hub'; readonly options: DevHubCommandOptions }
+  | { readonly command: 'completion'; readonly options: CompletionOptions }
+  | { readonly command: 'version'; readonly options: CommonOptions };

@@ -1,9 +1,20 @@
 import { createRequire } from 'node:module';
-import { type CliContext, type CliStream, Interrupted, printResult, say } from './context.js';
+import { unknownVariables } from '../config/variables.js';
+import { PrefetchError } from '../core/errors.js';
+import {
+  type CliContext,
+  type CliStream,
+  complain,
+  GaveUp,
+  Interrupted,
+  nowhere,
+  printResult,
+  say,
+} from './context.js';
 import { describeFailure, exitCodeOf } from './failure-text.js';
-import { listenForInterrupt } from './interrupt.js';
+import { type Interrupt, listenForInterrupt } from './interrupt.js';
 import type { Invocation } from './invocation.js';
-import { parseArguments } from './parse-arguments.js';
+import { parseArguments, type ProgramName } from './parse-arguments.js';
 
 /** The streams of the process, so that tests can have their own. */
 export interface CliProcess {
@@ -12,27 +23,48 @@ export interface CliProcess {
 }
 
 /** Runs one command line to its end and gives the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted. */
-export async function runCli(argv: readonly string[], { stdout, stderr }: CliProcess): Promise<number> {
+export async function runCli(
+  argv: readonly string[],
+  { stdout, stderr }: CliProcess,
+  program: ProgramName = 'model-prefetch'
+): Promise<number> {
   const interrupt = listenForInterrupt();
-  const context: CliContext = { stdout, stderr, signal: interrupt.signal, version: readVersion() };
+  const version = readVersion();
+  const context: CliContext = { stdout, stderr, failures: stderr, signal: interrupt.signal, version };
   // A reader that went away, as `head` does, is no failure of ours.
   stdout.on('error', () => undefined);
   let verbose = argv.includes('--verbose');
   try {
-    const parsed = parseArguments(argv, context.version);
+    const parsed = parseArguments(argv, version, program);
     if (parsed.kind === 'text') {
       printResult(context, parsed.text);
     } else {
       verbose = parsed.invocation.options.verbose;
-      await execute(parsed.invocation, context);
+      await runInvocation(parsed.invocation, context, interrupt);
     }
     return 0;
   } catch (error) {
-    if (!(error instanceof Interrupted)) say(context, describeFailure(error, { verbose }));
-    return exitCodeOf(error);
+    const told = error instanceof GaveUp ? new PrefetchError('TimedOut', error.message) : error;
+    if (!(told instanceof Interrupted)) complain(context, describeFailure(told, { verbose }));
+    return exitCodeOf(told);
   } finally {
     interrupt.dispose();
   }
+}
+
+async function runInvocation(invocation: Invocation, context: CliContext, interrupt: Interrupt): Promise<void> {
+  const { quiet, timeoutMs } = invocation.options;
+  const ofCommand = quiet ? { ...context, stderr: nowhere() } : context;
+  for (const warning of unknownVariables()) say(ofCommand, warning);
+  if (timeoutMs !== undefined) interrupt.after(timeoutMs, gaveUp(timeoutMs, invocation));
+  await execute(invocation, ofCommand);
+}
+
+function gaveUp(timeoutMs: number, { command }: Invocation): string {
+  const after = `not done after ${String(timeoutMs / 1000)} s, as long as --timeout says`;
+  if (command === 'result') return `${after}. The run goes on: the same command waits for it again`;
+  if (command === 'hf-model') return `${after}. A run on a cluster goes on, else the same command goes on from here`;
+  return `${after}. ${command === 'shard' ? 'The same command goes on from here' : 'Nothing was written'}`;
 }
 
 /** Each command is loaded when it is run: `--help` and `id` must not wait for the Temporal SDK. */
@@ -60,6 +92,12 @@ async function execute({ command, options }: Invocation, context: CliContext): P
       return (await import('./commands/worker.js')).runWorkerCommand(options, context);
     case 'dev-hub':
       return (await import('./commands/dev-hub.js')).runDevHub(options, context);
+    case 'completion':
+      (await import('./commands/completion.js')).runCompletion(options, context);
+      return;
+    case 'version':
+      (await import('./commands/version.js')).runVersion(options, context);
+      return;
   }
 }
 

@@ -67,6 +67,7 @@ const definitions = {
   HomeBusy: { permanent: true },
   WorkflowNotFound: { permanent: true },
   Cancelled: { permanent: true },
+  TimedOut: { permanent: false },
   Internal: { permanent: false },
 } as const satisfies Record<string, { permanent: boolean }>;
 

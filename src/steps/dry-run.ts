@@ -13,6 +13,7 @@ import { inspectTarget } from './shards/inspect-target.js';
 import { jobOfRun } from './shards/sharding-job.js';
 import { listOnce } from './list-once.js';
 import { listAll } from './list-repo.js';
+import { requireCheckpoint } from './require-checkpoint.js';
 import { surveyDir } from './survey.js';
 
 /** What a prefetch would do. */
@@ -161,6 +162,11 @@ async function foreseeDir(
     const { dir, manifest, unchecked } = survey;
     return { files: manifest.files.map(asVerified), published: dir, manifest, ...compact({ unchecked }) };
   }
+  if (survey.completes === undefined)
+    requireCheckpoint(
+      spec,
+      survey.files.map(({ path }) => path)
+    );
   const files = survey.files.map(({ path, size, verifiedEtag, copyFrom }): DryRunFile => ({
     path,
     size,

@@ -9,6 +9,7 @@ import { openDir } from '../dir/open-dir.js';
 import type { ObjectStore } from '../storage/object-store.js';
 import type { ActivityDependencies } from './dependencies.js';
 import type { Hit } from './check-hit.js';
+import { requireCheckpoint } from './require-checkpoint.js';
 import { isOfSpec, surveyDir } from './survey.js';
 import { tidyFoundDir } from './tidy-dir.js';
 
@@ -32,6 +33,11 @@ export async function planPrefetch(
     return { kind: 'hit', dir: survey.dir };
   }
 
+  if (survey.completes === undefined)
+    requireCheckpoint(
+      spec,
+      survey.files.map(({ path }) => path)
+    );
   const plan = makePlan(spec, survey.files);
   try {
     await writePlan(store, spec, plan, options);

@@ -15,9 +15,21 @@ export function parseStoreUrl(root: string): StoreUrl {
   throw new PrefetchError(
     'UnsupportedStore',
     `${quoted(root)} ${scheme === undefined ? 'has no URL scheme' : `has the scheme ${scheme}://`}; ` +
-      'supported are s3://bucket/prefix and file:///absolute/folder',
+      `supported are s3://bucket/prefix and file:///absolute/folder${elsewhere(scheme)}`,
     { details: { ...(scheme === undefined ? {} : { scheme }), supported: ['s3', 'file'] } }
   );
+}
+
+/** Stores that people have and this version does not know. */
+function elsewhere(scheme: string | undefined): string {
+  if (scheme === 'gs' || scheme === 'gcs') return '. Google Cloud Storage is not in this version';
+  if (['az', 'azure', 'abfs', 'abfss', 'wasb', 'wasbs', 'adl'].includes(scheme ?? '')) {
+    return '. Azure Blob Storage is not in this version';
+  }
+  if (scheme === 's3a' || scheme === 's3n') return '. What Hadoop calls so is s3:// here';
+  return scheme === 'http' || scheme === 'https'
+    ? '. An S3 server is s3://bucket, and its address AWS_ENDPOINT_URL_S3'
+    : '';
 }
 
 /** The normal form of a store's root: percent-encoded, ending in "/". */

@@ -71,6 +71,30 @@ describe('model-prefetch, on a cluster', () => {
     expect(run.stderr).toContain('Polling model-prefetch-wait');
   });
 
+  it('finds a run by its own ID without an @, and by REPO@REVISION, but no workflow of others by a guess', async () => {
+    const { client, address } = server();
+    const env = { TEMPORAL_ADDRESS: address };
+    const start = (workflowId: string, type = 'prefetchModel') =>
+      client.workflow.start(type, { workflowId, taskQueue: 'nobody', args: [{ repo: 'o/n' }] });
+    await start('nightly-llama');
+    await start('foreign-work', 'somethingElse');
+    const own = await runCli(['status', 'nightly-llama', '--json'], env);
+    expect(JSON.parse(own.stdout)).toMatchObject({ workflowId: 'nightly-llama', status: 'running' });
+    const id = (await runCli(['id', 'o/n@v1'], env)).stdout.trim();
+    await start(id);
+    const run = await runCli(['cancel', 'o/n@v1', '--json'], env);
+    expect(JSON.parse(run.stdout)).toMatchObject({ workflowId: id, cancelRequested: true });
+    const foreign = await runCli(['cancel', 'foreign-work'], env);
+    expect(foreign).toMatchObject({ code: 1, stdout: '' });
+    expect(foreign.stderr).toMatch(/^WorkflowNotFound: .*foreign-work@main.*--workflow-id/);
+    const asked = await runCli(['cancel', '--workflow-id', 'foreign-work', '--json'], env);
+    expect(JSON.parse(asked.stdout)).toMatchObject({ workflowId: 'foreign-work', cancelRequested: true });
+    const waited = await runCli(['result', '-w', 'nightly-llama', '--timeout', '1s'], env);
+    expect(waited).toMatchObject({ code: 1, stdout: '' });
+    expect(waited.stderr).toContain('TimedOut: ');
+    expect(waited.stderr).toContain('The run goes on');
+  });
+
   it('cancels a run, whose waiter is told so', async () => {
     const gate = closedGate();
     const env = await cluster(gate.intercept);

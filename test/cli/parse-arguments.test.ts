@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseArguments } from '../../src/cli/parse-arguments.js';
 import { isPrefetchError } from '../../src/core/errors.js';
 
-const common = { output: 'text', verbose: false };
+const common = { output: 'text', verbose: false, quiet: false };
 
 describe('parseArguments', () => {
   it.each([
@@ -102,17 +102,29 @@ describe('parseArguments', () => {
       'id',
       { input: { repo: 'org/m', revision: 'v1', resources: { gpu: 'L4:2' } } },
     ],
-    [['status', 'prefetch/org/m@main/0123456789ab'], 'status', { workflowId: 'prefetch/org/m@main/0123456789ab' }],
-    [['result', 'org/m', '--output', 'json'], 'result', { input: { repo: 'org/m' }, output: 'json' }],
-    [['cancel', 'org/m', '--force', '0'], 'cancel', { input: { repo: 'org/m', force: 0 } }],
+    [
+      ['status', 'prefetch/org/m@main/0123456789ab'],
+      'status',
+      found({ workflowId: 'prefetch/org/m@main/0123456789ab' }),
+    ],
+    [
+      ['result', 'org/m', '--output', 'json'],
+      'result',
+      { ...found({ input: { repo: 'org/m' } }, { workflowId: 'org/m' }), output: 'json' },
+    ],
+    [['cancel', 'org/m', '--force', '0'], 'cancel', found({ input: { repo: 'org/m', force: 0 } })],
     [['plan', 'org/m', '--store', 's3://b/m'], 'plan', { input: { repo: 'org/m' }, store: 's3://b/m' }],
     [['id', 'o/n@v1'], 'id', { input: { repo: 'o/n', revision: 'v1' } }],
     [['id', 'o/n@v1', '--revision', 'v1'], 'id', { input: { repo: 'o/n', revision: 'v1' } }],
     [['id', 'o/n', '--repo-type', 'dataset'], 'id', { input: { repo: 'o/n', repoType: 'dataset' } }],
     [['plan', 'hf://datasets/o/n'], 'plan', { input: { repo: 'o/n', repoType: 'dataset' } }],
-    [['status', 'https://huggingface.co/o/n/tree/v1'], 'status', { input: { repo: 'o/n', revision: 'v1' } }],
-    [['result', 'hf://o/n@v1'], 'result', { input: { repo: 'o/n', revision: 'v1' } }],
-    [['cancel', 'team/run@7'], 'cancel', { workflowId: 'team/run@7' }],
+    [['status', 'https://huggingface.co/o/n/tree/v1'], 'status', found({ input: { repo: 'o/n', revision: 'v1' } })],
+    [['result', 'hf://o/n@v1'], 'result', found({ input: { repo: 'o/n', revision: 'v1' } })],
+    [
+      ['cancel', 'team/run@7'],
+      'cancel',
+      found({ workflowId: 'team/run@7' }, { input: { repo: 'team/run', revision: '7' } }),
+    ],
     [['worker'], 'worker', {}],
     [
       ['worker', '--roles', 'transfer, main', '--gpu', 'A100:4', '--task-queue', 'mine'],
@@ -132,7 +144,6 @@ describe('parseArguments', () => {
   });
 
   it.each([
-    [[], 'command is missing'],
     [['frobnicate'], "unknown command 'frobnicate'"],
     [['hf-model'], "argument 'REPO'"],
     [['hf-model', 'a/b/c'], 'REPO: expected "owner/name"'],
@@ -143,20 +154,23 @@ describe('parseArguments', () => {
       ['hf-model', 'org/m', '--repo-type', 'dataset', '--selection', 'vllm'],
       '--selection: expected "all" for a dataset',
     ],
-    [['hf-model', 'org/m', '--repo-type', 'space'], "option '--repo-type <type>'"],
+    [['hf-model', 'org/m', '--repo-type', 'space'], '--repo-type: expected model or dataset, got "space"'],
     [['hf-model', 'org/m', 'more'], 'too many arguments'],
     [['hf-model', 'org/m', '--tokn', 'x'], "unknown option '--tokn'"],
     [['hf-model', 'org/m', '--revision'], "option '--revision <revision>'"],
     [['hf-model', 'org/m', '--revision', 'a..b'], '--revision: expected a branch'],
-    [['hf-model', 'org/m', '--selection', 'some'], "option '--selection <files>'"],
-    [['hf-model', 'org/m', '--selection', 'vllm', '--weights', 'gguf'], "option '--weights <layout>'"],
+    [['hf-model', 'org/m', '--selection', 'some'], '--selection: expected all or vllm, got "some"'],
+    [
+      ['hf-model', 'org/m', '--selection', 'vllm', '--weights', 'gguf'],
+      '--weights: expected hf or mistral, got "gguf"',
+    ],
     [['hf-model', 'org/m', '--weights', 'mistral'], '--weights: expected only with selection "vllm"'],
     [['hf-model', 'org/m', '--include', ''], '--include: '],
     [['hf-model', 'org/m', '--exclude', ''], '--exclude: '],
     [['hf-model', 'org/m', '--artifact-name', 'a b'], '--artifact-name: expected letters'],
     [['hf-model', 'org/m', '--raw-data-path', 'bucket'], '--raw-data-path: expected a URL'],
     [['hf-model', 'org/m', '--hf-token-key', 'not a name'], '--hf-token-key: expected the NAME'],
-    [['hf-model', 'org/m', '--force', 'yes'], "option '--force <number>'"],
+    [['hf-model', 'org/m', '--force', 'yes'], '--force: expected a whole number, got "yes"'],
     [['hf-model', 'org/m', '--force', '-1'], '--force'],
     [['hf-model', 'org/m', '--cpu', 'many'], '--cpu: expected a quantity'],
     [['hf-model', 'org/m', '--mem', '1PiB'], '--mem: expected a quantity'],
@@ -167,12 +181,12 @@ describe('parseArguments', () => {
     [['hf-model', 'org/m', '--modality', 'x'.repeat(101)], '--modality: '],
     [['hf-model', 'org/m', '--model-type', 'x'.repeat(201)], '--model-type: '],
     [['hf-model', 'org/m', '--short-description', 'x'.repeat(1001)], '--short-description: '],
-    [['hf-model', 'org/m', '--output', 'xml'], "option '--output <format>'"],
+    [['hf-model', 'org/m', '--output', 'xml'], '--output: expected text or json, got "xml"'],
     [['status', 'prefetch/org/m@main/0123456789ab', '--revision', 'v1'], 'WORKFLOW_ID'],
     [['worker', '--roles', 'main,kitchen'], '--roles: "kitchen"'],
-    [['worker', '--exit-when-idle', '10'], "option '--exit-when-idle <duration>'"],
-    [['worker', '--exit-when-idle', '0s'], "option '--exit-when-idle <duration>'"],
-    [['dev-hub', 'models', '--port', '70000'], "option '--port <port>'"],
+    [['worker', '--exit-when-idle', '10'], '--exit-when-idle: expected a duration'],
+    [['worker', '--exit-when-idle', '0s'], '--exit-when-idle: expected a duration'],
+    [['dev-hub', 'models', '--port', '70000'], '--port: expected a port'],
     [['dev-hub'], "argument 'DIR'"],
   ])('refuses %j as InvalidInput, naming what is wrong', (argv, text) => {
     const error = failure(argv);
@@ -206,11 +220,16 @@ describe('parseArguments', () => {
       ...['shard-config', 'cpu', 'mem', 'gpu', 'disk', 'shm', 'architecture', 'task', 'modality', 'format'],
       ...['model-type', 'short-description', 'store', 'output', 'selection', 'weights'],
     ];
-    for (const flag of flags) expect(text(['hf-model', '--help'])).toContain(`  --${flag} `);
+    for (const flag of flags)
+      expect(text(['hf-model', '--help'])).toMatch(new RegExp(`^ {2}(?:-\\w, )?--${flag} `, 'm'));
     expect(text(['status', '--help'])).toContain('--revision');
     expect(text(['status', '--help'])).not.toContain('--gpu');
   });
 });
+
+function found(...candidates: readonly object[]): object {
+  return { candidates };
+}
 
 function invocation(argv: readonly string[]): unknown {
   const parsed = parseArguments(argv, '0.0.0');

@@ -3,7 +3,7 @@ import { NEWEST_VERIFIED_VLLM } from '../../src/core/vllm-releases.js';
 import { parseArguments } from '../../src/cli/parse-arguments.js';
 import { isPrefetchError } from '../../src/core/errors.js';
 
-const common = { output: 'text', verbose: false };
+const common = { output: 'text', verbose: false, quiet: false };
 const defaults = {
   tensorParallelSize: 2,
   dtype: 'auto',
@@ -107,18 +107,21 @@ describe('parseArguments, for shards', () => {
     [['shard', 'plan', './model', ...ranks, '--to', './shards'], "unknown option '--to'"],
     [['shard', ...ranks, '--to', './shards'], "argument 'DIR'"],
     [[...shard, '--tensor-parallel-size', '0'], '--tensor-parallel-size: '],
-    [[...shard, '--tensor-parallel-size', 'two'], "option '--tensor-parallel-size <ranks>'"],
+    [[...shard, '--tensor-parallel-size', 'two'], '--tensor-parallel-size: expected a whole number, got "two"'],
     [[...shard, ...ranks, '--engine', 'torch'], '--engine: '],
-    [[...shard, ...ranks, '--max-file-size', 'huge'], "option '--max-file-size <size>'"],
-    [[...shard, ...ranks, '--max-file-size', '0'], "option '--max-file-size <size>'"],
+    [[...shard, ...ranks, '--max-file-size', 'huge'], '--max-file-size: expected bytes'],
+    [[...shard, ...ranks, '--max-file-size', '0'], '--max-file-size: expected bytes'],
     [[...shard, ...ranks, '--max-file-size', '-1'], '--max-file-size'],
     [[...shard, ...ranks, '--file-pattern', 'model.safetensors'], '--file-pattern: expected {rank} and {part}'],
     [[...shard, ...ranks, '--file-pattern', '../{rank}-{part}.safetensors'], '--file-pattern: '],
     [[...shard, ...ranks, '--vllm-version', 'newest'], '--vllm-version: expected a release'],
     [[...shard, ...ranks, '--device', 'tpu'], '--device: '],
-    [[...shard, ...ranks, '--max-model-len', 'long'], "option '--max-model-len <tokens>'"],
+    [[...shard, ...ranks, '--max-model-len', 'long'], '--max-model-len: expected a whole number'],
     [['verify'], "argument 'DIR'"],
-    [['verify', './shards', '--tensor-parallel-size', 'two'], "option '--tensor-parallel-size <ranks>'"],
+    [
+      ['verify', './shards', '--tensor-parallel-size', 'two'],
+      '--tensor-parallel-size: expected a whole number, got "two"',
+    ],
   ])('refuses %j as InvalidInput, naming the flag', (argv, text) => {
     const error = failure(argv);
     expect(isPrefetchError(error, 'InvalidInput'), String(error)).toBe(true);

@@ -18,6 +18,8 @@ describe('readStoreFlag', () => {
   );
 
   test('says which schemes there are for one that there is not', () => {
-    expect(() => readStoreFlag('--raw-data-path', 'gs://bucket/models')).toThrow(/^UnsupportedStore: .*s3:\/\//);
+    expect(() => readStoreFlag('--raw-data-path', 'gs://bucket/models')).toThrow(
+      /^InvalidInput: --raw-data-path: .*s3:\/\/.*Google Cloud Storage is not in this version/
+    );
   });
 });

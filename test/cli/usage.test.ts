@@ -1,12 +1,15 @@
+import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { tmpFolder } from '../helpers/tmp.js';
 import { runCli } from './cli-process.js';
 
 describe('model-prefetch, before anything starts', () => {
   it.each([
-    [[], {}, 'command is missing'],
+    [['hf-model', 'org/m', '--store', 'ftp://x'], {}, '--store: "ftp://x/" has the scheme ftp://'],
     [['hf-model'], {}, 'REPO'],
     [['hf-model', 'org/m', '--frobnicate'], {}, '--frobnicate'],
     [['hf-model', 'org/m', '--artifact-name', 'a/b'], {}, '--artifact-name'],
@@ -75,5 +78,31 @@ describe('model-prefetch, before anything starts', () => {
       expect(stderr).toContain(`--token-file ${file}`);
       expect(stderr).not.toContain('hf_secret');
     }
+  });
+});
+
+describe('model-prefetch, for what a person sees', () => {
+  it('warns once of a variable that is none, on stderr, and goes on', async () => {
+    const run = await runCli(['id', 'org/tiny'], { MODEL_PREFETCH_STOER: 's3://b' });
+    expect(run).toMatchObject({ code: 0, stdout: 'prefetch/org/tiny@main/b1e11eb6e04c\n' });
+    expect(run.stderr).toBe(
+      'Warning: the variable MODEL_PREFETCH_STOER is unknown, and ignored. Did you mean MODEL_PREFETCH_STORE?\n'
+    );
+    const quiet = await runCli(['id', 'org/tiny', '--quiet'], { MODEL_PREFETCH_STOER: 's3://b' });
+    expect(quiet).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('gives up after --timeout, with a code and exit code 1, also with --quiet', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    onTestFinished(() => {
+      silent.closeAllConnections();
+      silent.close();
+    });
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const env = { HF_ENDPOINT: `http://127.0.0.1:${String(port)}`, MODEL_PREFETCH_HOME: await tmpFolder() };
+    const run = await runCli(['plan', 'org/tiny', '--timeout', '1s', '-q'], env);
+    expect(run).toMatchObject({ code: 1, stdout: '' });
+    expect(run.stderr).toMatch(/^TimedOut: not done after 1 s, as long as --timeout says/);
   });
 });

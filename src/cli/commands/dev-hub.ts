@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { readSettings } from '../../config/environment.js';
 import { compact } from '../../core/compact.js';
 import { PrefetchError } from '../../core/errors.js';
+import { TOLD } from '../../core/schemas/issue-text.js';
 import { describeIssues } from '../../core/schemas/parse.js';
 import { startDevHub } from '../../dev-hub/index.js';
 import { type CliContext, printResult, say } from '../context.js';
@@ -40,7 +41,7 @@ export async function runDevHub(options: DevHubCommandOptions, context: CliConte
 
 /** Tokens come in a file, for arguments of a process are there for all to see; so no message repeats them. */
 async function readTokens(file: string): Promise<Record<string, { name: string; repos?: string[] }>> {
-  const checked = tokensSchema.safeParse(await readJson(file));
+  const checked = tokensSchema.safeParse(await readJson(file), TOLD);
   if (checked.success) {
     return Object.fromEntries(
       Object.entries(checked.data).map(([token, { name, repos }]) => [

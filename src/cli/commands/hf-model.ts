@@ -5,7 +5,7 @@ import type { CliContext } from '../context.js';
 import type { HfModelOptions } from '../invocation.js';
 import { isTemporalConfigured } from '../session/temporal-config.js';
 import { completeInput } from '../shard-config-file.js';
-import { readStoreFlag } from '../store-flag.js';
+import { checkStoreVariable, readStoreFlag } from '../store-flag.js';
 
 /** All that is known before anything starts. */
 export interface ModelRequest {
@@ -21,6 +21,7 @@ export async function runHfModel(options: HfModelOptions, context: CliContext): 
   const settings = withStore(readSettings(), options);
   // Either way loads the Temporal SDK, which wrong usage must not wait for.
   if (!(await isTemporalConfigured(settings))) {
+    checkStoreVariable(settings);
     const { bringEmbedded } = await import('./hf-model-embedded.js');
     return bringEmbedded({ options, input, settings }, context);
   }

@@ -7,7 +7,7 @@ import { createDependencies } from '../../worker/dependencies.js';
 import { type CliContext, printJson, printResult } from '../context.js';
 import type { PlanOptions } from '../invocation.js';
 import { completeInput } from '../shard-config-file.js';
-import { readStoreFlag } from '../store-flag.js';
+import { checkStoreVariable, readStoreFlag } from '../store-flag.js';
 
 /** Prints what a prefetch would do; asks the Hub and the store, and writes nothing. */
 export async function runPlan(options: PlanOptions, context: CliContext): Promise<void> {
@@ -15,6 +15,7 @@ export async function runPlan(options: PlanOptions, context: CliContext): Promis
   if (input.rawDataPath !== undefined) readStoreFlag('--raw-data-path', input.rawDataPath);
   const settings = readSettings();
   const store = options.store === undefined ? {} : { store: readStoreFlag('--store', options.store) };
+  if (options.store === undefined) checkStoreVariable(settings);
   const tool = { name: 'temporal-model-prefetch', version: context.version };
   const dependencies = createDependencies({ ...settings, ...store }, { embedded: true, tool });
   try {

@@ -9,17 +9,17 @@ import type { TargetOptions } from '../invocation.js';
 import { followRun } from '../progress/follow-run.js';
 import { openSessionToLook } from '../session/open-session.js';
 import type { Session } from '../session/session.js';
-import { targetId } from '../target.js';
+import { findRun, targetIds } from '../target.js';
 
 /** Waits for a run and prints its Dir. */
 export async function runResult(options: TargetOptions, context: CliContext): Promise<void> {
-  const workflowId = await targetId(options);
+  const ids = await targetIds(options.candidates);
   const session = await openSessionToLook(readSettings(), options, context);
   try {
-    const handle = session.prefetches.get(workflowId);
-    if ((await handle.status()) === 'running') {
+    const { handle, status } = await findRun(ids, session);
+    if (status === 'running') {
       if (!session.hasWorkers)
-        throw new PrefetchError('NoWorkers', `Nobody works on ${workflowId}: run hf-model again`);
+        throw new PrefetchError('NoWorkers', `Nobody works on ${handle.workflowId}: run hf-model again`);
       printDir(await followOther(handle, session, context), options.output, context);
     } else {
       printDir(await handle.result({ signal: context.signal }), options.output, context);

@@ -7,7 +7,7 @@ import type { TargetOptions } from '../invocation.js';
 import { progressLine } from '../progress/progress-line.js';
 import { openSessionToLook } from '../session/open-session.js';
 import type { Session } from '../session/session.js';
-import { targetId } from '../target.js';
+import { findRun, targetIds, type Found } from '../target.js';
 
 const QUERY_MS = 5_000;
 
@@ -21,10 +21,10 @@ interface Status {
 
 /** Prints how far a run is. */
 export async function runStatus(options: TargetOptions, context: CliContext): Promise<void> {
-  const workflowId = await targetId(options);
+  const ids = await targetIds(options.candidates);
   const session = await openSessionToLook(readSettings(), options, context);
   try {
-    const status = await look(session, session.prefetches.get(workflowId), context);
+    const status = await look(session, await findRun(ids, session), context);
     if (options.output === 'json') printJson(context, status);
     else printResult(context, statusText(status));
   } finally {
@@ -32,9 +32,12 @@ export async function runStatus(options: TargetOptions, context: CliContext): Pr
   }
 }
 
-async function look(session: Session, handle: PrefetchHandle, { signal }: Pick<CliContext, 'signal'>): Promise<Status> {
+async function look(
+  session: Session,
+  { handle, status }: Found,
+  { signal }: Pick<CliContext, 'signal'>
+): Promise<Status> {
   const { workflowId } = handle;
-  const status = await handle.status();
   if (status !== 'running') return { workflowId, status, ...(await outcome(handle, signal)) };
   // Only a worker can answer; without one the state is all there is to tell.
   const progress = session.hasWorkers

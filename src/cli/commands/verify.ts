@@ -5,7 +5,7 @@ import { formatBytes } from '../../core/progress-text.js';
 import { describeRange } from '../../shard/layout/vllm-version.js';
 import { verifyDir, type VerifiedDir } from '../../steps/verify-dir.js';
 import { createDependencies } from '../../worker/dependencies.js';
-import { type CliContext, printJson, printResult, say } from '../context.js';
+import { type CliContext, complain, printJson, printResult, say } from '../context.js';
 import { readDirUrl } from '../dir-url.js';
 import type { VerifyOptions } from '../invocation.js';
 
@@ -36,7 +36,7 @@ export async function runVerify(options: VerifyOptions, context: CliContext): Pr
 function print(report: VerifiedDir, { output }: VerifyOptions, context: CliContext): void {
   if (output === 'json') printJson(context, report);
   else if (report.problems.length === 0) printResult(context, describe(report));
-  else for (const problem of report.problems) say(context, problem);
+  else for (const problem of report.problems) complain(context, problem);
 }
 
 function describe({ dir, repo, commit, files, bytes, compared, sharding }: VerifiedDir): string {

@@ -3,6 +3,7 @@ import { withoutNulls } from '../compact.js';
 import { isPrefetchError, PrefetchError, rewrap } from '../errors.js';
 import { looksLikeToken } from '../foreign-text.js';
 import { inputSchema, type ParsedInput, type PrefetchInput } from './input.js';
+import { TOLD } from './issue-text.js';
 
 /** A message must fit into a workflow's history, however wrong the input is. */
 const MAX_PROBLEMS = 50;
@@ -10,7 +11,7 @@ const MAX_FIELD_CHARACTERS = 100;
 
 /** Takes anything, gives a complete input or fails as `InvalidInput` with every wrong field named. Null is "not given". */
 export function parseInput(value: unknown): ParsedInput {
-  const result = inputSchema.safeParse(withoutNulls(value));
+  const result = inputSchema.safeParse(withoutNulls(value), TOLD);
   if (result.success) return result.data;
   const all = describeIssues(result.error.issues);
   const problems =

@@ -1,0 +1,72 @@
+import { type Command } from 'commander';
+import { compact } from '../../core/compact.js';
+import { PrefetchError } from '../../core/errors.js';
+import { ROLES, type Role } from '../../core/queues.js';
+import { durationMs, portNumber } from '../flag-values.js';
+import { addCommonFlags, common, declare, describe, type Flags, type Take } from './command.js';
+
+interface WorkerFlags {
+  readonly roles?: string;
+  readonly gpu?: string;
+  readonly taskQueue?: string;
+  readonly exitWhenIdle?: number;
+}
+
+/** Declares `worker`. */
+export function declareWorker(program: Command, take: Take): void {
+  describeWorker(program.command('worker'), take);
+}
+
+/** Makes a command the one that runs a worker: `model-prefetch worker`, or a program of its own. */
+export function describeWorker(command: Command, take: Take): Command {
+  describe(command, 'worker')
+    .optionsGroup('What it serves:')
+    .option(
+      '--roles <list>',
+      `What this process serves, separated by commas: ${ROLES.join(', ')}. Default: all but gpu`
+    )
+    .option('--gpu <spec>', 'GPUs of this host, MODEL:COUNT, for the role gpu. Default: runs that name none')
+    .option('--task-queue <name>', 'Base name of the task queues. Default: MODEL_PREFETCH_TASK_QUEUE')
+    .option('--exit-when-idle <duration>', 'End after so long without a task, such as 10m. Default: never', durationMs);
+  return addCommonFlags(command, 'none').action((flags: Flags<WorkerFlags>) => {
+    const { gpu, taskQueue, exitWhenIdle: exitWhenIdleMs } = flags;
+    const roles = flags.roles === undefined ? undefined : readRoles(flags.roles);
+    take({
+      command: 'worker',
+      options: { ...common(flags), ...compact({ roles, gpu, taskQueue, exitWhenIdleMs }) },
+    });
+  });
+}
+
+function readRoles(list: string): Role[] {
+  const names = list.split(',').map((name) => name.trim());
+  const roles = ROLES.filter((role) => names.includes(role));
+  const unknown = names.filter((name) => !ROLES.some((role) => role === name));
+  if (unknown.length === 0) return roles;
+  throw new PrefetchError('InvalidInput', `--roles: "${unknown.join('", "')}" is none of ${ROLES.join(', ')}`);
+}
+
+interface DevHubFlags {
+  readonly host?: string;
+  readonly port?: number;
+  readonly cdnPort?: number;
+  readonly tokenFile?: string;
+}
+
+/** Declares `dev-hub`. */
+export function declareDevHub(program: Command, take: Take): void {
+  const command = declare(program, 'dev-hub')
+    .argument('<DIR>', 'Folder of models: DIR/<owner>/<name>/...')
+    .optionsGroup('How it serves:')
+    .option('--host <address>', 'Address to listen on. Default: 127.0.0.1')
+    .option('--port <port>', 'Port of the Hub. Default: a free one', portNumber)
+    .option('--cdn-port <port>', 'Port of the CDN. Default: a free one', portNumber)
+    .option('--token-file <file>', 'JSON with the accounts by token: {"hf_...": {"name": "me"}}. Default: no tokens');
+  addCommonFlags(command, 'none').action((folder: string, flags: Flags<DevHubFlags>) => {
+    const { host, port, cdnPort, tokenFile } = flags;
+    take({
+      command: 'dev-hub',
+      options: { folder, ...common(flags), ...compact({ host, port, cdnPort, tokenFile }) },
+    });
+  });
+}
