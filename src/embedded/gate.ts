@@ -29,9 +29,10 @@ let entered = 0;
  */
 export async function throughGate<T>(home: string, work: () => Promise<T>, options: GateOptions = {}): Promise<T> {
   const folder = join(home, 'gate');
+  // Counted before anything is waited for: others of this process may come in between.
+  const count = (entered += 1);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  entered += 1;
-  const name = `${await ownName()}.${String(entered)}`;
+  const name = `${await ownName()}.${String(count)}`;
   const [present, own] = [join(folder, name), { name, number: 0 }];
   await writeFile(present, '', { flag: 'wx', mode: 0o600 });
   try {

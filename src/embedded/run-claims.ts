@@ -65,9 +65,10 @@ function nameOf(workflowId: string): string {
 }
 
 async function readClaim(file: string): Promise<RunClaim | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const claim: unknown = JSON.parse(text);
+  // It may be taken back at this moment.
+  const claim = await readFile(file, 'utf8')
+    .then((text): unknown => JSON.parse(text))
+    .catch(() => undefined);
   return isClaim(claim) ? claim : undefined;
 }
 
