@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { PrefetchError } from '../core/errors.js';
+import { shortened } from '../core/foreign-text.js';
+import { unlessAborted } from '../tasks/unless-aborted.js';
 import { takeLease, type Lease } from './leases.js';
 import { acceptsConnections } from './ports.js';
 import { killProcess, findProcesses } from './processes.js';
@@ -19,7 +21,7 @@ export interface DevServerOptions {
   /** All that the server finds in its environment. @default nothing */
   readonly environment?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
-  /** @default 30 seconds */
+  /** For one try; no other one begins after twice as long. @default 30 seconds */
   readonly startTimeoutMs?: number;
 }
 
@@ -33,12 +35,18 @@ export interface DevServer extends ServerRecord {
 }
 
 const NAMESPACE = 'default';
-const LAUNCHES = 3;
+const LAUNCHES = 8;
+const START_MS = 30_000;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 500;
+const HEAD_LINES = 6;
+const TAIL_LINES = 6;
+const LINE_BYTES = 300;
 
 /**
  * Starts the dev server of a home and waits until it serves. A server that was left behind is ended first.
  * It lives until the last process that has a lease on the home has ended, be it killed.
- * @throws PrefetchError `ServerUnavailable` with the server's own last words
+ * @throws PrefetchError `ServerUnavailable` with the server's own first and last words
  */
 export async function startDevServer(options: DevServerOptions): Promise<DevServer> {
   const home = await realHome(options.home);
@@ -73,40 +81,57 @@ async function endLeftBehind(database: string): Promise<void> {
   }
 }
 
-/** Someone else may take a port between our choice and the server's start: then other ports are tried. */
+/**
+ * A server may end at its start for what passes: somebody took a port between our choice and its start, or the Temporal
+ * CLI found none for itself. So any early end is answered with fresh ports, but for one that is not going to get better.
+ */
 async function launchServing(options: DevServerOptions, database: string): Promise<ServerProcess> {
-  const { cli, home, environment = {} } = options;
+  const { cli, home, environment = {}, signal } = options;
+  const timeoutMs = options.startTimeoutMs ?? START_MS;
+  const lastTry = Date.now() + 2 * timeoutMs;
   for (let tries = 1; ; tries += 1) {
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     const launch = await launchServer({ cli, home, database, environment });
     try {
-      if (launch.pid === undefined) throw unavailable(`${cli} could not be started. ${await lastWords(launch.log)}`);
-      await waitUntilServing(launch, options);
-      return launch;
+      const state = await waitUntilServing(launch, { deadline: Date.now() + timeoutMs, signal });
+      if (state === 'serving') return launch;
+      const said = await readLog(launch.log);
+      const isOver = state === 'silent' || tries === LAUNCHES || Date.now() > lastTry;
+      if (isOver || isHopeless(said)) throw unavailable({ cli, state, tries, log: launch.log, said });
+      await launch.kill();
     } catch (error) {
       await launch.kill();
-      if (tries < LAUNCHES && /address already in use/i.test(await logTail(launch.log))) continue;
       throw error;
     }
+    await unlessAborted(delay(Math.min(FIRST_PAUSE_MS * 2 ** tries, LONGEST_PAUSE_MS)), { signal });
   }
 }
 
+/** No file of that name, or none that runs; a flag that it does not know; a database that it cannot read or write. */
+function isHopeless(said: string): boolean {
+  return (
+    /spawn .*(?:ENOENT|EACCES|ENOEXEC|ENOTDIR|EPERM|ELOOP)|exec format error|bad interpreter/i.test(said) ||
+    /unknown (?:flag|shorthand|command)|not a database|malformed|unable to open database file/i.test(said) ||
+    /is a directory|readonly database|permission denied|database or disk is full|no space left/i.test(said)
+  );
+}
+
 /** The port answers first, the default namespace is made up to half a second later. */
-async function waitUntilServing(launch: ServerProcess, options: DevServerOptions): Promise<void> {
-  const deadline = Date.now() + (options.startTimeoutMs ?? 30_000);
+async function waitUntilServing(
+  launch: ServerProcess,
+  { deadline, signal }: { readonly deadline: number; readonly signal: AbortSignal | undefined }
+): Promise<'serving' | 'ended' | 'silent'> {
   const serving = [() => acceptsConnections(launch.port), () => hasNamespace(launch.port)];
   for (const isServing of serving) {
     while (!(await isServing())) {
-      options.signal?.throwIfAborted();
-      if (launch.hasEnded()) {
-        throw unavailable(`The embedded Temporal server ended at once. ${await lastWords(launch.log)}`);
-      }
-      if (Date.now() > deadline) {
-        throw unavailable(`The embedded Temporal server does not answer. ${await lastWords(launch.log)}`);
-      }
+      signal?.throwIfAborted();
+      // A server that could not be started has no PID.
+      if (launch.hasEnded() || launch.pid === undefined) return 'ended';
+      if (Date.now() > deadline) return 'silent';
       await delay(25);
     }
   }
+  return launch.pid === undefined ? 'ended' : 'serving';
 }
 
 async function hasNamespace(port: number): Promise<boolean> {
@@ -140,16 +165,29 @@ function describe(launch: ServerProcess, lease: Lease): DevServer {
   };
 }
 
-async function lastWords(log: string): Promise<string> {
-  const tail = await logTail(log);
-  return tail === '' ? `It said nothing in ${log}` : `It said (${log}):\n${tail}`;
+interface Failed {
+  readonly cli: string;
+  readonly state: 'ended' | 'silent';
+  readonly tries: number;
+  readonly log: string;
+  readonly said: string;
 }
 
-async function logTail(log: string): Promise<string> {
-  const text = await readFile(log, 'utf8').catch(() => '');
-  return text.trim().split('\n').slice(-10).join('\n').slice(-2_000);
+function unavailable({ cli, state, tries, log, said }: Failed): PrefetchError {
+  const what = state === 'silent' ? 'does not answer' : 'ended at once';
+  const often = tries > 1 ? `, ${String(tries)} times, each with ports of its own` : '';
+  const words = said === '' ? `It said nothing in ${log}` : `It said (${log}):\n${headAndTail(said)}`;
+  return new PrefetchError('ServerUnavailable', `The embedded Temporal server (${cli}) ${what}${often}. ${words}`);
 }
 
-function unavailable(text: string): PrefetchError {
-  return new PrefetchError('ServerUnavailable', text);
+async function readLog(log: string): Promise<string> {
+  return (await readFile(log, 'utf8').catch(() => '')).trim();
+}
+
+/** A server that breaks down says why first, and where last; between them is the stack. */
+function headAndTail(text: string): string {
+  const lines = text.split('\n').map((line) => shortened(line, LINE_BYTES));
+  if (lines.length <= HEAD_LINES + TAIL_LINES) return lines.join('\n');
+  const left = `… (${String(lines.length - HEAD_LINES - TAIL_LINES)} lines)`;
+  return [...lines.slice(0, HEAD_LINES), left, ...lines.slice(-TAIL_LINES)].join('\n');
 }

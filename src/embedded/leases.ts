@@ -13,9 +13,10 @@ let taken = 0;
 /** Takes a lease for this process. One that is killed holds none, from that moment on. */
 export async function takeLease(home: string): Promise<Lease> {
   const folder = leaseFolder(home);
+  // Counted before anything is waited for: this process may take another one meanwhile.
+  const count = (taken += 1);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  taken += 1;
-  const file = join(folder, `${await ownName()}.${String(taken)}`);
+  const file = join(folder, `${await ownName()}.${String(count)}`);
   await writeFile(file, '', { flag: 'wx', mode: 0o600 });
   // A process that ends in a hurry is missed at the next look; this way the look comes at once.
   const onExit = () => {

@@ -4,7 +4,7 @@ import { PrefetchError } from '../core/errors.js';
 
 /** What this package puts into a home. The store is not among what is closed file by file: the home's mode covers it. */
 const STORE = 'store';
-const PRIVATE = ['key', 'lock', 'leases', 'temporal'];
+const PRIVATE = ['key', 'gate', 'lock', 'leases', 'runs', 'temporal'];
 const OTHERS = 0o077;
 const STICKY = 0o1000;
 

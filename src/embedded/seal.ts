@@ -11,12 +11,13 @@ type Context = Parameters<PayloadCodec['encode']>[1];
 /** What the commands of one home share, and nobody else has. */
 export interface SealKey {
   readonly key: Buffer;
-  /** The life of the server, as its record has it. */
+  /** The life of the server, as its record has it; behind a hyphen the command, where it joined that server. */
   readonly session: string;
 }
 
 const FIELD = 'model-prefetch-seal';
 const KEY_BYTES = 32;
+const OF_COMMAND = '-';
 const FOREIGN = 'model-prefetch: not sealed by a command of this home';
 
 /**
@@ -43,13 +44,13 @@ export function sealForClient(
   { key, session }: SealKey,
   { sealed }: { readonly sealed: 'now' | 'ever' }
 ): DataConverter {
-  const wanted = sealed === 'now' ? session : undefined;
+  const wanted = (other: string) => sealed === 'ever' || lifeOf(other) === lifeOf(session);
   return {
     payloadCodecs: [
       {
         encode: (payloads, context) => Promise.resolve(payloads.map((each) => seal(each, context, { key, session }))),
         decode: (payloads, context) => {
-          if (payloads.every((each) => isSealed(each, context, key, wanted))) return Promise.resolve(payloads);
+          if (payloads.every((each) => isSealed(each, context, { key, wanted }))) return Promise.resolve(payloads);
           return Promise.reject(notOurs(context));
         },
       },
@@ -58,12 +59,21 @@ export function sealForClient(
 }
 
 /**
- * For workers: takes what was sealed in this life of the server. The input of a run that has no seal becomes a value
- * that `isForeign` knows, so that the run fails by name instead of being tried again; anything else is an error.
+ * A command that joins a server seals with a session of its own in it: its worker takes what it sealed itself, so that
+ * nobody can have the run of another command done with its settings, by a copy on its queue.
+ */
+export function sessionOfCommand(session: string, command: string): string {
+  return `${session}${OF_COMMAND}${command}`;
+}
+
+/**
+ * For workers: takes what was sealed in this life of the server, for the command that the worker is of. The input of a run
+ * that has no such seal becomes a value that `isForeign` knows, so that the run fails by name instead of being tried
+ * again; anything else is an error.
  */
 export function sealForWorker({ key, session }: SealKey): DataConverter {
   const check = (payload: Payload, context: Context): Payload => {
-    if (isSealed(payload, context, key, session)) return payload;
+    if (isSealed(payload, context, { key, wanted: (other) => other === session })) return payload;
     if (context?.type !== 'workflow') throw foreignRun();
     return { metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from(JSON.stringify(FOREIGN)) };
   };
@@ -97,13 +107,22 @@ function seal(payload: Payload, context: Context, { key, session }: SealKey): Pa
   return { ...payload, metadata: { ...payload.metadata, [FIELD]: Buffer.from(`${session}.${mac.toString('hex')}`) } };
 }
 
-function isSealed(payload: Payload, context: Context, key: Buffer, wanted?: string): boolean {
+interface Wanted {
+  readonly key: Buffer;
+  readonly wanted: (session: string) => boolean;
+}
+
+function isSealed(payload: Payload, context: Context, { key, wanted }: Wanted): boolean {
   const [session = '', hex = ''] = Buffer.from(payload.metadata?.[FIELD] ?? [])
     .toString()
     .split('.');
-  if (wanted !== undefined && session !== wanted) return false;
+  if (!wanted(session)) return false;
   const [given, right] = [Buffer.from(hex, 'hex'), macOf(payload, context, { key, session })];
   return given.length === right.length && timingSafeEqual(given, right);
+}
+
+function lifeOf(session: string): string {
+  return session.split(OF_COMMAND, 1).join();
 }
 
 /** Over the content, how it is to be read, and whose it is; each with its length, so that nothing can be moved. */

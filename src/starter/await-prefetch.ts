@@ -23,6 +23,8 @@ const LONGEST_PAUSE_MS = 5_000;
 /** How a wait is given up and watched. */
 export interface AwaitOptions {
   readonly signal?: AbortSignal;
+  /** This very run, and those that it goes on as. @default whichever has the ID */
+  readonly runId?: string;
   /** Called before each poll. */
   readonly onPoll?: () => void;
   /** Called each time that the server does not answer, with what came instead; what it throws ends the wait. */
@@ -35,14 +37,14 @@ export interface AwaitOptions {
  * @throws PrefetchError with the code and the details that the run failed with; the signal's reason when aborted
  */
 export async function awaitPrefetch(client: Client, workflowId: string, options: AwaitOptions = {}): Promise<Dir> {
-  const { signal, onPoll, onOutage } = options;
+  const { signal, runId, onPoll, onOutage } = options;
   let outages = 0;
   for (;;) {
     signal?.throwIfAborted();
     onPoll?.();
     const deadlineMs = Date.now() + POLL_MS;
     try {
-      return await unlessAborted(poll(client, workflowId, deadlineMs), { signal });
+      return await unlessAborted(poll(client, { workflowId, runId }, deadlineMs), { signal });
     } catch (error) {
       signal?.throwIfAborted();
       if (isPollOver(error, deadlineMs) || error instanceof WorkflowContinuedAsNewError) {
@@ -57,8 +59,13 @@ export async function awaitPrefetch(client: Client, workflowId: string, options:
   }
 }
 
-function poll(client: Client, workflowId: string, deadlineMs: number): Promise<Dir> {
-  const handle = client.workflow.getHandle(workflowId);
+interface Awaited {
+  readonly workflowId: string;
+  readonly runId: string | undefined;
+}
+
+function poll(client: Client, { workflowId, runId }: Awaited, deadlineMs: number): Promise<Dir> {
+  const handle = client.workflow.getHandle(workflowId, runId);
   return client.withDeadline(deadlineMs, () => handle.result() as Promise<Dir>);
 }
 

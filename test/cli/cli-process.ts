@@ -24,12 +24,13 @@ export async function runCli(args: readonly string[], env: Readonly<Record<strin
   return (await startCli(args, env)).ended;
 }
 
-/** Starts the built command line, in a process group of its own, with nothing of this user's own configuration. */
+/** Starts the built command line, or that of another release, in a process group of its own, with nothing of this user's own configuration. */
 export async function startCli(
   args: readonly string[],
-  env: Readonly<Record<string, string>> = {}
+  env: Readonly<Record<string, string>> = {},
+  main = MAIN
 ): Promise<CliProcess> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     env: { ...(await cleanEnvironment()), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,

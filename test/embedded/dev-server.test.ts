@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { Connection } from '@temporalio/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { isPrefetchError } from '../../src/core/errors.js';
+import { noteSecret } from '../../src/core/secrets.js';
 import { startDevServer } from '../../src/embedded/dev-server.js';
 import { takeLease } from '../../src/embedded/leases.js';
 import { findProcesses, processStart } from '../../src/embedded/processes.js';
@@ -94,6 +95,57 @@ describe('startDevServer', () => {
     expect(isPrefetchError(error, 'ServerUnavailable')).toBe(true);
   });
 
+  it.each([
+    ['failed assigning ephemeral port: listen tcp 127.0.0.1:0: bind: address already in use', 'panic'],
+    ['listen tcp 127.0.0.1:41234: bind: address already in use', 'one line'],
+    ['signal: killed', 'nothing at all'],
+    ['database is locked', 'one line'],
+  ])('tries again with other ports after an early end: %s', async (words, kind) => {
+    const home = await tmpFolder();
+    const said = { panic: panic(words), 'one line': `Error: ${words}`, 'nothing at all': '' }[kind] ?? words;
+    const cli = await failingFirst(home, { times: 3, said });
+    const server = await startDevServer({ cli, home });
+    onTestFinished(() => server.stop());
+    expect(await namespaceIsThere(server.address)).toBe(true);
+    const ports = (await readFile(join(home, 'tries'), 'utf8')).trim().split('\n');
+    expect(new Set(ports).size).toBe(4);
+  });
+
+  it('gives up after some tries and shows where the log is, how it begins and how it ends, without secrets', async () => {
+    const home = await tmpFolder();
+    noteSecret('hf_of_somebody');
+    const said = panic('failed assigning ephemeral port; token hf_of_somebody');
+    const cli = await failingFirst(home, { times: 99, said });
+    const error = String(await startDevServer({ cli, home }).catch((error: unknown) => error));
+    expect(error).toMatch(/ServerUnavailable: .*ended at once, 8 times, .*temporal\.db\.log/);
+    expect(error).toMatch(/panic: failed assigning ephemeral port[^]*… \(\d+ lines\)[^]*last line of the stack/);
+    expect(error).not.toContain('hf_of_somebody');
+    expect(await findProcesses([home])).toEqual([]);
+    expect((await readFile(join(home, 'tries'), 'utf8')).trim().split('\n')).toHaveLength(8);
+  });
+
+  it.each([
+    'sql schema version compatibility check failed: unable to open database file',
+    'Error: unknown flag: --sqlite-pragma',
+    'file is not a database',
+    'attempt to write a readonly database',
+  ])('tries once where another try changes nothing: %s', async (said) => {
+    const home = await tmpFolder();
+    const cli = await failingFirst(home, { times: 99, said });
+    const error = String(await startDevServer({ cli, home }).catch((error: unknown) => error));
+    expect(error).toContain(said);
+    expect(error).toContain(cli);
+    expect((await readFile(join(home, 'tries'), 'utf8')).trim().split('\n')).toHaveLength(1);
+  });
+
+  it('names a program that may not be run, at once', async () => {
+    const home = await tmpFolder();
+    const cli = join(home, 'temporal-without-mode');
+    await writeFile(cli, '#!/bin/sh\n', { mode: 0o600 });
+    const error = String(await startDevServer({ cli, home }).catch((error: unknown) => error));
+    expect(error).toMatch(/ServerUnavailable: .*temporal-without-mode.*ended at once\. [^]*EACCES/);
+  });
+
   it('gives up on abort and leaves nothing running', async () => {
     const home = await tmpFolder();
     const started = createServer();
@@ -117,6 +169,24 @@ describe('startDevServer', () => {
     started.close();
   });
 });
+
+/** A Temporal CLI that ends so often with these words, and then is the real one. It notes the port of each try. */
+async function failingFirst(home: string, { times, said }: { times: number; said: string }): Promise<string> {
+  const cli = join(home, 'temporal-stand-in');
+  await writeFile(join(home, 'said'), said);
+  const script = `#!/bin/sh
+    echo "$6" >> ${join(home, 'tries')}
+    [ "$(wc -l < ${join(home, 'tries')})" -gt ${String(times)} ] && exec ${await temporalCliPath()} "$@"
+    cat ${join(home, 'said')} >&2; exit 2`;
+  await writeFile(cli, script, { mode: 0o755 });
+  return cli;
+}
+
+/** As Go ends: the reason first, then a long stack. */
+function panic(words: string): string {
+  const frames = Array.from({ length: 30 }, (_, at) => `main.frame${String(at)}(...)`);
+  return [`panic: ${words}`, '', 'goroutine 1 [running]:', ...frames, 'last line of the stack'].join('\n');
+}
 
 async function namespaceIsThere(address: string): Promise<boolean> {
   const connection = await Connection.connect({ address });

@@ -8,6 +8,7 @@ import {
   readSealKey,
   sealForClient,
   sealForWorker,
+  sessionOfCommand,
   type SealKey,
 } from '../../src/embedded/seal.js';
 import { tmpFolder } from '../helpers/tmp.js';
@@ -43,6 +44,13 @@ describe('a seal', () => {
     expect(isForeign(await readAsWorker(earlier, RUN))).toBe(true);
     expect(await readAsClient(earlier, RUN)).toEqual({ path: 'file:///dir/' });
     await expect(readAsClient(earlier, RUN, 'now')).rejects.toThrow(/^WorkflowNotFound: /);
+  });
+
+  it('of a command that joined is good for its own worker alone, and for all who look', async () => {
+    const joined = { ...KEY, session: sessionOfCommand(KEY.session, 'a1') };
+    const sealed = await write({ repo: 'org/model' }, RUN, joined);
+    expect(isForeign(await readAsWorker(sealed, RUN))).toBe(true);
+    expect(await readAsClient(sealed, RUN, 'now')).toEqual({ repo: 'org/model' });
   });
 
   it('is asked of the arguments and results of steps, whose lack is an error', async () => {

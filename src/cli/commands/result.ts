@@ -1,7 +1,6 @@
 import type { PrefetchHandle } from '../../client.js';
 import { readSettings } from '../../config/environment.js';
 import type { Dir } from '../../core/contract.js';
-import { PrefetchError } from '../../core/errors.js';
 import { type CliContext, Interrupted, say } from '../context.js';
 import { printDir } from '../dir-text.js';
 import { runGoesOn } from '../follow-hint.js';
@@ -18,8 +17,6 @@ export async function runResult(options: TargetOptions, context: CliContext): Pr
   try {
     const { handle, status } = await findRun(ids, session);
     if (status === 'running') {
-      if (!session.hasWorkers)
-        throw new PrefetchError('NoWorkers', `Nobody works on ${handle.workflowId}: run hf-model again`);
       printDir(await followOther(handle, session, context), options.output, context);
     } else {
       printDir(await handle.result({ signal: context.signal }), options.output, context);

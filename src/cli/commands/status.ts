@@ -14,6 +14,8 @@ const QUERY_MS = 5_000;
 interface Status {
   readonly workflowId: string;
   readonly status: PrefetchStatus;
+  /** The command that worked on it has ended, and it has not. */
+  readonly abandoned?: boolean;
   readonly progress?: LiveProgress;
   readonly dir?: Dir;
   readonly failure?: string;
@@ -40,9 +42,10 @@ async function look(
   const { workflowId } = handle;
   if (status !== 'running') return { workflowId, status, ...(await outcome(handle, signal)) };
   // Only a worker can answer; without one the state is all there is to tell.
-  const progress = session.hasWorkers
-    ? await session.client.withDeadline(Date.now() + QUERY_MS, () => handle.progress()).catch(() => undefined)
-    : undefined;
+  if (!(await session.prefetches.isWorkedOn(workflowId))) return { workflowId, status, abandoned: true };
+  const progress = await session.client
+    .withDeadline(Date.now() + QUERY_MS, () => handle.progress())
+    .catch(() => undefined);
   return { workflowId, status, ...(progress === undefined ? {} : { progress }) };
 }
 
@@ -55,10 +58,10 @@ async function outcome(handle: PrefetchHandle, signal: AbortSignal): Promise<Pic
   }
 }
 
-function statusText({ workflowId, status, progress, dir, failure }: Status): string {
+function statusText({ workflowId, status, abandoned = false, progress, dir, failure }: Status): string {
   const rows: [string, string | undefined][] = [
     ['Workflow', workflowId],
-    ['Status', status],
+    ['Status', abandoned ? `${status}, but nobody works on it any more: run hf-model again` : status],
     ['Progress', progress === undefined ? undefined : progressLine({ progress, bytesPerSecond: undefined })],
     ['Dir', dir?.path],
     ['Failure', failure],

@@ -9,12 +9,16 @@ import { neverBroken, type Session } from './session.js';
 export async function openClusterSession(settings: Settings, options: { readonly verbose: boolean }): Promise<Session> {
   quietRuntime(options);
   const { connection, client } = await connectToTemporal();
+  const prefetches = new PrefetchClient({ client, taskQueue: settings.taskQueue });
   return {
     kind: 'cluster',
     client,
-    prefetches: new PrefetchClient({ client, taskQueue: settings.taskQueue }),
+    prefetches: {
+      start: (input) => prefetches.start(input),
+      get: (workflowId) => prefetches.get(workflowId),
+      isWorkedOn: () => Promise.resolve(true),
+    },
     taskQueue: settings.taskQueue,
-    hasWorkers: true,
     broken: neverBroken,
     close: () => closeQuietly(connection),
   };

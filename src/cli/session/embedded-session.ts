@@ -1,65 +1,55 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
-import { NativeConnection } from '@temporalio/worker';
-import { PrefetchClient } from '../../client.js';
-import { serverEnvironment, type Settings } from '../../config/environment.js';
+import type { NativeConnection } from '@temporalio/worker';
+import { decidingSettings } from '../../config/deciding-settings.js';
 import { PrefetchError } from '../../core/errors.js';
 import { ROLES } from '../../core/queues.js';
-import { startDevServer, type DevServer } from '../../embedded/dev-server.js';
-import { lockHome } from '../../embedded/home-lock.js';
-import { makePrivateHome } from '../../embedded/private-home.js';
+import { digestSettings } from '../../embedded/run-claims.js';
 import { readSealKey, sealForClient, sealForWorker, type SealKey } from '../../embedded/seal.js';
-import { findTemporalCli } from '../../embedded/temporal-cli.js';
 import { createWorkers } from '../../worker.js';
 import { Cleanup } from './cleanup.js';
-import { terminateOpenRuns } from './open-runs.js';
-import { quietRuntime } from './quiet-runtime.js';
+import { openHomeServer, type HomeServer, type HomeServerOptions } from './home-server.js';
 import { refuseForeign } from './refuse-foreign.js';
 import { neverBroken, type Session } from './session.js';
+import { sharedRuns } from './shared-runs.js';
 
 const STOP_WORKERS_MS = 8_000;
+const RELEASE = 'the release of this package';
 
-/** What the server and the worker on this machine are started with. */
-export interface EmbeddedOptions {
-  readonly settings: Settings;
-  readonly verbose: boolean;
-  /** Without workers nothing runs: good for looking at what was. */
-  readonly withWorkers: boolean;
+/** What the server and the worker on this machine are started with; without workers it is for looking at what was. */
+export interface EmbeddedOptions extends HomeServerOptions {
   /** vLLM of this machine may be needed: the queue of these GPUs, MODEL:COUNT, or of any, is served too. */
   readonly vllm?: { readonly gpu?: string };
-  readonly signal: AbortSignal;
-  readonly say: (line: string) => void;
+  /** Release of this package: another one may bring the same model in another way. */
+  readonly version: string;
 }
 
-/** Starts all that a prefetch needs in this process and one child: the home's lock, a Temporal server, workers. */
+/** Starts all that a prefetch needs in this process and one child, or beside the commands that the home has already. */
 export async function openEmbeddedSession(options: EmbeddedOptions): Promise<Session> {
   const cleanup = new Cleanup();
   try {
-    const server = await openServer(options, cleanup);
+    const server = await openHomeServer(options, cleanup);
     options.signal.throwIfAborted();
-    quietRuntime(options);
-    if (options.withWorkers)
-      options.say(
-        `Embedded, for no Temporal cluster is configured: waits for the result (Web UI meanwhile: ${server.uiUrl})`
-      );
-    const connection = await NativeConnection.connect({ address: server.address });
-    cleanup.add(() => connection.close());
-    const { namespace, session } = server;
-    // Whatever is open now was left by a process that died: nobody works on it. A stranger's may be among them, so
-    // this client reads no seals.
-    await terminateOpenRuns(new Client({ connection, namespace }), 'The process that worked on it ended');
-    const seal = { key: await readSealKey(options.settings.home), session };
+    if (options.withWorkers) options.say(greeting(server));
+    const { connection, session, taskQueue } = server;
+    const { home } = options.settings;
+    const seal = { key: await readSealKey(home), session };
     const sealed = options.withWorkers ? 'now' : 'ever';
-    const client = new Client({ connection, namespace, dataConverter: sealForClient(seal, { sealed }) });
+    const client = new Client({ connection, dataConverter: sealForClient(seal, { sealed }) });
+    // Nobody takes a run over while the worker of this command still ends.
+    const claims = new Cleanup();
+    cleanup.add(() => claims.run());
+    const settings = { ...options.settings, taskQueue };
     const workers = options.withWorkers
-      ? await startWorkers({ ...options, connection, seal }, cleanup)
+      ? await startWorkers({ ...options, settings, connection, seal }, cleanup)
       : { broken: neverBroken };
+    const settingsFor = async (input: Parameters<typeof decidingSettings>[1]) =>
+      digestSettings(seal.key, { ...(await decidingSettings(settings, input)), [RELEASE]: options.version });
     return {
       kind: 'embedded',
       client,
-      prefetches: new PrefetchClient({ client, taskQueue: options.settings.taskQueue }),
-      taskQueue: options.settings.taskQueue,
-      hasWorkers: options.withWorkers,
+      prefetches: sharedRuns({ ...options, home, client, taskQueue, settingsFor }, claims),
+      taskQueue,
       broken: handled(Promise.race([workers.broken, serverLoss(server)])),
       close: () => cleanup.run(),
     };
@@ -69,15 +59,9 @@ export async function openEmbeddedSession(options: EmbeddedOptions): Promise<Ses
   }
 }
 
-async function openServer({ settings, signal, say }: EmbeddedOptions, cleanup: Cleanup): Promise<DevServer> {
-  const { home, cacheFolder, searchPath, temporalCliPath: cliPath } = settings;
-  await makePrivateHome(home);
-  const lock = await lockHome(home, { signal });
-  cleanup.add(() => lock.release());
-  const cli = await findTemporalCli({ cliPath, searchPath, cacheFolder, onStep: say, signal });
-  const server = await startDevServer({ cli, home, environment: serverEnvironment(), signal });
-  cleanup.add(() => server.stop());
-  return server;
+function greeting({ uiUrl, beside }: HomeServer): string {
+  const where = beside === undefined ? '' : `, beside the process ${String(beside)}`;
+  return `Embedded, for no Temporal cluster is configured${where}: waits for the result (Web UI meanwhile: ${uiUrl})`;
 }
 
 type WorkerNeeds = Pick<EmbeddedOptions, 'settings' | 'vllm'> & {
@@ -105,7 +89,7 @@ async function startWorkers(
   return { broken: handled(broken) };
 }
 
-function serverLoss(server: DevServer): Promise<never> {
+function serverLoss(server: HomeServer): Promise<never> {
   return handled(
     server.ended.then<never>(() => {
       throw new PrefetchError('ServerUnavailable', 'The embedded Temporal server ended. Run the same command again');

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPE } from '../../core/contract.js';
 
-/** Terminates every open prefetch: only for the owner of the only worker, before that worker starts. */
+/** Terminates every open prefetch: only for who has the home alone, before anybody may join. */
 export async function terminateOpenRuns(client: Client, reason: string): Promise<void> {
   const query = `WorkflowType = '${WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'`;
   for await (const { workflowId, runId } of client.workflow.list({ query })) {
