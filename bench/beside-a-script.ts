@@ -47,18 +47,18 @@ async function measure(way: Way): Promise<Record<string, string>> {
   note('speed');
   const speed = await twice(way, onLarge);
   note('killed half-way');
-  const killed = await killedHalfWay(way, onSmall);
+  const killed = await killedHalfWay(way, onLarge);
   note('what a reader sees');
-  const seen = way.isOurs ? killed.seen : await killedWhileVisible(way, onSmall);
+  const seen = way.isOurs ? killed.seen : await killedWhileVisible(way, onLarge);
   note('a wrong bit');
   const bad = await wrongBit(way, onSmall);
   note('two at once');
   const two = await twoAtOnce(way, onSmall);
   return {
     [`${gigabytes(large.bytes)}, from nothing`]: `${speed.seconds.toFixed(1)} s`,
-    'local disk at the end': `${gigabytes(speed.diskBytes)}`,
+    'local disk at the end': gigabytes(speed.diskBytes),
     'the same again': `${speed.againSeconds.toFixed(1)} s, ${gigabytes(speed.againBytes)} fetched`,
-    'killed (`kill -9`) at half of the download, run again': `${percent(killed.fetchedAgainBytes / small.bytes)} fetched twice`,
+    'killed (`kill -9`) at half of the download, run again': `${percent(killed.fetchedAgainBytes / large.bytes)} of the model fetched twice`,
     'what a reader sees after a kill': describeSeen(way, seen),
     'the CDN sends one wrong bit': `exit code ${String(bad.code)}, the object is ${bad.isRight ? 'right' : 'WRONG'}${bad.hits === 0 ? ' (not hit)' : ''}`,
     'two ask at once': `${two.toFixed(2)} x the model fetched`,

@@ -53,7 +53,7 @@ export async function openSetting(sizes: Readonly<Record<string, number>>): Prom
 
 function modelFiles(seed: string, bytes: number): Record<string, DevFile> {
   const small = (text: string): DevFile => ({ bytes: Buffer.from(text) });
-  const weights = Array.from({ length: WEIGHTS }, (_, number) => [
+  const weights = Array.from({ length: WEIGHTS }, (_, number): [string, DevFile] => [
     weightsName(number + 1),
     { size: bytes, seed: `${seed}-${String(number)}` },
   ]);
@@ -100,12 +100,14 @@ export async function bytesIn(folder: string): Promise<number> {
   return 512 * blocks.reduce((sum, count) => sum + count, 0);
 }
 
-/** Looks again and again until something is so, or until what it waits for can come no more. */
+/** Looks again and again until something is so; fails when the run that should make it so has ended. */
 export async function until(holds: () => boolean | Promise<boolean>, ended: Promise<unknown>): Promise<void> {
-  let over = false;
-  void ended.then(() => (over = true));
-  while (!(await holds())) {
-    if (over) throw new Error('It ended before it could be killed half-way: give --fault-mib more');
-    await delay(10);
-  }
+  const over = ended.then(() => Promise.reject(new Error('It ended before it could be killed: give --fault-mib more')));
+  const look = async () => {
+    while (!(await holds())) await delay(10, undefined, { signal: gone.signal });
+  };
+  const gone = new AbortController();
+  await Promise.race([look(), over]).finally(() => {
+    gone.abort();
+  });
 }

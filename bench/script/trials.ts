@@ -1,6 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { startTemporalServer } from '../../test/helpers/temporal.js';
 import { flippedBit } from '../../test/helpers/hub-faults.js';
 import {
@@ -22,6 +24,9 @@ export interface Bench {
   /** A fresh place for a run. */
   readonly place: () => Promise<Place>;
 }
+
+/** `TASK_QUEUE_TYPE_WORKFLOW` of Temporal's API. */
+const WORKFLOW_TASKS = 1;
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -52,7 +57,7 @@ export async function killedWhileVisible(way: Way, { setting, model, place }: Be
   const here = await place();
   const run = await way.start(model.repo, here);
   const seen = () => objectsBelow(setting.root, here.prefix);
-  await until(async () => (await seen()).length > 0, run.ended);
+  await until(async () => (await seen()).some((key) => key.endsWith('.safetensors')), run.ended);
   await run.kill();
   return seen();
 }
@@ -89,12 +94,21 @@ async function twoOnCluster({ setting, model, place }: Bench): Promise<void> {
   const env = { ...environmentOf(setting, model.repo, here), TEMPORAL_ADDRESS: server.address };
   const worker = await begin(process.execPath, [cli, 'worker'], env);
   try {
+    while ((await pollersOf(server)) === 0) await delay(50);
     const ask = async () => (await begin(process.execPath, [cli, 'hf-model', model.repo, '--wait'], env)).ended;
     if ((await Promise.all([ask(), ask()])).some((code) => code !== 0)) throw new Error('One of the two failed');
   } finally {
     await worker.kill();
     await server.teardown();
   }
+}
+
+async function pollersOf({ client, namespace = 'default' }: TestWorkflowEnvironment): Promise<number> {
+  const request = { namespace, taskQueue: { name: 'model-prefetch' }, taskQueueType: WORKFLOW_TASKS };
+  // The enum of queue types lives in a package that is no dependency of ours.
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
+  const { pollers } = await client.workflowService.describeTaskQueue(request);
+  return pollers.length;
 }
 
 async function runToEnd(way: Way, repo: string, place: Place): Promise<void> {
