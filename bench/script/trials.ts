@@ -68,7 +68,7 @@ export async function wrongBit(way: Way, { setting, model, place }: Bench) {
   const path = weightsName(2);
   const fault = setting.faults.inject(
     { body: (chunks, context) => flippedBit(context.start + 1000).body?.(chunks, context) ?? chunks },
-    { origin: 'cdn', method: 'GET', path: await digestAtHub(setting.hub, model.repo, path) }
+    { origin: 'cdn', method: 'GET', path }
   );
   const code = await (await way.start(model.repo, here)).ended;
   fault.remove();

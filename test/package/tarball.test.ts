@@ -258,6 +258,10 @@ test('the bundle of the workflows was made by the SDK version that is installed'
   );
 });
 
+test('npx finds the CLI by the name of the package alone', () => {
+  expect(manifest.bin[manifest.name]).toBe(manifest.bin['model-prefetch']);
+});
+
 test('the bins start with a line that finds Node, and the CLI says its version', async () => {
   for (const file of Object.values(manifest.bin)) {
     expect(await readFile(join(installed, file), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
