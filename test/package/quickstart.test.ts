@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { findProcesses } from '../../src/embedded/processes.js';
@@ -17,7 +18,7 @@ afterEach(() => {
 test('the quickstart resumes after a kill, hits, shards, serves its Web UI when told to, and leaves nothing', async () => {
   const folder = await tmpFolder();
   const env = { ...process.env, TMPDIR: folder, TEMPORAL_CLI_PATH: await temporalCliPath() };
-  child = spawn(process.execPath, [script, '--keep'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  child = spawn(process.execPath, [script, '--keep'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
   const printed = await outputUntil(child, /Everything lies in/);
   expect(printed).toContain('(killed with 64.0 MiB in the store)');
   expect(printed).toContain('0.0 MiB were fetched twice');
@@ -30,14 +31,20 @@ test('the quickstart resumes after a kill, hits, shards, serves its Web UI when 
   child.kill('SIGINT');
   expect((await closed)[0]).toBe(0);
   expect(await readdir(folder)).toEqual([]);
-  expect(await findProcesses([folder])).toEqual([]);
+  const home = /MODEL_PREFETCH_HOME=(\S+)/.exec(printed)?.[1] ?? '';
+  expect(await findProcesses(['--db-filename', join(home, 'temporal/temporal.db')])).toEqual([]);
 }, 120_000);
 
-async function outputUntil(running: ChildProcess, end: RegExp): Promise<string> {
-  let text = '';
-  for await (const chunk of running.stdout ?? []) {
-    text += String(chunk);
-    if (end.test(text)) return text;
-  }
-  throw new Error(`The quickstart ended:\n${text}`);
+/** Goes on reading afterwards: a closed pipe would end the script. */
+function outputUntil(running: ChildProcess, end: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    running.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (end.test(text)) resolve(text);
+    });
+    running.once('close', () => {
+      reject(new Error(`The quickstart ended:\n${text}`));
+    });
+  });
 }
