@@ -23,7 +23,8 @@ export async function install() {
   ) {
     return 'up to date';
   }
-  await run('npm', ['ci', '--loglevel=error']);
+  // `npm pack --dry-run` hands its flags on, and would have nothing installed.
+  await run('npm', ['ci', '--loglevel=error', '--include=dev'], { env: { npm_config_dry_run: 'false' } });
   return 'npm ci';
 }
 

@@ -20,20 +20,25 @@ export async function bundleWorkflows() {
   if (await isUpToDate(record)) return 'up to date';
   const { bundleWorkflowCode } = require('@temporalio/worker');
   const bundle = await bundleWorkflowCode({ workflowsPath, logger: quietLogger });
-  const code = withoutLocalPaths(bundle.code);
+  const code = withOwnSources(bundle.code);
   await mkdir(folder, { recursive: true });
   await replaceFile(join(folder, 'workflow-bundle.js'), code);
   await replaceFile(join(folder, 'bundle.json'), `${JSON.stringify(record, null, 2)}\n`);
   return `${Math.round(code.length / 1024)} KiB`;
 }
 
-/** The source map in the bundle names the folder it was built in: nobody else's business, and another one each time. */
-function withoutLocalPaths(code) {
+/**
+ * The source map in the bundle names the folder it was built in: nobody else's business, and another one each time. Of the
+ * texts that it holds, those of this package stay, for stack traces that show them; the SDK's are in node_modules.
+ */
+function withOwnSources(code) {
   return code.replace(
     /(sourceMappingURL=data:application\/json;charset=utf-8;base64,)([\w+/=]+)/,
     (_, head, base64) => {
-      const map = Buffer.from(base64, 'base64').toString('utf8').replaceAll(root, '/');
-      return head + Buffer.from(map).toString('base64');
+      const map = JSON.parse(Buffer.from(base64, 'base64').toString('utf8').replaceAll(root, '/'));
+      const isOwn = (source) => source.startsWith('/dist/');
+      const sourcesContent = map.sourcesContent.map((text, number) => (isOwn(map.sources[number]) ? text : null));
+      return head + Buffer.from(JSON.stringify({ ...map, sourcesContent })).toString('base64');
     }
   );
 }

@@ -6,12 +6,12 @@ const config = {
   architectures: ['LlamaForCausalLM'],
   model_type: 'llama',
   torch_dtype: 'bfloat16',
-  hidden_size: 256,
-  intermediate_size: 688,
+  hidden_size: 1024,
+  intermediate_size: 2752,
   num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  vocab_size: 2048,
+  num_attention_heads: 16,
+  num_key_value_heads: 4,
+  vocab_size: 16384,
   max_position_embeddings: 2048,
   rms_norm_eps: 1e-5,
   rope_theta: 10000,
@@ -22,10 +22,10 @@ const config = {
 };
 
 /**
- * Writes a Llama of five megabytes: every tensor of the architecture in its right shape, with arbitrary values.
+ * Writes a Llama of 100 megabytes: every tensor of the architecture in its right shape, with arbitrary values.
  * @param {string} folder - the repo's folder
  */
-export async function makeTinyModel(folder) {
+export async function makeSmallModel(folder) {
   const vocab = Object.fromEntries(Array.from({ length: config.vocab_size }, (_, id) => [tokenName(id), id]));
   const files = {
     'config.json': json(config),
@@ -38,7 +38,7 @@ export async function makeTinyModel(folder) {
     'tokenizer_config.json': json({ tokenizer_class: 'PreTrainedTokenizerFast', unk_token: '<unk>' }),
     'model.safetensors': safetensors(tensorShapes()),
     'original/params.json': json({ dim: config.hidden_size, n_layers: config.num_hidden_layers }),
-    'README.md': '# A tiny Llama\n\nThe shapes are real, the values are not.\n',
+    'README.md': '# A small Llama\n\nThe shapes are real, the values are not.\n',
   };
   for (const [path, content] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
