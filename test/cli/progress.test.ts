@@ -74,7 +74,7 @@ describe('progressLine', () => {
   });
 
   it('says why it waits', () => {
-    const waiting = { activity: 'planPrefetch', attempt: 3, message: 'RateLimited: slow down' };
+    const waiting = { activity: 'planPrefetch', attempt: 3, message: 'RateLimited: slow down', reason: 'failed', activityId: '1' } as const;
     expect(progressLine({ progress: { ...transfer, waiting }, bytesPerSecond: undefined })).toContain(
       'RateLimited: slow down'
     );
