@@ -4,7 +4,7 @@ import { PrefetchError } from '../core/errors.js';
 import { ROLES, type Role } from '../core/queues.js';
 import { durationMs, portNumber, releaseOfVllm, wholeNumber } from './flag-values.js';
 import { EXAMPLES, SUMMARIES, type CommandName } from './help-texts.js';
-import { addInputFlags, hasInputFlags, readInputFlags, type InputFlags } from './input-flags.js';
+import { addInputFlags, hasInputFlags, readInputFlags, readModels, type InputFlags } from './input-flags.js';
 import type { CommonOptions, Invocation, OutputFormat, ShardOptions, TargetOptions } from './invocation.js';
 import { addShardFlags, missing, readShardFlags, type ShardFlags } from './shard-flags.js';
 
@@ -87,11 +87,11 @@ function declare(program: Command, name: CommandName, output: OutputFormat = 'te
 }
 
 function declareHfModel(program: Command, take: Take): void {
-  addInputFlags(declare(program, 'hf-model').argument('<REPO>', REPO))
+  addInputFlags(declare(program, 'hf-model').argument('<REPO...>', `${REPO}; several are brought side by side`))
     .option('--wait', 'Wait for the result (embedded: always)', false)
     .option('--store <url>', 'Root of the store, embedded mode only. Default: MODEL_PREFETCH_STORE')
-    .action((repo: string, flags: Flags<InputFlags & { wait: boolean; store?: string }>) => {
-      const options = { ...readInputFlags(repo, flags), ...common(flags), wait: flags.wait };
+    .action((repos: readonly string[], flags: Flags<InputFlags & { wait: boolean; store?: string }>) => {
+      const options = { ...readModels(repos, flags), ...common(flags), wait: flags.wait };
       take({ command: 'hf-model', options: { ...options, ...compact({ store: flags.store }) } });
     });
 }

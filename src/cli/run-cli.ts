@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { type CliContext, type CliStream, Interrupted, printResult, say } from './context.js';
-import { describeFailure, exitCodeOf } from './failure-text.js';
+import { describeFailure, exitCodeOf, showFailure } from './failure-text.js';
 import { listenForInterrupt } from './interrupt.js';
 import type { Invocation } from './invocation.js';
 import { parseArguments } from './parse-arguments.js';
@@ -28,7 +28,7 @@ export async function runCli(argv: readonly string[], { stdout, stderr }: CliPro
     }
     return 0;
   } catch (error) {
-    if (!(error instanceof Interrupted)) say(context, describeFailure(error, { verbose }));
+    if (!(error instanceof Interrupted)) say(context, showFailure(describeFailure(error, { verbose }), stderr));
     return exitCodeOf(error);
   } finally {
     interrupt.dispose();
