@@ -1,5 +1,6 @@
 /** What is copied stays in one piece: quotes, commands with their words, and anything without a blank in it. */
-const PIECES = /"[^"\n]{1,200}"\S*|`[^`\n]{1,200}`\S*|(?:model-prefetch|temporal|npx)(?: (?:--?[\w-]+|[a-z][\w-]*(?=[).,;]|$)))+\S*|\S+/g;
+const PIECES =
+  /"[^"\n]{1,200}"\S*|`[^`\n]{1,200}`\S*|\(?(?:model-prefetch|temporal)(?: [a-z][\w-]*)+(?: --?[\w-]+(?: [^\s-]\S*)?)+\S*|\(?model-prefetch [a-z][\w-]*\S*|\S+/g;
 
 /**
  * Breaks a text at blanks so that its lines fit; what follows the first line is indented. A word that is longer than a

@@ -14,7 +14,14 @@ export interface Moment {
   /** Bytes that lay in the store when the transfer began, once they are known. */
   readonly alreadyThere?: number | undefined;
   /** At the end: how long it took; absent for a run that was under way before it was looked at. */
-  readonly took?: { readonly seconds: number; readonly transferSeconds: number | undefined } | undefined;
+  readonly took?: Took | undefined;
+}
+
+/** How long a run took, and what of it was the transfer of how much. */
+export interface Took {
+  readonly seconds: number;
+  readonly transferSeconds?: number | undefined;
+  readonly fetchedBytes: number;
 }
 
 /** Measures a run from moment to moment. What it tells never goes back within a phase. */
@@ -26,6 +33,9 @@ export class RunMeter {
   #most = NOTHING;
   #transferMs: number | undefined;
   #isWhole = false;
+  /** What lay there before this run, not what one of its own attempts left for the next. */
+  #before = 0;
+  #hasFailed = false;
   #alreadyThere: number | undefined;
 
   constructor(startMs: number) {
@@ -36,6 +46,10 @@ export class RunMeter {
     if (progress.phase !== this.#phase) this.#enter(progress, nowMs);
     const steady = this.#steady(progress);
     const measured = this.#meter.add(nowMs, steady);
+    this.#hasFailed ||= progress.waiting?.reason === 'failed';
+    if (progress.phase === 'transfer' && !this.#hasFailed) {
+      this.#before = Math.min(steady.foundBytes ?? 0, steady.bytesDone - this.#meter.moved);
+    }
     const bytesPerSecond = isMoving(progress) ? measured?.bytesPerSecond : undefined;
     const isKnown = bytesPerSecond !== undefined && (measured?.overMs ?? 0) >= GUESS_AFTER_MS;
     return {
@@ -45,8 +59,8 @@ export class RunMeter {
         isKnown && progress.waiting === undefined
           ? (steady.totalBytes - steady.bytesDone) / bytesPerSecond
           : undefined,
-      alreadyThere: this.#found(steady, nowMs),
-      took: progress.phase === 'done' && this.#isWhole ? this.#took(nowMs) : undefined,
+      alreadyThere: this.#found(progress, nowMs),
+      took: progress.phase === 'done' && this.#isWhole ? this.#took(progress, nowMs) : undefined,
     };
   }
 
@@ -71,15 +85,21 @@ export class RunMeter {
     return foundBytes === undefined ? most : { ...most, foundBytes: this.#most.foundBytes };
   }
 
-  #found({ phase, foundBytes = 0 }: LiveProgress, nowMs: number): number | undefined {
+  #found({ phase }: LiveProgress, nowMs: number): number | undefined {
     const isSettled = phase === 'publish' || (phase === 'transfer' && nowMs - this.#phaseMs >= FOUND_AFTER_MS);
-    if (this.#alreadyThere === undefined && isSettled && foundBytes > 0) this.#alreadyThere = foundBytes;
+    if (this.#alreadyThere === undefined && isSettled && this.#before > 0) this.#alreadyThere = this.#before;
     return this.#alreadyThere;
   }
 
-  #took(nowMs: number): NonNullable<Moment['took']> {
+  #took({ totalBytes, foundBytes, sharding }: LiveProgress, nowMs: number): Took {
     const ms = this.#transferMs;
-    return { seconds: (nowMs - this.#startMs) / 1000, transferSeconds: ms === undefined ? undefined : ms / 1000 };
+    // A transfer that was over between two looks says what it found; of shards, the bytes are others than were fetched.
+    const before = ms === undefined ? (foundBytes ?? totalBytes) : this.#before;
+    return {
+      seconds: (nowMs - this.#startMs) / 1000,
+      transferSeconds: ms === undefined ? undefined : ms / 1000,
+      fetchedBytes: sharding === undefined ? totalBytes - before : 0,
+    };
   }
 }
 

@@ -75,12 +75,10 @@ function isSharding({ phase, current }: LiveProgress): boolean {
 
 /** `Done: 14 files, 4.0 GiB in 0:21 (195 MiB/s)`; of a resumed run, the rate is that of what was fetched. */
 function doneLine({ progress, took }: Moment): string {
-  const { fileCount, totalBytes, foundBytes } = progress;
+  const { fileCount, totalBytes } = progress;
   const what = `Done: ${counted(fileCount, 'file')}, ${amount(totalBytes)}`;
   if (took === undefined) return what;
-  // Of shards, the bytes are others than those that were fetched.
-  const fetched = progress.sharding === undefined && foundBytes !== undefined ? totalBytes - foundBytes : 0;
-  const { seconds, transferSeconds = 0 } = took;
+  const { seconds, transferSeconds = 0, fetchedBytes: fetched } = took;
   const speed = fetched > 0 && transferSeconds >= 1 ? rate(fetched / transferSeconds) : undefined;
   const how = [
     ...(fetched > 0 && fetched < totalBytes ? [`${amount(fetched)} fetched`] : []),

@@ -21,6 +21,11 @@ export class RateMeter {
   #last: Required<Count> | undefined;
   #moved = 0;
 
+  /** Bytes that moved since the first count. */
+  get moved(): number {
+    return this.#moved;
+  }
+
   /** Takes the count at a moment and gives the rate; undefined until there is something to tell. */
   add(atMs: number, { bytesDone, foundBytes = 0 }: Count): MeasuredRate | undefined {
     const last = this.#last ?? { bytesDone, foundBytes };

@@ -55,7 +55,7 @@ describe('barRow', () => {
 
   it('puts the label of a run first, and says how a run ended', () => {
     expect(barRow(moment, { columns: 100, label: 'org/m' })).toMatch(/^org\/m {2}Transferring █/);
-    const done = { progress: { ...progress, phase: 'done' as const }, took: { seconds: 21, transferSeconds: 20 } };
+    const done = { progress: { ...progress, phase: 'done' as const }, took: { seconds: 21, fetchedBytes: 0 } };
     expect(barRow(done, { columns: 80 })).toBe('Done: 14 files, 4.0 GiB in 0:21');
     expect(barRow(done, { columns: 20 })).toBe('Done');
   });

@@ -70,6 +70,18 @@ describe('RunMeter', () => {
     });
   });
 
+  it('does not take for there before what an attempt of the same run left to the next', () => {
+    const meter = new RunMeter(0);
+    meter.add(begun, 0);
+    meter.add({ ...begun, bytesDone: 40 * MiB }, 2_000);
+    const waiting = { activity: 'a', activityId: '1', attempt: 2, message: 'm', reason: 'failed' } as const;
+    meter.add({ ...begun, bytesDone: 40 * MiB, waiting }, 3_000);
+    const again = { ...begun, bytesDone: 50 * MiB, foundBytes: 40 * MiB };
+    expect(meter.add(again, 4_000).alreadyThere).toBeUndefined();
+    const done: LiveProgress = { ...begun, phase: 'done', bytesDone: 100 * MiB, foundBytes: 40 * MiB };
+    expect(meter.add(done, 9_000).took).toMatchObject({ fetchedBytes: 100 * MiB });
+  });
+
   it('never goes back while a batch is between two answers, or begins again', () => {
     const meter = new RunMeter(0);
     meter.add({ ...begun, bytesDone: 50 * MiB, filesDone: 2 }, 0);
@@ -89,7 +101,7 @@ describe('RunMeter', () => {
     expect(meter.add(done, 5_000)).toMatchObject({
       bytesPerSecond: undefined,
       secondsLeft: undefined,
-      took: { seconds: 5, transferSeconds: 5 },
+      took: { seconds: 5, transferSeconds: 5, fetchedBytes: 100 * MiB },
     });
   });
 

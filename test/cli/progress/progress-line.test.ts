@@ -37,13 +37,12 @@ describe('progressLine', () => {
   });
 
   it('tells at the end files, bytes, time and the mean rate of what was fetched', () => {
-    const done: LiveProgress = { ...transfer, phase: 'done', filesDone: 14, bytesDone: 4 * GiB, foundBytes: 0 };
-    const took = { seconds: 21, transferSeconds: 20 };
-    expect(progressLine({ progress: done, took })).toBe('Done: 14 files, 4.0 GiB in 0:21 (205 MiB/s)');
-    expect(progressLine({ progress: { ...done, foundBytes: 3 * GiB }, took })).toBe(
-      'Done: 14 files, 4.0 GiB in 0:21 (1.0 GiB fetched at 51 MiB/s)'
-    );
-    expect(progressLine({ progress: { ...done, foundBytes: 4 * GiB }, took })).toBe('Done: 14 files, 4.0 GiB in 0:21');
+    const done: LiveProgress = { ...transfer, phase: 'done', filesDone: 14, bytesDone: 4 * GiB };
+    const lineOf = (fetchedBytes: number) =>
+      progressLine({ progress: done, took: { seconds: 21, transferSeconds: 20, fetchedBytes } });
+    expect(lineOf(4 * GiB)).toBe('Done: 14 files, 4.0 GiB in 0:21 (205 MiB/s)');
+    expect(lineOf(GiB)).toBe('Done: 14 files, 4.0 GiB in 0:21 (1.0 GiB fetched at 51 MiB/s)');
+    expect(lineOf(0)).toBe('Done: 14 files, 4.0 GiB in 0:21');
     expect(progressLine({ progress: done, bytesPerSecond: 1, secondsLeft: 0 })).toBe('Done: 14 files, 4.0 GiB');
   });
 
