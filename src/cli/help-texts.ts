@@ -8,7 +8,8 @@ export const SUMMARIES: Readonly<Record<CommandName, string>> = {
   'hf-model': `Bring a model from the Hugging Face Hub into the store
 Prints the path of the published Dir on stdout. Without Temporal configuration it works by itself: a Temporal server,
 a worker and a store on this machine. With TEMPORAL_ADDRESS, TEMPORAL_PROFILE or a temporal.toml it starts the run on
-that cluster, whose workers do the work, and prints the workflow ID, or the Dir with --wait.`,
+that cluster, whose workers do the work, and prints the workflow ID, or the Dir with --wait. Several REPOs are brought
+side by side with the same flags; stdout has one line for each.`,
   id: `Print the workflow ID of a model
 Equal flags give equal IDs, so that the Temporal CLI and other SDKs join the same run.`,
   status: `Show how far a run is

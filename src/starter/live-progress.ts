@@ -37,7 +37,10 @@ export async function liveProgress(client: Client, handle: WorkflowHandle): Prom
   const flying = details(BATCH_ACTIVITIES).filter((each): each is BatchProgress => isProgress(each));
   const sharding = details(SHARD_ACTIVITIES).filter((each): each is ShardProgress => isProgress(each));
   const current = [...flying, ...sharding].find((each) => each.current !== undefined)?.current;
-  const waiting = await waitingStep({ client, workflowId: description.workflowId, taskQueue: description.taskQueue }, pending);
+  const waiting = await waitingStep(
+    { client, workflowId: description.workflowId, taskQueue: description.taskQueue },
+    pending
+  );
   return {
     ...progress,
     filesDone: progress.filesDone + sum(flying.map((batch) => batch.filesDone)),

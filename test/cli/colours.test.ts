@@ -17,5 +17,9 @@ test.each([
 });
 
 test('a dumb terminal is known by its name', () => {
-  expect([isDumbTerminal({ TERM: 'dumb' }), isDumbTerminal({ TERM: 'xterm' }), isDumbTerminal({})]).toEqual([true, false, false]);
+  expect([isDumbTerminal({ TERM: 'dumb' }), isDumbTerminal({ TERM: 'xterm' }), isDumbTerminal({})]).toEqual([
+    true,
+    false,
+    false,
+  ]);
 });

@@ -23,7 +23,12 @@ describe('a run that waits', () => {
     const command = `temporal activity unpause --workflow-id ${workflowId} --activity-id batch-0`;
     expect(JSON.parse(json.stdout)).toMatchObject({
       progress: {
-        waiting: { activity: 'streamFiles', reason: 'paused', message: 'paused by alice: the network is needed', command },
+        waiting: {
+          activity: 'streamFiles',
+          reason: 'paused',
+          message: 'paused by alice: the network is needed',
+          command,
+        },
       },
     });
     const text = (await runCli(['status', workflowId], env)).stdout;
@@ -39,7 +44,9 @@ describe('a run that waits', () => {
     const env = await cluster(faults.intercept);
     await startWorker(env);
     const waiter = await startCli(['hf-model', 'org/tiny', '--wait'], env);
-    await waiter.said(/authenticate: .*tried again .*\(attempt \d+\).* HubUnavailable: .*127\.0\.0\.1:\d+.*HF_ENDPOINT/);
+    await waiter.said(
+      /authenticate: .*tried again .*\(attempt \d+\).* HubUnavailable: .*127\.0\.0\.1:\d+.*HF_ENDPOINT/
+    );
     // The first tries follow one another so quickly that a status may come while one is under way.
     for (let nextTryAt: unknown; nextTryAt === undefined;) {
       const { stdout } = await runCli(['status', 'org/tiny', '--output', 'json'], env);
@@ -72,10 +79,12 @@ describe('several models at once, on a cluster', () => {
     await startWorker(env);
     const started = await runCli(['hf-model', 'org/tiny', 'org/other', 'org/tiny'], env);
     expect(started.code).toBe(0);
-    expect(started.stdout.trim().split('\n').map((id) => id.split('@')[0])).toEqual([
-      'prefetch/org/tiny',
-      'prefetch/org/other',
-    ]);
+    expect(
+      started.stdout
+        .trim()
+        .split('\n')
+        .map((id) => id.split('@')[0])
+    ).toEqual(['prefetch/org/tiny', 'prefetch/org/other']);
   });
 
   it('goes on with the others where one fails, prints what is published, and exits 1', async () => {
@@ -113,7 +122,11 @@ async function startWorker(env: Record<string, string>, args: readonly string[] 
   });
   // Only once it polls may a run be started.
   for (;;) {
-    const request = { namespace: 'default', taskQueue: { name: env['MODEL_PREFETCH_TASK_QUEUE'] ?? '' }, taskQueueType: 1 };
+    const request = {
+      namespace: 'default',
+      taskQueue: { name: env['MODEL_PREFETCH_TASK_QUEUE'] ?? '' },
+      taskQueueType: 1,
+    };
     // The enum of queue types lives in a package that is no dependency of ours.
     // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
     const { pollers } = await server().client.workflowService.describeTaskQueue(request);

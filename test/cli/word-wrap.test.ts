@@ -12,7 +12,11 @@ test('lines are broken at blanks, and what follows is indented', () => {
 
 test.each([
   ['a URL', `see https://huggingface.co/${'x'.repeat(60)} for more of it`, `https://huggingface.co/${'x'.repeat(60)}`],
-  ['a command', 'Start one first, best of all now (model-prefetch worker --roles transfer), or wait', 'model-prefetch worker --roles transfer'],
+  [
+    'a command',
+    'Start one first, best of all now (model-prefetch worker --roles transfer), or wait',
+    'model-prefetch worker --roles transfer',
+  ],
   ['what is quoted', 'No worker polls the task queue "a queue with blanks" in it', '"a queue with blanks"'],
 ])('%s stays in one piece', (_case, text, piece) => {
   expect(wrapWords(text, 40).some((line) => line.includes(piece))).toBe(true);

@@ -35,6 +35,8 @@ export async function bringEmbedded({ options, models, settings }: ModelRequest,
 }
 
 function vllmFor(models: readonly NamedInput[]): { readonly vllm?: { readonly gpu?: string } } {
-  const needing = models.find(({ input: { shardConfig } }) => shardConfig !== undefined && shardConfig.engine !== 'native');
+  const needing = models.find(
+    ({ input: { shardConfig } }) => shardConfig !== undefined && shardConfig.engine !== 'native'
+  );
   return needing === undefined ? {} : { vllm: compact({ gpu: needing.input.resources?.gpu }) };
 }

@@ -32,7 +32,12 @@ export function barRow(moment: Moment, { columns, label = '' }: { columns: numbe
   return (
     withBar(`${head}${phase}`, all.slice(0, 2), { moment, width, least: SHORTEST_BAR }) ??
     firstThatFits(
-      [`${head}${phase}  ${amounts ?? ''}`, `${head}${amounts ?? ''}`, `${head}${phase}  ${share ?? ''}`, `${head}${share ?? ''}`],
+      [
+        `${head}${phase}  ${amounts ?? ''}`,
+        `${head}${amounts ?? ''}`,
+        `${head}${phase}  ${share ?? ''}`,
+        `${head}${share ?? ''}`,
+      ],
       width
     )
   );

@@ -51,6 +51,7 @@ function inUnit(bytes: number, power: number, totalBytes: number): string {
   const total = totalBytes / 1024 ** power;
   const isFine = power > 0 && total < (power > 2 ? 99.95 : 9.95);
   // Rounded down as the share is, so that both say at once that all is there.
-  const shown = bytes === totalBytes ? total : Math.floor((bytes / 1024 ** power) * (isFine ? 10 : 1)) / (isFine ? 10 : 1);
+  const shown =
+    bytes === totalBytes ? total : Math.floor((bytes / 1024 ** power) * (isFine ? 10 : 1)) / (isFine ? 10 : 1);
   return isFine ? shown.toFixed(1) : String(Math.round(shown));
 }

@@ -56,9 +56,7 @@ export class RunMeter {
       progress: steady,
       bytesPerSecond,
       secondsLeft:
-        isKnown && progress.waiting === undefined
-          ? (steady.totalBytes - steady.bytesDone) / bytesPerSecond
-          : undefined,
+        isKnown && progress.waiting === undefined ? (steady.totalBytes - steady.bytesDone) / bytesPerSecond : undefined,
       alreadyThere: this.#found(progress, nowMs),
       took: progress.phase === 'done' && this.#isWhole ? this.#took(progress, nowMs) : undefined,
     };

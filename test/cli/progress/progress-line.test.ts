@@ -88,7 +88,12 @@ describe('lineDisplay', () => {
 
   it('says why it waits at once, and of the next tries no more often than every five seconds', () => {
     const { lines, show } = record();
-    const waiting = { activity: 'planPrefetch', activityId: '1', message: 'RateLimited: slow', reason: 'failed' } as const;
+    const waiting = {
+      activity: 'planPrefetch',
+      activityId: '1',
+      message: 'RateLimited: slow',
+      reason: 'failed',
+    } as const;
     for (const [attempt, atMs] of [
       [2, 0],
       [2, 500],

@@ -27,7 +27,8 @@ describe('terminalBoard', () => {
     const screen = terminal(60);
     const board = terminalBoard(screen.stream);
     const display = board.display();
-    for (const bytesDone of [100, 200, 300]) display.update({ progress: { ...progress, bytesDone: bytesDone * MiB } }, 0);
+    for (const bytesDone of [100, 200, 300])
+      display.update({ progress: { ...progress, bytesDone: bytesDone * MiB } }, 0);
     expect(screen.rows()).toEqual([expect.stringMatching(/^Transferring █+░+ {2}75 % {2}300 of 400 MiB/)]);
     expect(screen.cursorIsShown()).toBe(false);
     display.tell('something else');
