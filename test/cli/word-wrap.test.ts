@@ -1,3 +1,4 @@
+import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { showFailure } from '../../src/cli/failure-text.js';
 import { wrapWords } from '../../src/cli/word-wrap.js';
@@ -24,5 +25,5 @@ test.each([
 
 test('a pipe gets a failure as it is', () => {
   const text = `StoreRefused: ${'word '.repeat(60)}`;
-  expect(showFailure(text, process.stderr.isTTY ? { isTTY: false } : {})).toBe(text);
+  expect(showFailure(text, new PassThrough())).toBe(text);
 });

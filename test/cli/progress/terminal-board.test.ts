@@ -77,6 +77,7 @@ function terminal(columns: number, height = 24) {
   let width = columns;
   const broken = () => lines.flatMap((line) => line.match(new RegExp(`.{1,${String(width)}}`, 'gu')) ?? ['']);
   const write = (text: string) => {
+    // eslint-disable-next-line no-control-regex
     for (const [token, up] of text.matchAll(/\u001B\[(\d+)A|\u001B\[[?\d]*[A-Za-z]|\n|\r|[^\u001B\n\r]+/g)) {
       if (up !== undefined) {
         lines = broken();
