@@ -10,12 +10,13 @@ import { killGroup, runCli, startCli, type CliProcess } from './cli-process.js';
 
 const server = useTemporalServer();
 
+// Each test has runs of its own: one that is left without a worker would be joined by the next.
 describe('a run that waits', () => {
   it('says who paused a step and how it goes on, not that it is tried again', async () => {
     const gate = closedGate();
     const env = await cluster(gate.intercept);
     await startWorker(env);
-    const { stdout } = await runCli(['hf-model', 'org/tiny'], env);
+    const { stdout } = await runCli(['hf-model', 'org/tiny', '--force', '1'], env);
     const workflowId = stdout.trim();
     await gate.reached;
     await pause(workflowId, 'batch-0');
@@ -43,13 +44,13 @@ describe('a run that waits', () => {
     faults.inject(serverError(503), { origin: 'hub', first: 1000 });
     const env = await cluster(faults.intercept);
     await startWorker(env);
-    const waiter = await startCli(['hf-model', 'org/tiny', '--wait'], env);
+    const waiter = await startCli(['hf-model', 'org/tiny', '--force', '2', '--wait'], env);
     await waiter.said(
       /authenticate: .*tried again .*\(attempt \d+\).* HubUnavailable: .*127\.0\.0\.1:\d+.*HF_ENDPOINT/
     );
     // The first tries follow one another so quickly that a status may come while one is under way.
     for (let nextTryAt: unknown; nextTryAt === undefined;) {
-      const { stdout } = await runCli(['status', 'org/tiny', '--output', 'json'], env);
+      const { stdout } = await runCli(['status', 'org/tiny', '--force', '2', '--output', 'json'], env);
       const status = JSON.parse(stdout) as { progress?: { waiting?: { nextTryAt?: string; reason: string } } };
       expect(status.progress?.waiting?.reason).toBe('failed');
       nextTryAt = status.progress?.waiting?.nextTryAt;
@@ -62,10 +63,10 @@ describe('a run that waits', () => {
   it('says which queue no worker polls, of a step and of the whole run', async () => {
     const env = await cluster(() => undefined);
     const main = await startWorker(env, ['--roles', 'main']);
-    const waiter = await startCli(['hf-model', 'org/tiny', '--wait'], env);
+    const waiter = await startCli(['hf-model', 'org/tiny', '--force', '3', '--wait'], env);
     const queue = env['MODEL_PREFETCH_TASK_QUEUE'] ?? '';
     await waiter.said(`streamFiles: no worker polls the task queue "${queue}-transfer"`);
-    const status = await runCli(['status', 'org/tiny'], env);
+    const status = await runCli(['status', 'org/tiny', '--force', '3'], env);
     expect(status.stdout).toContain('model-prefetch worker --roles transfer');
     killGroup(main.child, 'SIGKILL');
     killGroup(waiter.child, 'SIGINT');
@@ -77,7 +78,7 @@ describe('several models at once, on a cluster', () => {
   it('starts each, prints an ID a line in the order given, and takes the same one once', async () => {
     const env = await cluster(() => undefined);
     await startWorker(env);
-    const started = await runCli(['hf-model', 'org/tiny', 'org/other', 'org/tiny'], env);
+    const started = await runCli(['hf-model', '--force', '4', 'org/tiny', 'org/other', 'org/tiny'], env);
     expect(started.code).toBe(0);
     expect(
       started.stdout
@@ -90,7 +91,10 @@ describe('several models at once, on a cluster', () => {
   it('goes on with the others where one fails, prints what is published, and exits 1', async () => {
     const env = await cluster(() => undefined);
     await startWorker(env);
-    const run = await runCli(['hf-model', 'org/other', 'org/absent', 'org/tiny', '--wait', '--output', 'json'], env);
+    const run = await runCli(
+      ['hf-model', '--force', '5', 'org/other', 'org/absent', 'org/tiny', '--wait', '--output', 'json'],
+      env
+    );
     expect(run.code).toBe(1);
     expect((JSON.parse(run.stdout) as { repo: string }[]).map(({ repo }) => repo)).toEqual(['org/other', 'org/tiny']);
     expect(run.stderr).toMatch(/^org\/absent: RepoNotFound: /m);
