@@ -51,7 +51,7 @@ const rooms = [
       'embedded',
       'worker',
     ],
-    outside: ['node:', '@temporalio/', 'commander', 'cli-progress', 'yaml', 'zod'],
+    outside: ['node:', '@temporalio/', 'commander', 'yaml', 'zod'],
     entryPoints: true,
   },
 ];

@@ -1,15 +1,16 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { BATCH_ACTIVITIES, PROGRESS_QUERY, SHARD_ACTIVITIES } from './core/contract.js';
-import type { BatchProgress, Dir, PrefetchInput, PrefetchProgress, ShardProgress } from './core/contract.js';
+import type { Dir, PrefetchInput } from './core/contract.js';
 import { PrefetchError } from './core/errors.js';
 import { prefetchWorkflowId as workflowIdOf } from './core/identity.js';
 import { DEFAULT_TASK_QUEUE } from './core/queues.js';
 import { assertInput } from './core/schemas/parse.js';
 import { awaitPrefetch, type AwaitOptions } from './starter/await-prefetch.js';
-import { pendingActivities } from './starter/pending-activities.js';
+import { liveProgress, type LiveProgress } from './starter/live-progress.js';
 import { startPrefetch } from './starter/start-prefetch.js';
 
 export type { Dir, PrefetchInput, PrefetchProgress, ShardConfig } from './core/contract.js';
+export type { LiveProgress } from './starter/live-progress.js';
+export type { WaitingStep } from './starter/waiting-step.js';
 export { PrefetchError, type ErrorCode } from './core/errors.js';
 
 /** What a `PrefetchClient` talks to. */
@@ -22,14 +23,6 @@ export interface PrefetchClientOptions {
 /** How a run stands with the server, without asking a worker. */
 export type PrefetchStatus = 'running' | 'completed' | 'failed' | 'cancelled' | 'terminated' | 'timed-out';
 
-/** Progress of the run with what its running activities last reported. */
-export interface LiveProgress extends PrefetchProgress {
-  /** The biggest file in flight. */
-  readonly current?: string;
-  /** Why an activity waits to be tried again: its last failure, and how often it was tried. */
-  readonly waiting?: { readonly activity: string; readonly attempt: number; readonly message: string };
-}
-
 /** One run, by its workflow ID: any process may hold any number of these. */
 export interface PrefetchHandle {
   readonly workflowId: string;
@@ -38,6 +31,7 @@ export interface PrefetchHandle {
    * failed with. Giving up never cancels the run. `onOutage` hears of each try that the server did not answer.
    */
   result(options?: Pick<AwaitOptions, 'signal' | 'onOutage'>): Promise<Dir>;
+  /** How far the run is, and which step waits for what; `NoWorkers` when no worker is there to answer. */
   progress(): Promise<LiveProgress>;
   status(): Promise<PrefetchStatus>;
   cancel(): Promise<void>;
@@ -86,7 +80,7 @@ export class PrefetchClient {
     return {
       workflowId,
       result: (options) => awaitPrefetch(client, workflowId, options),
-      progress: () => liveProgress(handle),
+      progress: () => found(handle, () => liveProgress(client, handle)),
       status: () => status(handle),
       cancel: async () => {
         await found(handle, () => handle.cancel());
@@ -113,28 +107,6 @@ async function status(handle: WorkflowHandle): Promise<PrefetchStatus> {
   }
 }
 
-/** The workflow knows finished batches; what is in flight stands in the heartbeats of its pending activities. */
-async function liveProgress(handle: WorkflowHandle): Promise<LiveProgress> {
-  const [progress, pending] = await found(handle, () =>
-    Promise.all([handle.query<PrefetchProgress>(PROGRESS_QUERY), pendingActivities(handle)])
-  );
-  const details = (types: readonly string[]) =>
-    pending.filter(({ type }) => types.includes(type)).map((activity) => activity.details);
-  const flying = details(BATCH_ACTIVITIES).filter((each): each is BatchProgress => isProgress(each));
-  const sharding = details(SHARD_ACTIVITIES).filter((each): each is ShardProgress => isProgress(each));
-  const waiting = pending.find(({ lastFailure }) => lastFailure !== undefined);
-  const current = [...flying, ...sharding].find((each) => each.current !== undefined)?.current;
-  return {
-    ...progress,
-    filesDone: progress.filesDone + sum(flying.map((batch) => batch.filesDone)),
-    bytesDone: progress.bytesDone + sum([...flying, ...sharding].map((each) => each.bytesDone)),
-    ...(current === undefined ? {} : { current }),
-    ...(waiting?.lastFailure === undefined
-      ? {}
-      : { waiting: { activity: waiting.type, attempt: waiting.attempt, message: waiting.lastFailure } }),
-  };
-}
-
 async function found<T>(handle: WorkflowHandle, call: () => Promise<T>): Promise<T> {
   try {
     return await call();
@@ -142,12 +114,4 @@ async function found<T>(handle: WorkflowHandle, call: () => Promise<T>): Promise
     if (!(error instanceof Error) || error.name !== 'WorkflowNotFoundError') throw error;
     throw new PrefetchError('WorkflowNotFound', `There is no workflow with the ID ${handle.workflowId}`);
   }
-}
-
-function isProgress(value: unknown): value is BatchProgress | ShardProgress {
-  return typeof value === 'object' && value !== null && 'bytesDone' in value && typeof value.bytesDone === 'number';
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream';
 import { withoutSecrets } from '../core/foreign-text.js';
 
-/** Where a command writes; a terminal says so, and how wide it is. */
-export type CliStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+/** Where a command writes; a terminal says so, and how wide and high it is. */
+export type CliStream = Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
 
 /** What a command runs with, besides its options. */
 export interface CliContext {

@@ -11,8 +11,9 @@ export const SUMMARIES: Readonly<Record<CommandName, string>> = {
   'hf-model': `Bring a model from the Hugging Face Hub into the store
 Prints the path of the published Dir on stdout. Without Temporal configuration it works by itself: a Temporal server,
 a worker and a store on this machine. With TEMPORAL_ADDRESS, TEMPORAL_PROFILE or a temporal.toml it starts the run on
-that cluster, whose workers do the work, and prints the workflow ID, or the Dir with --wait. With
---tensor-parallel-size, or a --shard-config, it makes shards for vLLM of the model as well.`,
+that cluster, whose workers do the work, and prints the workflow ID, or the Dir with --wait. Several REPOs are brought
+side by side with the same flags; stdout has one line for each. With --tensor-parallel-size, or a --shard-config, it
+makes shards for vLLM of the models as well.`,
   id: `Print the workflow ID of a model
 Equal flags give equal IDs, so that the Temporal CLI and other SDKs join the same run. The ID is the cache key: flags
 of the token, the resources and the manifest do not change it.`,

@@ -119,6 +119,22 @@ export function readInputFlags(argument: string, flags: InputFlags): InputOption
   return flags.shardConfig === undefined ? { input } : { input, shardConfigFile: flags.shardConfig };
 }
 
+/** The checked inputs of several models that share their flags; fails for a flag that only one model can have. */
+export function readModels(
+  repos: readonly string[],
+  flags: InputFlags
+): InputOptions & { readonly others?: readonly InputOptions[] } {
+  const [first = '', ...rest] = repos;
+  if (rest.length > 0 && flags.artifactName !== undefined) {
+    throw new PrefetchError(
+      'InvalidInput',
+      '--artifact-name: it names the folder of one model; leave it out for several, or run a command for each'
+    );
+  }
+  const others = rest.map((repo) => readInputFlags(repo, flags));
+  return { ...readInputFlags(first, flags), ...(others.length === 0 ? {} : { others }) };
+}
+
 /** Whether any flag that describes a model was given. */
 export function hasInputFlags(flags: InputFlags): boolean {
   const given = Object.keys(toInput('', flags)).length > 1 || shardConfigOf(flags) !== undefined;

@@ -30,6 +30,8 @@ export interface InputOptions {
 /** Flags of `hf-model`; `store` is for the embedded mode only. */
 export interface HfModelOptions extends CommonOptions, InputOptions {
   readonly wait: boolean;
+  /** Further models, with the same flags. */
+  readonly others?: readonly InputOptions[];
   readonly store?: string;
 }
 

@@ -11,7 +11,7 @@ import {
   printResult,
   say,
 } from './context.js';
-import { describeFailure, exitCodeOf } from './failure-text.js';
+import { describeFailure, exitCodeOf, showFailure } from './failure-text.js';
 import { type Interrupt, listenForInterrupt } from './interrupt.js';
 import type { Invocation } from './invocation.js';
 import { parseArguments, type ProgramName } from './parse-arguments.js';
@@ -45,7 +45,8 @@ export async function runCli(
     return 0;
   } catch (error) {
     const told = error instanceof GaveUp ? new PrefetchError('TimedOut', error.message) : error;
-    if (!(told instanceof Interrupted)) complain(context, describeFailure(told, { verbose }));
+    if (!(told instanceof Interrupted))
+      complain(context, showFailure(describeFailure(told, { verbose }), context.failures));
     return exitCodeOf(told);
   } finally {
     interrupt.dispose();

@@ -79,6 +79,8 @@ export interface BatchProgress {
   readonly batch: number;
   readonly filesDone: number;
   readonly bytesDone: number;
+  /** Of `bytesDone`, those that were in the store before this attempt. Absent in heartbeats of 0.1.0. */
+  readonly foundBytes?: number;
   /** The biggest file in flight, for people to read. */
   readonly current?: string;
 }
@@ -179,7 +181,10 @@ export type ShardEngine = 'native' | 'vllm';
 /** Where a run is; `shard` and `check` come only with a shard config. */
 export type Phase = 'authenticate' | 'plan' | 'transfer' | 'publish' | 'shard' | 'check' | 'done';
 
-/** Answer of the `progress` query. */
+/**
+ * Answer of the `progress` query: what the workflow knows. While a batch is under way, its files and bytes are in the
+ * heartbeats of its activity (`BatchProgress`), and count here once it has finished.
+ */
 export interface PrefetchProgress {
   readonly phase: Phase;
   readonly repo?: string;
@@ -189,6 +194,8 @@ export interface PrefetchProgress {
   /** Files and bytes of finished batches, and of what was there before. */
   readonly filesDone: number;
   readonly bytesDone: number;
+  /** Of `bytesDone`, those that did not come from the Hub now: they lay in the store. Absent in answers of 0.1.0. */
+  readonly foundBytes?: number;
   readonly cacheHit: boolean;
   /** Once the shards are planned: which engine makes them, and why. */
   readonly sharding?: Pick<ShardPlanSummary, 'engine' | 'reason' | 'tensorParallelSize' | 'dtype'>;

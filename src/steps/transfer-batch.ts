@@ -69,12 +69,14 @@ export async function transferBatch(
   try {
     await forEachAtOnce(positions, { limit: FILES_AT_ONCE, signal: options.signal }, async (position, inner) => {
       const file = fileAt(plan, position);
-      if (!ledger.has(position)) {
-        const result = await moveOne(position, inner);
-        fetchedBytes += result.fetchedBytes;
-        await ledger.note(position, result.etag, inner);
+      if (ledger.has(position)) {
+        progress.done(file, { fetchedBytes: 0 });
+        return;
       }
-      progress.done(file);
+      const result = await moveOne(position, inner);
+      fetchedBytes += result.fetchedBytes;
+      await ledger.note(position, result.etag, inner);
+      progress.done(file, result);
     });
   } finally {
     // A cancelled batch keeps its record too, so the write has no signal; it is bounded by the store's own time-outs.
@@ -117,23 +119,30 @@ function fileAt(plan: Plan, position: number): PlannedFile {
 }
 
 function trackProgress(batch: number, report: (progress: BatchProgress) => void) {
-  const moving = new Map<string, number>();
-  let filesDone = 0;
-  let bytesDone = 0;
+  const moving = new Map<string, TransferProgress>();
+  const finished = { filesDone: 0, bytesDone: 0, foundBytes: 0 };
   const tell = () => {
     const current = [...moving.keys()][0];
-    const inFlight = [...moving.values()].reduce((total, bytes) => total + bytes, 0);
-    report({ batch, filesDone, bytesDone: bytesDone + inFlight, ...(current === undefined ? {} : { current }) });
+    const inFlight = [...moving.values()];
+    report({
+      batch,
+      filesDone: finished.filesDone,
+      bytesDone: inFlight.reduce((total, { bytesDone }) => total + bytesDone, finished.bytesDone),
+      foundBytes: inFlight.reduce((total, { foundBytes = 0 }) => total + foundBytes, finished.foundBytes),
+      ...(current === undefined ? {} : { current }),
+    });
   };
   return {
-    moving: (file: PlannedFile, { bytesDone: bytes }: TransferProgress) => {
-      moving.set(file.path, bytes);
+    moving: (file: PlannedFile, moved: TransferProgress) => {
+      moving.set(file.path, moved);
       tell();
     },
-    done: (file: PlannedFile) => {
+    done: (file: PlannedFile, { fetchedBytes }: Pick<TransferResult, 'fetchedBytes'>) => {
       moving.delete(file.path);
-      filesDone += 1;
-      bytesDone += file.size;
+      finished.filesDone += 1;
+      finished.bytesDone += file.size;
+      // What came twice, after a wrong digest, is more than the file.
+      finished.foundBytes += Math.max(0, file.size - fetchedBytes);
       tell();
     },
   };

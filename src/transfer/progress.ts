@@ -17,9 +17,10 @@ export function countProgress(report: (progress: TransferProgress) => void = () 
   let bytesDone = 0;
   let fetchedBytes = 0;
   let reported = 0;
+  let foundBytes: number | undefined;
   const tell = (): void => {
     reported = fetchedBytes;
-    report({ bytesDone, fetchedBytes });
+    report({ bytesDone, fetchedBytes, ...(foundBytes === undefined ? {} : { foundBytes }) });
   };
   return {
     get fetchedBytes() {
@@ -35,6 +36,8 @@ export function countProgress(report: (progress: TransferProgress) => void = () 
     },
     restart(bytes) {
       bytesDone = bytes;
+      // What a later try goes on with was fetched by the first one.
+      foundBytes = Math.min(bytes, foundBytes ?? bytes);
       tell();
     },
   };

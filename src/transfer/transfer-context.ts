@@ -41,6 +41,8 @@ export interface TransferProgress {
   readonly bytesDone: number;
   /** Bytes that came from the source, those fetched again counted again. */
   readonly fetchedBytes: number;
+  /** Of `bytesDone`, those that lay in the store when this transfer began. Default: none. */
+  readonly foundBytes?: number;
 }
 
 /** A file that is in the store, every byte of it checked against its digest. */

@@ -1,6 +1,7 @@
 import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import {
   PROGRESS_QUERY,
+  type BatchResult,
   type Dir,
   type PlanSummary,
   type PrefetchProgress,
@@ -9,6 +10,9 @@ import {
 } from '../core/contract.js';
 import { describeProgress } from '../core/progress-text.js';
 
+const DESCRIPTION =
+  'Phase, and files and bytes of what was there and of finished batches. Batches under way count once they have ' +
+  'finished; until then their bytes are in the heartbeats of the pending activities.';
 const progressQuery = defineQuery<PrefetchProgress>(PROGRESS_QUERY);
 
 const NOTHING: PrefetchProgress = {
@@ -24,7 +28,7 @@ const NOTHING: PrefetchProgress = {
 export interface Report {
   readonly planning: (spec: PrefetchSpec) => void;
   readonly transferring: (plan: PlanSummary) => void;
-  readonly batchDone: (result: { readonly files: number; readonly bytes: number }) => void;
+  readonly batchDone: (result: BatchResult) => void;
   /** The shards are planned and being written. */
   readonly sharding: (plan: ShardPlanSummary) => void;
   readonly checking: (plan: ShardPlanSummary) => void;
@@ -37,7 +41,7 @@ export interface Report {
 /** Keeps the progress of a run, answers the query with it, and shows it to people in the Temporal UI. */
 export function startReport(before: PrefetchProgress = NOTHING): Report {
   let progress = before;
-  setHandler(progressQuery, () => progress);
+  setHandler(progressQuery, () => progress, { description: DESCRIPTION });
   const update = (change: Partial<PrefetchProgress>, dir?: Dir) => {
     progress = { ...progress, ...change };
     setCurrentDetails(describeProgress(progress, dir));
@@ -54,10 +58,18 @@ export function startReport(before: PrefetchProgress = NOTHING): Report {
         totalBytes: plan.totalBytes,
         filesDone: plan.fileCount - plan.fetchFiles,
         bytesDone: plan.totalBytes - plan.fetchBytes,
+        foundBytes: plan.totalBytes - plan.fetchBytes,
       });
     },
-    batchDone: ({ files, bytes }) => {
-      update({ filesDone: progress.filesDone + files, bytesDone: progress.bytesDone + bytes });
+    batchDone: ({ files, bytes, fetchedBytes }) => {
+      update({
+        filesDone: progress.filesDone + files,
+        bytesDone: progress.bytesDone + bytes,
+        // Absent where an earlier version began the run.
+        ...(progress.foundBytes === undefined
+          ? {}
+          : { foundBytes: progress.foundBytes + Math.max(0, bytes - fetchedBytes) }),
+      });
     },
     sharding: ({ engine, reason, tensorParallelSize, dtype, ...plan }) => {
       update({

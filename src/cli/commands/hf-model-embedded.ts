@@ -1,31 +1,38 @@
 import { compact } from '../../core/compact.js';
-import { type CliContext, Interrupted, say } from '../context.js';
-import { printDir } from '../dir-text.js';
-import { followRun } from '../progress/follow-run.js';
+import { type CliContext, say } from '../context.js';
 import { openEmbeddedSession } from '../session/embedded-session.js';
-import type { ModelRequest } from './hf-model.js';
+import type { ModelRequest, NamedInput } from './hf-model.js';
+import { waitForRuns, type NamedRun } from './wait-for-runs.js';
 
-/** Brings a model with a server and a worker of this process, and waits for it. */
-export async function bringEmbedded({ options, input, settings }: ModelRequest, context: CliContext): Promise<void> {
+/** Brings models with a server and a worker of this process, and waits for them. */
+export async function bringEmbedded({ options, models, settings }: ModelRequest, context: CliContext): Promise<void> {
   const { signal, version } = context;
-  const { verbose, output } = options;
+  const { verbose } = options;
   const tell = (line: string) => {
     say(context, line);
   };
-  const { shardConfig, resources } = input;
-  const vllm =
-    shardConfig === undefined || shardConfig.engine === 'native' ? {} : { vllm: compact({ gpu: resources?.gpu }) };
   const session = await openEmbeddedSession({
     ...{ settings, verbose, version, withWorkers: true, signal, say: tell },
-    ...vllm,
+    ...vllmFor(models),
   });
   try {
-    const handle = await session.prefetches.start(input);
-    printDir(await followRun(handle, session, context), output, context);
-  } catch (error) {
-    if (error instanceof Interrupted) tell('Stopping. What has arrived is kept: the same command goes on from there');
-    throw error;
+    const start = async ({ name, input }: NamedInput): Promise<NamedRun> => ({
+      name,
+      handle: await session.prefetches.start(input),
+    });
+    const runs = await Promise.all(models.map(start));
+    const onLeave = () => {
+      tell('Stopping. What has arrived is kept: the same command goes on from there');
+    };
+    await waitForRuns(runs, { session, options, onLeave }, context);
   } finally {
     await session.close();
   }
+}
+
+function vllmFor(models: readonly NamedInput[]): { readonly vllm?: { readonly gpu?: string } } {
+  const needing = models.find(
+    ({ input: { shardConfig } }) => shardConfig !== undefined && shardConfig.engine !== 'native'
+  );
+  return needing === undefined ? {} : { vllm: compact({ gpu: needing.input.resources?.gpu }) };
 }

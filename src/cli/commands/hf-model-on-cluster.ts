@@ -1,32 +1,43 @@
-import { type CliContext, Interrupted, printJson, printResult, say } from '../context.js';
-import { printDir } from '../dir-text.js';
+import { type CliContext, printJson, printResult, say } from '../context.js';
 import { followHint, runGoesOn } from '../follow-hint.js';
-import { followRun } from '../progress/follow-run.js';
 import { checkWorkers } from '../session/check-workers.js';
 import { openClusterSession } from '../session/cluster-session.js';
-import type { ModelRequest } from './hf-model.js';
+import type { Session } from '../session/session.js';
+import type { ModelRequest, NamedInput } from './hf-model.js';
+import { waitForRuns, type NamedRun } from './wait-for-runs.js';
 
-/** Has the workers of a cluster bring a model; waits for it when asked to. */
-export async function bringOnCluster({ options, input, settings }: ModelRequest, context: CliContext): Promise<void> {
+/** Has the workers of a cluster bring models; waits for them when asked to. */
+export async function bringOnCluster({ options, models, settings }: ModelRequest, context: CliContext): Promise<void> {
   const session = await openClusterSession(settings, options);
   try {
-    for (const warning of await checkWorkers(session.client, session.taskQueue, input)) say(context, warning);
-    const handle = await session.prefetches.start(input);
-    const { workflowId } = handle;
+    for (const warning of await warnings(session, models)) say(context, warning);
+    const start = async ({ name, input }: NamedInput): Promise<NamedRun> => ({
+      name,
+      handle: await session.prefetches.start(input),
+    });
+    const runs = await Promise.all(models.map(start));
     if (!options.wait) {
-      say(context, followHint(workflowId));
-      if (options.output === 'json') printJson(context, { workflowId });
-      else printResult(context, workflowId);
+      printIds(runs, options, context);
       return;
     }
-    say(context, `Waiting for ${workflowId}`);
-    try {
-      printDir(await followRun(handle, session, context), options.output, context);
-    } catch (error) {
-      if (error instanceof Interrupted) say(context, runGoesOn(workflowId));
-      throw error;
-    }
+    for (const { handle } of runs) say(context, `Waiting for ${handle.workflowId}`);
+    const onLeave = (left: readonly NamedRun['handle'][]) => {
+      for (const { workflowId } of left) say(context, runGoesOn(workflowId));
+    };
+    await waitForRuns(runs, { session, options, onLeave }, context);
   } finally {
     await session.close();
   }
+}
+
+async function warnings(session: Session, models: readonly NamedInput[]): Promise<Set<string>> {
+  const checks = models.map(({ input }) => checkWorkers(session.client, session.taskQueue, input));
+  return new Set((await Promise.all(checks)).flat());
+}
+
+function printIds(runs: readonly NamedRun[], { output }: ModelRequest['options'], context: CliContext): void {
+  const ids = runs.map(({ handle: { workflowId } }) => ({ workflowId }));
+  for (const { workflowId } of ids) say(context, followHint(workflowId));
+  if (output === 'json') printJson(context, ids.length === 1 ? ids[0] : ids);
+  else printResult(context, ids.map(({ workflowId }) => workflowId).join('\n'));
 }

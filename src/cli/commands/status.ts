@@ -5,11 +5,12 @@ import { isPrefetchError } from '../../core/errors.js';
 import { type CliContext, printJson, printResult } from '../context.js';
 import type { TargetOptions } from '../invocation.js';
 import { progressLine } from '../progress/progress-line.js';
+import { waitingText } from '../progress/waiting-text.js';
 import { openSessionToLook } from '../session/open-session.js';
 import type { Session } from '../session/session.js';
 import { findRun, targetIds, type Found } from '../target.js';
 
-const QUERY_MS = 5_000;
+const QUERY_MS = 12_000;
 
 interface Status {
   readonly workflowId: string;
@@ -17,6 +18,8 @@ interface Status {
   /** The command that worked on it has ended, and it has not. */
   readonly abandoned?: boolean;
   readonly progress?: LiveProgress;
+  /** Why a run that is under way says nothing of its progress. */
+  readonly silence?: string;
   readonly dir?: Dir;
   readonly failure?: string;
 }
@@ -41,12 +44,17 @@ async function look(
 ): Promise<Status> {
   const { workflowId } = handle;
   if (status !== 'running') return { workflowId, status, ...(await outcome(handle, signal)) };
-  // Only a worker can answer; without one the state is all there is to tell.
   if (!(await session.prefetches.isWorkedOn(workflowId))) return { workflowId, status, abandoned: true };
-  const progress = await session.client
-    .withDeadline(Date.now() + QUERY_MS, () => handle.progress())
-    .catch(() => undefined);
-  return { workflowId, status, ...(progress === undefined ? {} : { progress }) };
+  return { workflowId, status, ...(await howFar(session, handle)) };
+}
+
+/** Only a worker can answer; without one the state is all there is to tell, and that there is none. */
+async function howFar(session: Session, handle: PrefetchHandle): Promise<Pick<Status, 'progress' | 'silence'>> {
+  try {
+    return { progress: await session.client.withDeadline(Date.now() + QUERY_MS, () => handle.progress()) };
+  } catch (error) {
+    return isPrefetchError(error, 'NoWorkers') ? { silence: error.text } : {};
+  }
 }
 
 async function outcome(handle: PrefetchHandle, signal: AbortSignal): Promise<Pick<Status, 'dir' | 'failure'>> {
@@ -58,11 +66,13 @@ async function outcome(handle: PrefetchHandle, signal: AbortSignal): Promise<Pic
   }
 }
 
-function statusText({ workflowId, status, abandoned = false, progress, dir, failure }: Status): string {
+function statusText({ workflowId, status, abandoned = false, progress, silence, dir, failure }: Status): string {
   const rows: [string, string | undefined][] = [
     ['Workflow', workflowId],
     ['Status', abandoned ? `${status}, but nobody works on it any more: run hf-model again` : status],
-    ['Progress', progress === undefined ? undefined : progressLine({ progress, bytesPerSecond: undefined })],
+    ['Progress', progress === undefined ? undefined : progressLine({ progress })],
+    ['Waiting', progress?.waiting === undefined ? silence : waitingText(progress.waiting)],
+    ['To do', progress?.waiting?.command],
     ['Dir', dir?.path],
     ['Failure', failure],
   ];

@@ -1,90 +1,86 @@
-import cliProgress from 'cli-progress';
+import { isDumbTerminal } from '../../config/terminal.js';
+import { withoutSecrets } from '../../core/foreign-text.js';
 import type { CliStream } from '../context.js';
-import { amounts, engineLine, progressLine, progressPhase, waiting, type Moment } from './progress-line.js';
+import { terminalBoard } from './terminal-board.js';
+import type { Moment } from './moment.js';
+import { onceLines, progressLine } from './progress-line.js';
+import { waitingText } from './waiting-text.js';
 
-/** Shows progress to people; `end` leaves the terminal as it was. */
+/** Shows the progress of one run to people. */
 export interface ProgressDisplay {
   update(moment: Moment, nowMs: number): void;
   /** A line that is no progress. */
   tell(line: string): void;
+  /** Nothing more comes of this run. */
+  end(how?: 'failed'): void;
+}
+
+/** Shows the progress of one run or several. */
+export interface ProgressBoard {
+  /** The place of a run; its label tells it from the others. */
+  display(label?: string): ProgressDisplay;
+  /** Leaves the terminal as it was. */
   end(): void;
 }
 
 const LINE_EVERY_MS = 5_000;
 
-/** A bar where there is a terminal, lines otherwise. */
-export function progressDisplay(stream: CliStream): ProgressDisplay {
-  return stream.isTTY === true ? barDisplay(stream) : lineDisplay(stream);
-}
-
-/** A line at each change of phase, at each new reason to wait, and every few seconds while bytes move. */
-export function lineDisplay(stream: Pick<CliStream, 'write'>): ProgressDisplay {
-  let lastKey = '';
-  let lastEngine: string | undefined;
-  let lastLine = '';
-  let lastMs = -Infinity;
+/** Bars where there is a terminal that can draw, lines otherwise. */
+export function progressBoard(stream: CliStream): ProgressBoard {
+  if (stream.isTTY === true && !isDumbTerminal()) return terminalBoard(stream);
   return {
-    update: (moment, nowMs) => {
-      const { phase, cacheHit, waiting: pause } = moment.progress;
-      const key = `${phase} ${String(cacheHit)} ${String(pause?.attempt)} ${pause?.message ?? ''}`;
-      const line = progressLine(moment);
-      const engine = engineLine(moment.progress);
-      if (engine !== undefined && engine !== lastEngine) stream.write(`${engine}\n`);
-      lastEngine = engine ?? lastEngine;
-      if (line === lastLine || (key === lastKey && nowMs - lastMs < LINE_EVERY_MS)) return;
-      [lastKey, lastLine, lastMs] = [key, line, nowMs];
-      stream.write(`${line}\n`);
-    },
-    tell: (line) => {
-      stream.write(`${line}\n`);
-    },
+    display: (label) => lineDisplay(stream, label),
     end: () => undefined,
   };
 }
 
-/** One bar, drawn once the plan has told how much there is; before that, and around it, lines. */
-function barDisplay(stream: CliStream): ProgressDisplay {
-  const lines = lineDisplay(stream);
-  let bar: cliProgress.SingleBar | undefined;
-  let phase = '';
-  let lastEngine: string | undefined;
-  let pause = '';
+/** The display of a command that shows one run only; its end leaves the terminal as it was. */
+export function progressDisplay(stream: CliStream): ProgressDisplay {
+  const board = progressBoard(stream);
+  const display = board.display();
   return {
-    update: (moment, nowMs) => {
-      const { progress } = moment;
-      if (progress.totalBytes === 0 || progress.cacheHit) {
-        lines.update(moment, nowMs);
-        return;
-      }
-      const engine = engineLine(progress);
-      const isNew = engine !== undefined && engine !== lastEngine;
-      // Sharding and checking have amounts of their own.
-      if (bar !== undefined && (bar.getTotal() !== progress.totalBytes || isNew)) {
-        bar.stop();
-        bar = undefined;
-      }
-      if (progress.phase !== phase && bar === undefined) stream.write(`${progressPhase(progress.phase)}\n`);
-      if (isNew) stream.write(`${engine}\n`);
-      lastEngine = engine ?? lastEngine;
-      phase = progress.phase;
-      bar ??= startBar(stream, progress.totalBytes);
-      const text = progress.waiting === undefined ? '' : waiting(progress.waiting);
-      if (text !== '' && text !== pause) stream.write(`\n${text}\n`);
-      pause = text;
-      bar.update(Math.min(progress.bytesDone, progress.totalBytes), { amounts: amounts(moment) });
+    ...display,
+    end: () => {
+      display.end();
+      board.end();
     },
-    tell: (line) => {
-      stream.write(bar === undefined ? `${line}\n` : `\n${line}\n`);
-    },
-    end: () => bar?.stop(),
   };
 }
 
-function startBar(stream: CliStream, totalBytes: number): cliProgress.SingleBar {
-  const bar = new cliProgress.SingleBar(
-    { stream, format: '{bar} {amounts}', barsize: 24, hideCursor: true, gracefulExit: false, fps: 4, linewrap: false },
-    cliProgress.Presets.shades_classic
-  );
-  bar.start(totalBytes, 0, { amounts: '' });
-  return bar;
+/** A line at each change of phase, at each new reason to wait, and every few seconds while bytes move. */
+export function lineDisplay(stream: Pick<CliStream, 'write'>, label?: string): ProgressDisplay {
+  const once = new Set<string>();
+  let last = { key: '', line: '', atMs: -Infinity };
+  let pause = { text: '', atMs: -Infinity };
+  const tell = (line: string): void => {
+    stream.write(`${label === undefined ? '' : `${label}: `}${withoutSecrets(line)}\n`);
+  };
+  const tellPause = ({ progress: { waiting } }: Moment, nowMs: number): void => {
+    // What waits says so at once, and then only what is new, for it may be tried again every second.
+    if (waiting === undefined) pause = { text: '', atMs: pause.text === '' ? -Infinity : pause.atMs };
+    if (waiting === undefined || nowMs - pause.atMs < LINE_EVERY_MS) return;
+    const { activity, attempt, message, nextTryAt = '' } = waiting;
+    const text = `${activity} ${String(attempt)} ${message} ${nextTryAt}`;
+    if (text === pause.text) return;
+    pause = { text, atMs: nowMs };
+    tell(waitingText(waiting));
+    if (waiting.command !== undefined) tell(`  ${waiting.command}`);
+  };
+  return {
+    update: (moment, nowMs) => {
+      for (const line of onceLines(moment)) {
+        if (!once.has(line)) tell(line);
+        once.add(line);
+      }
+      const key = `${moment.progress.phase} ${String(moment.progress.cacheHit)}`;
+      const line = progressLine(moment);
+      if (line !== last.line && (key !== last.key || nowMs - last.atMs >= LINE_EVERY_MS)) {
+        last = { key, line, atMs: nowMs };
+        tell(line);
+      }
+      tellPause(moment, nowMs);
+    },
+    tell,
+    end: () => undefined,
+  };
 }

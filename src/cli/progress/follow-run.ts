@@ -1,38 +1,45 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LiveProgress, PrefetchHandle } from '../../client.js';
 import type { Dir } from '../../core/contract.js';
-import { PrefetchError } from '../../core/errors.js';
+import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { unlessAborted } from '../../tasks/unless-aborted.js';
 import type { CliContext } from '../context.js';
 import type { Session } from '../session/session.js';
 import { progressDisplay, type ProgressDisplay } from './displays.js';
-import { RateMeter } from './rate-meter.js';
+import { RunMeter } from './moment.js';
 
 const POLL_MS = 500;
 const LAST_LOOK_MS = 2_000;
+/** How a run is followed. */
+export interface FollowOptions extends Pick<CliContext, 'stderr' | 'signal'> {
+  readonly pollMs?: number;
+  readonly display?: ProgressDisplay;
+}
+
 /** A way that is cut without a word must not hide the progress when it is back. */
 const LOOK_MS = 10_000;
 
-/** Waits for the Dir of a run and shows how far it is. */
+/** Waits for the Dir of a run and shows how far it is, on a display of its own or on one of several. */
 export async function followRun(
   handle: PrefetchHandle,
   session: Pick<Session, 'broken' | 'kind'>,
-  { stderr, signal, pollMs = POLL_MS }: Pick<CliContext, 'stderr' | 'signal'> & { readonly pollMs?: number }
+  { stderr, signal, pollMs = POLL_MS, display = progressDisplay(stderr) }: FollowOptions
 ): Promise<Dir> {
-  const display = progressDisplay(stderr);
-  const meter = new RateMeter();
+  const meter = new RunMeter(performance.now());
   const outage = tellOutage(session, display);
   const show = (progress: LiveProgress) => {
     outage.over();
+    silence.over();
     const nowMs = performance.now();
-    display.update({ progress, bytesPerSecond: meter.add(nowMs, progress.bytesDone) }, nowMs);
+    display.update(meter.add(progress, nowMs), nowMs);
   };
+  const silence = tellSilence(display);
   const over = new AbortController();
-  const showing = pollProgress(handle, show, { over: over.signal, pollMs });
+  const showing = pollProgress(handle, { show, onSilence: silence.on }, { over: over.signal, pollMs });
   try {
     const dir = await Promise.race([handle.result({ signal, onOutage: outage.on }), session.broken]);
     // A quick run ends between two polls: people still want to see how it went.
-    await showEnd(handle, show);
+    await showEnd(handle, { show, onSilence: () => undefined });
     return dir;
   } finally {
     over.abort();
@@ -66,27 +73,55 @@ function tellOutage(
   };
 }
 
+/** Says once that nobody works on the run, and again only after somebody did. */
+function tellSilence(display: ProgressDisplay): { readonly on: (error: unknown) => void; readonly over: () => void } {
+  let told = false;
+  return {
+    on: (error) => {
+      if (!told && isPrefetchError(error, 'NoWorkers')) {
+        display.tell(error.text);
+        told = true;
+      }
+    },
+    over: () => {
+      told = false;
+    },
+  };
+}
+
+/** Who hears how far a run is, and why nobody says so. */
+interface Listener {
+  readonly show: (progress: LiveProgress) => void;
+  readonly onSilence: (error: unknown) => void;
+}
+
 async function pollProgress(
   handle: PrefetchHandle,
-  show: (progress: LiveProgress) => void,
+  { show, onSilence }: Listener,
   { over, pollMs }: { readonly over: AbortSignal; readonly pollMs: number }
 ): Promise<void> {
   while (!over.aborted) {
     const late = delay(LOOK_MS, undefined, { ref: false });
-    const asked = Promise.race([askProgress(handle), late]);
+    const asked = Promise.race([askProgress(handle, onSilence), late]);
     const progress = await unlessAborted(asked, { signal: over }).catch(() => undefined);
     if (progress !== undefined) show(progress);
     await delay(pollMs, undefined, { signal: over }).catch(() => undefined);
   }
 }
 
-async function showEnd(handle: PrefetchHandle, show: (progress: LiveProgress) => void): Promise<void> {
+async function showEnd(handle: PrefetchHandle, { show, onSilence }: Listener): Promise<void> {
   const late = delay(LAST_LOOK_MS, undefined, { ref: false });
-  const progress = await Promise.race([askProgress(handle), late]);
+  const progress = await Promise.race([askProgress(handle, onSilence), late]);
   if (progress !== undefined) show(progress);
 }
 
 /** A question that nobody answered is asked again; the result of the run is what counts. */
-async function askProgress(handle: PrefetchHandle): Promise<LiveProgress | undefined> {
-  return handle.progress().catch(() => undefined);
+async function askProgress(
+  handle: PrefetchHandle,
+  onSilence: Listener['onSilence']
+): Promise<LiveProgress | undefined> {
+  return handle.progress().catch((error: unknown) => {
+    onSilence(error);
+    return undefined;
+  });
 }

@@ -1,7 +1,6 @@
 import type { LiveProgress } from '../../client.js';
-import { formatBytes } from '../../core/progress-text.js';
-
-const DAY_SECONDS = 24 * 60 * 60;
+import { amount, amountOf, counted, duration, percent, rate } from './figures.js';
+import type { Moment } from './moment.js';
 
 const PHASES: Readonly<Record<LiveProgress['phase'], string>> = {
   authenticate: 'Checking access',
@@ -13,30 +12,60 @@ const PHASES: Readonly<Record<LiveProgress['phase'], string>> = {
   done: 'Done',
 };
 
-/** Progress with the rate that was measured between two of them. */
-export interface Moment {
-  readonly progress: LiveProgress;
-  readonly bytesPerSecond: number | undefined;
-}
-
 /** The phase as people are told it. */
 export function progressPhase(phase: LiveProgress['phase']): string {
   return PHASES[phase];
 }
 
-/** Who shards and why, to be told once: what only one of the engines needs may be missing. */
-export function engineLine({ sharding, cacheHit }: LiveProgress): string | undefined {
-  return sharding === undefined || cacheHit ? undefined : `Engine ${sharding.engine} (${sharding.reason})`;
+/** What is told once: who shards and why, for what only one of the engines needs may be missing; what was there. */
+export function onceLines({ progress, alreadyThere }: Moment): string[] {
+  const { sharding, cacheHit } = progress;
+  return [
+    ...(alreadyThere === undefined ? [] : [`Already there: ${amount(alreadyThere)}`]),
+    ...(sharding === undefined || cacheHit ? [] : [`Engine ${sharding.engine} (${sharding.reason})`]),
+  ];
 }
 
-/** One line for people: phase, and how far the bytes and files are. */
+/** One line for people: phase, and how far the bytes and files are; or how it went. */
 export function progressLine(moment: Moment): string {
   const { progress } = moment;
   if (progress.cacheHit) return 'Published before: nothing to fetch';
-  const parts = [PHASES[progress.phase]];
-  if (progress.fileCount > 0 || isSharding(progress)) parts.push(amounts(moment));
-  if (progress.waiting !== undefined) parts.push(waiting(progress.waiting));
-  return parts.join(': ');
+  if (progress.phase === 'done') return doneLine(moment);
+  const phase = PHASES[progress.phase];
+  return hasAmounts(progress) ? `${phase}: ${amounts(moment)}` : phase;
+}
+
+/** Whether there is anything to count yet. */
+export function hasAmounts(progress: LiveProgress): boolean {
+  return progress.totalBytes > 0 ? progress.fileCount > 0 || isSharding(progress) : progress.fileCount > 0;
+}
+
+/** The figures alone: `1.5 of 4.0 GiB (37 %), 210 MiB/s, ETA 0:12, 3 of 14 files`. */
+function amounts(moment: Moment): string {
+  const { bytesDone, totalBytes } = moment.progress;
+  const { rate: speed, left, files } = figures(moment);
+  return [`${amountOf(bytesDone, totalBytes)} (${percent(bytesDone, totalBytes)})`, speed, left, files]
+    .filter((part) => part !== undefined)
+    .join(', ');
+}
+
+/** What is told besides the amount; each is undefined where it is not known. */
+export function figures({ progress, bytesPerSecond, secondsLeft }: Moment): {
+  readonly rate: string | undefined;
+  readonly left: string | undefined;
+  readonly files: string | undefined;
+} {
+  return {
+    rate: bytesPerSecond === undefined ? undefined : rate(bytesPerSecond),
+    left: secondsLeft === undefined ? undefined : `ETA ${duration(secondsLeft)}`,
+    files: isSharding(progress) ? progress.current : files(progress),
+  };
+}
+
+/** Big files come side by side and end late: nothing is said of files that are done before one is. */
+function files({ filesDone, fileCount }: LiveProgress): string | undefined {
+  if (fileCount === 0) return undefined;
+  return filesDone === 0 ? counted(fileCount, 'file') : `${String(filesDone)} of ${counted(fileCount, 'file')}`;
 }
 
 /** Shards are written side by side, and not counted as files: what is being done tells more. */
@@ -44,35 +73,16 @@ function isSharding({ phase, current }: LiveProgress): boolean {
   return (phase === 'shard' || phase === 'check') && current !== undefined;
 }
 
-/** The figures alone: `1.5 GiB of 4.0 GiB (37 %), 210.0 MiB/s, ETA 0:12, 3 of 14 files`. */
-export function amounts({ progress, bytesPerSecond }: Moment): string {
-  const { bytesDone, totalBytes, filesDone, fileCount, current = '' } = progress;
-  const share = totalBytes === 0 ? 100 : Math.floor((Math.min(bytesDone, totalBytes) / totalBytes) * 100);
-  const rate =
-    bytesPerSecond === undefined
-      ? []
-      : [`${formatBytes(bytesPerSecond)}/s`, `ETA ${duration((totalBytes - bytesDone) / bytesPerSecond)}`];
-  return [
-    `${formatBytes(Math.min(bytesDone, totalBytes))} of ${formatBytes(totalBytes)} (${String(share)} %)`,
-    ...rate,
-    ...(isSharding(progress)
-      ? [current]
-      : fileCount === 0
-        ? []
-        : [`${String(filesDone)} of ${String(fileCount)} files`]),
-  ].join(', ');
-}
-
-/** Why a step is tried again: people must not take a pause for a hang. */
-export function waiting({ activity, attempt, message }: NonNullable<LiveProgress['waiting']>): string {
-  return `${activity} is tried again (attempt ${String(attempt)}) after ${message}`;
-}
-
-/** Seconds as `0:07`, `12:30` or `3:00:00`, and from four days on as `229 days`. */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole >= 4 * DAY_SECONDS) return `${String(Math.round(whole / DAY_SECONDS))} days`;
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  const end = String(whole % 60).padStart(2, '0');
-  return hours === 0 ? `${String(minutes)}:${end}` : `${String(hours)}:${String(minutes).padStart(2, '0')}:${end}`;
+/** `Done: 14 files, 4.0 GiB in 0:21 (195 MiB/s)`; of a resumed run, the rate is that of what was fetched. */
+function doneLine({ progress, took }: Moment): string {
+  const { fileCount, totalBytes } = progress;
+  const what = `Done: ${counted(fileCount, 'file')}, ${amount(totalBytes)}`;
+  if (took === undefined) return what;
+  const { seconds, transferSeconds = 0, fetchedBytes: fetched } = took;
+  const speed = fetched > 0 && transferSeconds >= 1 ? rate(fetched / transferSeconds) : undefined;
+  const how = [
+    ...(fetched > 0 && fetched < totalBytes ? [`${amount(fetched)} fetched`] : []),
+    ...(speed === undefined ? [] : [speed]),
+  ].join(' at ');
+  return `${what} in ${duration(seconds)}${how === '' ? '' : ` (${how})`}`;
 }

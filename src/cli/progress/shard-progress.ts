@@ -1,18 +1,17 @@
 import type { ShardMoment } from '../../steps/shards/shard-in-process.js';
 import type { ProgressDisplay } from './displays.js';
-import { RateMeter } from './rate-meter.js';
+import { RunMeter } from './moment.js';
 
 const EVERY_MS = 250;
 
 /** Shows sharding as the progress of a run is shown. */
 export function shardProgress(display: ProgressDisplay): (moment: ShardMoment) => void {
   let phase: ShardMoment['phase'] | undefined;
-  let meter = new RateMeter();
+  const meter = new RunMeter(performance.now());
   let lastMs = -Infinity;
   return ({ phase: next, plan, bytesDone, current }) => {
     const nowMs = performance.now();
-    if (next !== phase) meter = new RateMeter();
-    else if (nowMs - lastMs < EVERY_MS) return;
+    if (next === phase && nowMs - lastMs < EVERY_MS) return;
     [phase, lastMs] = [next, nowMs];
     const progress = {
       phase: next,
@@ -24,6 +23,6 @@ export function shardProgress(display: ProgressDisplay): (moment: ShardMoment) =
       ...(plan === undefined ? {} : { sharding: plan }),
       ...(current === undefined ? {} : { current }),
     };
-    display.update({ progress, bytesPerSecond: meter.add(nowMs, bytesDone) }, nowMs);
+    display.update(meter.add(progress, nowMs), nowMs);
   };
 }

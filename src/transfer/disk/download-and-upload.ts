@@ -61,8 +61,8 @@ async function transferBy(
     { path, name, size, digest, store, key, engine, trust: 'replace' },
     {
       signal,
-      onProgress: ({ bytesDone }) => {
-        onProgress({ bytesDone, fetchedBytes });
+      onProgress: (uploaded) => {
+        onProgress({ ...uploaded, fetchedBytes });
       },
     }
   );

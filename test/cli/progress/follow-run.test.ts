@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import type { LiveProgress, PrefetchHandle } from '../../src/client.js';
-import { followRun } from '../../src/cli/progress/follow-run.js';
-import { neverBroken } from '../../src/cli/session/session.js';
-import type { Dir } from '../../src/core/contract.js';
+import type { LiveProgress, PrefetchHandle } from '../../../src/client.js';
+import { followRun } from '../../../src/cli/progress/follow-run.js';
+import { neverBroken } from '../../../src/cli/session/session.js';
+import type { Dir } from '../../../src/core/contract.js';
 
 const dir: Dir = {
   path: 'file:///store/m/c/',
@@ -24,7 +24,7 @@ describe('followRun', () => {
     const { context, lines } = terminal();
     const handle = run({ result: () => Promise.resolve(dir), progress: () => Promise.resolve(done) });
     expect(await followRun(handle, { kind: 'cluster', broken: neverBroken }, context)).toEqual(dir);
-    expect(lines.join('')).toContain('1 of 1 files');
+    expect(lines.join('')).toContain('Done: 1 file, 4 B');
   });
 
   it('goes on when nobody answers the question how far the run is', async () => {
