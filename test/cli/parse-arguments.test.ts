@@ -6,6 +6,15 @@ const common = { output: 'text', verbose: false, quiet: false };
 
 describe('parseArguments', () => {
   it.each([
+    [
+      'several models',
+      ['hf-model', 'org/m', 'org/n@v1', '--selection', 'vllm'],
+      {
+        input: { repo: 'org/m', selection: 'vllm' },
+        others: [{ input: { repo: 'org/n', revision: 'v1', selection: 'vllm' } }],
+        wait: false,
+      },
+    ],
     ['a model alone', ['hf-model', 'org/m'], { input: { repo: 'org/m' }, wait: false }],
     [
       'every flag that selects files and a destination',
@@ -155,7 +164,9 @@ describe('parseArguments', () => {
       '--selection: expected "all" for a dataset',
     ],
     [['hf-model', 'org/m', '--repo-type', 'space'], '--repo-type: expected model or dataset, got "space"'],
-    [['hf-model', 'org/m', 'more'], 'too many arguments'],
+    [['id', 'org/m', 'more'], 'too many arguments'],
+    [['hf-model', 'org/m', 'org/n', '--artifact-name', 'x'], '--artifact-name: it names the folder of one model'],
+    [['hf-model', 'org/m', 'a/b/c'], 'REPO: expected "owner/name"'],
     [['hf-model', 'org/m', '--tokn', 'x'], "unknown option '--tokn'"],
     [['hf-model', 'org/m', '--revision'], "option '--revision <revision>'"],
     [['hf-model', 'org/m', '--revision', 'a..b'], '--revision: expected a branch'],
