@@ -5,6 +5,7 @@ import { PrefetchError } from './core/errors.js';
 import { prefetchWorkflowId as workflowIdOf } from './core/identity.js';
 import { DEFAULT_TASK_QUEUE } from './core/queues.js';
 import { assertInput } from './core/schemas/parse.js';
+import { asUndecoded, resultNotDecodedText } from './core/undecoded.js';
 import { awaitPrefetch, type AwaitOptions } from './starter/await-prefetch.js';
 import { pendingActivities } from './starter/pending-activities.js';
 import { startPrefetch } from './starter/start-prefetch.js';
@@ -118,6 +119,13 @@ async function liveProgress(handle: WorkflowHandle): Promise<LiveProgress> {
   const [progress, pending] = await found(handle, () =>
     Promise.all([handle.query<PrefetchProgress>(PROGRESS_QUERY), pendingActivities(handle)])
   );
+  const undecoded = asUndecoded(progress);
+  if (undecoded !== undefined) {
+    throw new PrefetchError(
+      'ResultNotDecoded',
+      resultNotDecodedText(`The progress of ${handle.workflowId}`, undecoded)
+    );
+  }
   const details = (types: readonly string[]) =>
     pending.filter(({ type }) => types.includes(type)).map((activity) => activity.details);
   const flying = details(BATCH_ACTIVITIES).filter((each): each is BatchProgress => isProgress(each));

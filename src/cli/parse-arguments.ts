@@ -181,6 +181,16 @@ function declareVerify(program: Command, take: Take): void {
     );
 }
 
+interface WorkerFlags {
+  readonly roles?: string;
+  readonly gpu?: string;
+  readonly taskQueue?: string;
+  readonly exitWhenIdle?: number;
+  readonly identity?: string;
+  readonly deploymentName?: string;
+  readonly buildId?: string;
+}
+
 function declareWorker(program: Command, take: Take): void {
   declare(program, 'worker')
     .option(
@@ -190,12 +200,18 @@ function declareWorker(program: Command, take: Take): void {
     .option('--gpu <spec>', 'GPUs of this host, MODEL:COUNT, for the role gpu')
     .option('--task-queue <name>', 'Base name of the task queues. Default: MODEL_PREFETCH_TASK_QUEUE')
     .option('--exit-when-idle <duration>', 'End after so long without a task, such as 10m. Default: never', durationMs)
-    .action((flags: Flags<{ roles?: string; gpu?: string; taskQueue?: string; exitWhenIdle?: number }>) => {
-      const { gpu, taskQueue, exitWhenIdle: exitWhenIdleMs } = flags;
+    .option('--identity <name>', 'Name of this process in histories and task queues. Default: process ID and host')
+    .option('--deployment-name <name>', 'Worker Versioning: the deployment. Default: TEMPORAL_DEPLOYMENT_NAME')
+    .option('--build-id <id>', 'Worker Versioning: the build of this worker. Default: TEMPORAL_WORKER_BUILD_ID')
+    .action((flags: Flags<WorkerFlags>) => {
+      const { gpu, taskQueue, exitWhenIdle: exitWhenIdleMs, identity, deploymentName, buildId } = flags;
       const roles = flags.roles === undefined ? undefined : readRoles(flags.roles);
       take({
         command: 'worker',
-        options: { ...common(flags), ...compact({ roles, gpu, taskQueue, exitWhenIdleMs }) },
+        options: {
+          ...common(flags),
+          ...compact({ roles, gpu, taskQueue, exitWhenIdleMs, identity, deploymentName, buildId }),
+        },
       });
     });
 }

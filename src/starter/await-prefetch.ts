@@ -6,9 +6,17 @@ import {
   WorkflowNotFoundError,
   type Client,
 } from '@temporalio/client';
-import { CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
+import {
+  CancelledFailure,
+  PayloadConverterError,
+  TerminatedFailure,
+  TimeoutFailure,
+  ValueError,
+} from '@temporalio/common';
 import type { Dir } from '../core/contract.js';
 import { PrefetchError } from '../core/errors.js';
+import { foreignText } from '../core/foreign-text.js';
+import { asUndecoded, resultNotDecodedText, type Undecoded } from '../core/undecoded.js';
 import { unlessAborted } from '../tasks/unless-aborted.js';
 import { fromFailure } from './from-failure.js';
 import { describeAnswer, isOutage, isServiceError } from './server-answers.js';
@@ -42,7 +50,7 @@ export async function awaitPrefetch(client: Client, workflowId: string, options:
     onPoll?.();
     const deadlineMs = Date.now() + POLL_MS;
     try {
-      return await unlessAborted(poll(client, workflowId, deadlineMs), { signal });
+      return decoded(await unlessAborted(poll(client, workflowId, deadlineMs), { signal }), workflowId);
     } catch (error) {
       signal?.throwIfAborted();
       if (isPollOver(error, deadlineMs) || error instanceof WorkflowContinuedAsNewError) {
@@ -55,6 +63,18 @@ export async function awaitPrefetch(client: Client, workflowId: string, options:
       outages += 1;
     }
   }
+}
+
+function decoded(dir: Dir, workflowId: string): Dir {
+  const undecoded = asUndecoded(dir);
+  if (undecoded === undefined) return dir;
+  throw notDecoded(undecoded, workflowId);
+}
+
+function notDecoded(undecoded: Undecoded, workflowId: string): PrefetchError {
+  return new PrefetchError('ResultNotDecoded', resultNotDecodedText(`The result of ${workflowId}`, undecoded), {
+    details: { workflowId },
+  });
 }
 
 function poll(client: Client, workflowId: string, deadlineMs: number): Promise<Dir> {
@@ -83,6 +103,9 @@ function translate(error: unknown, workflowId: string): unknown {
   }
   if (error instanceof WorkflowFailedError) {
     return fromFailure(error.cause, { workflowId }) ?? otherFailure(error.cause, workflowId);
+  }
+  if (error instanceof PayloadConverterError || error instanceof ValueError) {
+    return notDecoded({ encoding: 'of the workers', reason: foreignText(error.message), hasConverter: false }, workflowId);
   }
   if (!isServiceError(error)) return error;
   return new PrefetchError(
