@@ -105,7 +105,10 @@ function translate(error: unknown, workflowId: string): unknown {
     return fromFailure(error.cause, { workflowId }) ?? otherFailure(error.cause, workflowId);
   }
   if (error instanceof PayloadConverterError || error instanceof ValueError) {
-    return notDecoded({ encoding: 'of the workers', reason: foreignText(error.message), hasConverter: false }, workflowId);
+    return notDecoded(
+      { encoding: 'of the workers', reason: foreignText(error.message), hasConverter: false },
+      workflowId
+    );
   }
   if (!isServiceError(error)) return error;
   return new PrefetchError(

@@ -12,9 +12,7 @@ export interface PendingActivity {
 }
 
 type Converter = WorkflowHandle['client']['options']['loadedDataConverter'];
-type Pending = NonNullable<
-  Awaited<ReturnType<WorkflowHandle['describe']>>['raw']['pendingActivities']
->[number];
+type Pending = NonNullable<Awaited<ReturnType<WorkflowHandle['describe']>>['raw']['pendingActivities']>[number];
 
 /** What the server knows of activities that are not finished. */
 export async function pendingActivities(handle: WorkflowHandle): Promise<PendingActivity[]> {

@@ -1,10 +1,10 @@
-import { createRequire } from 'node:module';
 import { Worker } from '@temporalio/worker';
 import { PrefetchError } from '../core/errors.js';
 import type { Role } from '../core/queues.js';
 import { createDependencies, type WorkerDependencies } from './dependencies.js';
 import { createHandOver, type HandOver } from './hand-over.js';
 import { checkGpuIsServed } from './roles.js';
+import { readTool } from './tool.js';
 import { workerOptions, type CreateWorkersOptions } from './worker-options.js';
 
 export type { CreateWorkersOptions, DeploymentOptions } from './worker-options.js';
@@ -35,9 +35,7 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Pref
   const handOver = options.embedded === true ? undefined : createHandOver(dependencies.engine);
   try {
     const workers = await allOrNone(
-      roles.map((role) =>
-        Worker.create(workerOptions(options, role, { dependencies, handOver }))
-      )
+      roles.map((role) => Worker.create(workerOptions(options, role, { dependencies, handOver })))
     );
     return {
       queues: workers.map(({ options: { taskQueue } }) => taskQueue),
@@ -98,13 +96,4 @@ function shutdownAll(workers: readonly Worker[]): void {
   for (const worker of workers) {
     if (worker.getState() === 'RUNNING') worker.shutdown();
   }
-}
-
-function readTool(): { name: string; version: string } {
-  const tool: unknown = createRequire(import.meta.url)('../../package.json');
-  const version =
-    typeof tool === 'object' && tool !== null && 'version' in tool && typeof tool.version === 'string'
-      ? tool.version
-      : 'unknown';
-  return { name: 'temporal-model-prefetch', version };
 }

@@ -19,7 +19,10 @@ export function readDeployment(
     );
   }
   if (deploymentName.includes('.')) {
-    throw new PrefetchError('InvalidInput', '--deployment-name (TEMPORAL_DEPLOYMENT_NAME): expected a name without "."');
+    throw new PrefetchError(
+      'InvalidInput',
+      '--deployment-name (TEMPORAL_DEPLOYMENT_NAME): expected a name without "."'
+    );
   }
   return { workerDeploymentOptions: { version: { deploymentName, buildId }, useWorkerVersioning: true } };
 }

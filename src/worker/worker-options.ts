@@ -1,4 +1,10 @@
-import type { NativeConnection, WorkerOptions, WorkerPlugin, WorkerTuner } from '@temporalio/worker';
+import type {
+  ActivityInterceptorsFactory,
+  NativeConnection,
+  WorkerOptions,
+  WorkerPlugin,
+  WorkerTuner,
+} from '@temporalio/worker';
 import { refuseUndecoded } from '../activities/refuse-undecoded.js';
 import type { Settings } from '../config/environment.js';
 import { taskQueue, type Role } from '../core/queues.js';
@@ -90,7 +96,14 @@ export function workerOptions(
     ...(options.embedded === true ? {} : { plugins: [...(options.plugins ?? []), finishingPlugin(source)] }),
     connection: options.connection,
     namespace: options.namespace ?? 'default',
+    ...roleTimes(role, graceMs),
     taskQueue: taskQueue(options.settings.taskQueue, role, role === 'gpu' ? options.gpu : undefined),
+  };
+}
+
+/** How long the worker of a role takes to end, and how often it tells how far it is. */
+export function roleTimes(role: Role, graceMs = GRACE_MS) {
+  return {
     shutdownGraceTime: graceMs,
     // A transfer that does not stop when told must not keep the process for ever; vLLM has 20 s to put its things away.
     shutdownForceTime: graceMs + (role === 'gpu' ? 30_000 : 15_000),
@@ -98,7 +111,7 @@ export function workerOptions(
     // Waiters are many and have nothing to show: theirs would be a thousand calls a second.
     maxHeartbeatThrottleInterval: role === 'wait' ? '20s' : '2s',
     defaultHeartbeatThrottleInterval: role === 'wait' ? '20s' : '2s',
-  };
+  } satisfies Partial<WorkerOptions>;
 }
 
 /** The bundle of the build knows nothing of what a user adds to the sandbox. */
@@ -135,19 +148,19 @@ function interceptors(
   const lists = [guard?.interceptors?.activity, handOver?.interceptors?.activity, own?.activity];
   return {
     ...own,
-    activity: [
-      () => ({
-        inbound: {
-          execute: async (input, next) => {
-            refuseUndecoded(input.args);
-            return next(input);
-          },
-        },
-      }),
-      ...lists.flatMap((list) => list ?? []),
-    ],
+    activity: [refusingUndecoded, ...lists.flatMap((list) => list ?? [])],
   };
 }
+
+/** Keeps what this worker could not decode from its activities. */
+export const refusingUndecoded: ActivityInterceptorsFactory = () => ({
+  inbound: {
+    execute: async (input, next) => {
+      refuseUndecoded(input.args);
+      return next(input);
+    },
+  },
+});
 
 function slots({ tuner, maxConcurrentActivities }: CreateWorkersOptions, role: Role): Partial<WorkerOptions> {
   const given = typeof tuner === 'function' ? tuner(role) : role === 'gpu' ? undefined : tuner;

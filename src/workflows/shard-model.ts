@@ -71,7 +71,9 @@ async function writeShards(sharding: Sharding, plan: ShardPlanSummary, next: num
     await copyFiles();
     const { shardWithVllm } = onQueue(sharding, 'gpu', { id: 'vllm', summary: plan.reason.slice(0, 200) });
     const { resources } = spec;
-    report.stepDone(decoded(await shardWithVllm({ ...stepOf(spec, plan), ...(resources === undefined ? {} : { resources }) })));
+    report.stepDone(
+      decoded(await shardWithVllm({ ...stepOf(spec, plan), ...(resources === undefined ? {} : { resources }) }))
+    );
     return undefined;
   }
   return slidingWindow({ count: plan.parts + 1, next }, async (number) => {
