@@ -1,3 +1,4 @@
+import { ApplicationFailure } from '@temporalio/common';
 import { PrefetchError } from '../core/errors.js';
 import { asUndecoded, inputNotDecodedText } from '../core/undecoded.js';
 import { toFailure } from '../starter/to-failure.js';
@@ -6,7 +7,7 @@ import { toFailure } from '../starter/to-failure.js';
 export function refuseUndecoded(args: readonly unknown[]): void {
   const undecoded = args.map(asUndecoded).find((each) => each !== undefined);
   if (undecoded === undefined) return;
-  throw toFailure(
-    new PrefetchError('InputNotDecoded', inputNotDecodedText(undecoded), { details: { encoding: undecoded.encoding } })
-  );
+  const { code, message } = new PrefetchError('InputNotDecoded', inputNotDecodedText(undecoded));
+  // Details would be encoded, and whoever sent the argument may lack the codec of this worker.
+  throw toFailure(ApplicationFailure.nonRetryable(message, code));
 }

@@ -8,13 +8,16 @@ export type WorkflowSource = Pick<WorkerOptions, 'workflowBundle'> | Pick<Worker
  * The last plugin of each worker, after those of users: it has the converter that they agreed on checked, and gives every
  * role its own workflow code back, for a plugin with workflows of its own puts these in their place.
  */
-export function finishingPlugin(source: WorkflowSource): WorkerPlugin & BundlerPlugin {
+export function finishingPlugin(
+  source: WorkflowSource,
+  { check }: { readonly check: boolean }
+): WorkerPlugin & BundlerPlugin {
   return {
     name: 'temporal-model-prefetch/worker',
     configureWorker: ({ workflowsPath: _path, workflowBundle: _bundle, ...options }) => ({
       ...options,
       ...source,
-      dataConverter: checkedConverter(options.dataConverter),
+      ...(check ? { dataConverter: checkedConverter(options.dataConverter) } : {}),
     }),
     configureBundler: (options) => ('workflowsPath' in source ? { ...options, ...source } : options),
   };

@@ -92,8 +92,8 @@ export function workerOptions(
     ...slots(options, role),
     activities: roleActivities(role, dependencies),
     interceptors: interceptors(options, handOver?.options(role)),
-    // The seal of an embedded worker has its own word for what is not from its home.
-    ...(options.embedded === true ? {} : { plugins: [...(options.plugins ?? []), finishingPlugin(source)] }),
+    // A guard has its own word for what it does not let in.
+    plugins: [...(options.plugins ?? []), finishingPlugin(source, { check: options.guard === undefined })],
     connection: options.connection,
     namespace: options.namespace ?? 'default',
     ...roleTimes(role, graceMs),

@@ -45,6 +45,6 @@ export function decoded<T>(value: T): T {
     type: 'InputNotDecoded',
     message: `InputNotDecoded: ${inputNotDecodedText(undecoded)}`,
     nonRetryable: true,
-    details: [{ encoding: undecoded.encoding }],
+    // Details would be encoded, and the client that sent the input may lack the codec of this worker.
   });
 }
