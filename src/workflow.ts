@@ -3,6 +3,7 @@ import type { Duration } from '@temporalio/common';
 import { ApplicationFailure, proxyActivities } from '@temporalio/workflow';
 import type { Dir, PrefetchInput, WaitActivities } from './core/contract.js';
 import { isErrorCode, type ErrorCode } from './core/errors.js';
+import { looksLikeToken } from './core/foreign-text.js';
 import { DEFAULT_TASK_QUEUE, taskQueue } from './core/queues.js';
 
 export type { Dir, PrefetchInput, ShardConfig } from './core/contract.js';
@@ -32,7 +33,8 @@ export interface EnsureModelOptions {
  * @throws ActivityFailure whose cause is an ApplicationFailure of the code that the run failed with, such as `GatedRepo`;
  *   `isPrefetchFailure(error, 'GatedRepo')` tells
  */
-export function ensureModel(input: PrefetchInput, options: EnsureModelOptions = {}): Promise<Dir> {
+export async function ensureModel(input: PrefetchInput, options: EnsureModelOptions = {}): Promise<Dir> {
+  refuseToken(input);
   const base = options.taskQueue ?? DEFAULT_TASK_QUEUE;
   const { ensureModel: wait } = proxyActivities<WaitActivities>({
     ...(options.waitOn === 'own-queue' ? {} : { taskQueue: taskQueue(base, 'wait') }),
@@ -42,6 +44,16 @@ export function ensureModel(input: PrefetchInput, options: EnsureModelOptions = 
     summary: `model ${input.repo}`,
   });
   return wait({ input, taskQueue: base, ...(options.cancelRun === true ? { cancelRun: true } : {}) });
+}
+
+/** Before the wait is scheduled, for its history would keep the token. */
+function refuseToken({ hfTokenKey }: PrefetchInput): void {
+  if (typeof hfTokenKey !== 'string' || !looksLikeToken(hfTokenKey)) return;
+  throw ApplicationFailure.nonRetryable(
+    'InvalidInput: hfTokenKey: expected the NAME of a secret on the worker, such as HF_TOKEN, never the token itself: ' +
+      'this looks like one. If an input or a result of this workflow holds it, revoke it on the Hub',
+    'InvalidInput'
+  );
 }
 
 /**

@@ -23,19 +23,23 @@ export interface Extensions {
 const CONVERTER = 'MODEL_PREFETCH_DATA_CONVERTER';
 const PLUGINS = 'MODEL_PREFETCH_PLUGINS';
 
-/** Loads the modules that the environment names. `InvalidInput` with the variable and the module, before anything starts. */
-export async function loadExtensions({
-  dataConverter,
-  plugins = [],
-}: Pick<Settings, 'dataConverter' | 'plugins'>): Promise<Extensions> {
-  const converter = dataConverter === undefined ? undefined : await loadConverter(dataConverter);
+/**
+ * Loads the modules that the environment names. `InvalidInput` with the variable and the module, before anything starts.
+ * @param settings - what the environment says
+ * @param folder - where relative paths and packages are looked for
+ */
+export async function loadExtensions(
+  { dataConverter, plugins = [] }: Pick<Settings, 'dataConverter' | 'plugins'>,
+  folder = cwd()
+): Promise<Extensions> {
+  const converter = dataConverter === undefined ? undefined : await loadConverter(dataConverter, folder);
   const loaded: TemporalPlugin[] = [];
-  for (const module of plugins) loaded.push(...(await loadPlugins(module)));
+  for (const module of plugins) loaded.push(...(await loadPlugins(module, folder)));
   return { ...(converter === undefined ? {} : { dataConverter: converter }), plugins: loaded };
 }
 
-async function loadConverter(module: string): Promise<DataConverter> {
-  const place = { variable: CONVERTER, module };
+async function loadConverter(module: string, folder: string): Promise<DataConverter> {
+  const place = { variable: CONVERTER, module, folder };
   const exports = await importFrom(place);
   for (const candidate of candidates(exports, 'dataConverter')) {
     const converter = asConverter(await called(candidate, place));
@@ -50,8 +54,8 @@ async function loadConverter(module: string): Promise<DataConverter> {
   );
 }
 
-async function loadPlugins(module: string): Promise<TemporalPlugin[]> {
-  const place = { variable: PLUGINS, module };
+async function loadPlugins(module: string, folder: string): Promise<TemporalPlugin[]> {
+  const place = { variable: PLUGINS, module, folder };
   const exports = await importFrom(place);
   for (const candidate of candidates(exports, 'plugin')) {
     const value = await called(candidate, place);
@@ -67,26 +71,27 @@ async function loadPlugins(module: string): Promise<TemporalPlugin[]> {
 interface Place {
   readonly variable: string;
   readonly module: string;
+  readonly folder: string;
 }
 
 /** As Node does it from the working directory, for modules of both kinds. */
 async function importFrom(place: Place): Promise<unknown> {
-  const { module } = place;
-  const file = resolve(cwd(), module);
+  const { module, folder } = place;
+  const file = resolve(folder, module);
   const isPath = /^\.{0,2}\//.test(module) || (!/^[a-z]+:/.test(module) && existsSync(file));
   const specifier = isPath ? pathToFileURL(file).href : module;
   if (isPath && !existsSync(file)) throw wrong(place, 'is not there');
   try {
-    return await importThere(specifier);
+    return await importThere(specifier, folder);
   } catch (error) {
     throw wrong(place, `cannot be loaded: ${reasonOf(error)}`);
   }
 }
 
 /** An import of this file would look for packages beside this file. */
-function importThere(specifier: string): Promise<unknown> {
+function importThere(specifier: string, folder: string): Promise<unknown> {
   const script = new Script('(specifier) => import(specifier)', {
-    filename: join(cwd(), 'model-prefetch.js'),
+    filename: join(folder, 'model-prefetch.js'),
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   const load: unknown = script.runInThisContext();

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Client } from '@temporalio/client';
@@ -96,6 +97,38 @@ describe('an encrypted namespace', () => {
       CODEC_KEY: 'other',
     });
     expect(stderr).toMatch(/InputNotDecoded/);
+  });
+});
+
+describe('plugins that the environment names', () => {
+  test('bring their converter, interceptors and sinks to worker and command line, and leave the workflow in place', async () => {
+    const log = join(home, 'plugin.log');
+    const pluginEnv = {
+      ...env,
+      MODEL_PREFETCH_DATA_CONVERTER: undefined,
+      MODEL_PREFETCH_PLUGINS: fixture('plugin/plugin.mjs'),
+      MODEL_PREFETCH_TASK_QUEUE: 'with-plugin',
+      PLUGIN_LOG: log,
+    };
+    const worker = await startWorkerProcess(pluginEnv);
+    onTestFinished(async () => {
+      worker.killGroup();
+      await worker.ended;
+    });
+    const run = await runCli(['hf-model', 'org/small', '--force', '3', '--wait'], pluginEnv);
+    expect(run.code, run.stderr).toBe(0);
+    expect(await historyText(prefetchWorkflowId({ repo: 'org/small', force: 3 }))).not.toContain('store-of-secrets');
+    expect(await readFile(log, 'utf8')).toMatch(/^workflow prefetchModel$[^]*^activity$/m);
+  });
+
+  test.each([
+    ['MODEL_PREFETCH_DATA_CONVERTER', 'hf-model'],
+    ['MODEL_PREFETCH_PLUGINS', 'worker'],
+  ])('end a command before anything starts where %s names no such module', async (variable, command) => {
+    const args = command === 'worker' ? [command] : [command, 'org/small'];
+    const run = await runCli(args, { ...env, [variable]: './nowhere.mjs' });
+    expect(run).toMatchObject({ code: 2, stdout: '' });
+    expect(run.stderr).toContain(`InvalidInput: ${variable}: ./nowhere.mjs is not there`);
   });
 });
 
