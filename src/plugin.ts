@@ -25,8 +25,8 @@ export class ModelPrefetchPlugin extends SimplePlugin {
       ...options,
       name: 'temporal-model-prefetch',
       activities: (existing) => {
-        const given = typeof activities === 'function' ? activities(existing) : { ...activities, ...existing };
-        return Object.assign({}, createWaitActivities(), ...roles, given);
+        const given: object = typeof activities === 'function' ? activities(existing) : { ...activities, ...existing };
+        return roles.reduce((all, each) => ({ ...all, ...each }), { ...createWaitActivities(), ...given });
       },
       ...(dataConverter === undefined ? {} : { dataConverter: (existing) => withConverter(existing, dataConverter) }),
       runContext: async (next) => {

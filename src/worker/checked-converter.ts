@@ -126,7 +126,8 @@ export function loadPayloadConverter(path: string | undefined): PayloadConverter
   } catch (error) {
     throw new PrefetchError('InvalidInput', `payloadConverterPath: ${path} cannot be loaded (${reasonOf(error)})`);
   }
-  const converter = typeof module === 'object' && module !== null ? Reflect.get(module, 'payloadConverter') : undefined;
+  const converter: unknown =
+    typeof module === 'object' && module !== null ? Reflect.get(module, 'payloadConverter') : undefined;
   if (isPayloadConverter(converter)) return converter;
   throw new PrefetchError(
     'InvalidInput',

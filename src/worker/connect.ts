@@ -27,7 +27,7 @@ export async function connectToTemporal({
   ...options
 }: ConnectOptions = {}): Promise<TemporalTarget> {
   const { connectionOptions, namespace = 'default' } = loadClientConnectConfig(options);
-  const configured = await configuredBy(plugins, connectionOptions);
+  const configured = configuredBy(plugins, connectionOptions);
   const address = configured.address ?? 'localhost:7233';
   const connection = await inTime(NativeConnection.connect(configured), address);
   const client = new Client({
@@ -40,12 +40,9 @@ export async function connectToTemporal({
 }
 
 /** Not given to the connection: what a connection hands on comes last, and the check has to. */
-async function configuredBy(
-  plugins: Extensions['plugins'],
-  options: NativeConnectionOptions
-): Promise<NativeConnectionOptions> {
+function configuredBy(plugins: Extensions['plugins'], options: NativeConnectionOptions): NativeConnectionOptions {
   let configured = options;
-  for (const plugin of plugins) configured = (await plugin.configureNativeConnection?.(configured)) ?? configured;
+  for (const plugin of plugins) configured = plugin.configureNativeConnection?.(configured) ?? configured;
   return configured;
 }
 

@@ -1,4 +1,4 @@
-import type { WorkerOptions } from '@temporalio/worker';
+import type { Worker, WorkerOptions } from '@temporalio/worker';
 import type { Settings } from '../config/environment.js';
 import { taskQueue, type Role } from '../core/queues.js';
 import { createDependencies } from './dependencies.js';
@@ -39,7 +39,7 @@ export interface PrefetchActivitySet {
    * Watches the workers: once one of them shuts down, activities hand over what they do as soon as that loses nothing.
    * Without it the SDK cancels them after the grace. Returns how to stop watching.
    */
-  watch(workers: readonly { getState(): string }[]): () => void;
+  watch(workers: readonly Pick<Worker, 'getState'>[]): () => void;
   /** Closes the stores; to be called when the workers have ended. */
   close(): Promise<void>;
 }
@@ -67,5 +67,9 @@ export function createActivities(settings: Settings, { roles, gpu }: CreateActiv
       interceptors: { activity: [refusingUndecoded, ...(handOver.options(role).interceptors?.activity ?? [])] },
     },
   ]);
-  return { workers: Object.fromEntries(workers), watch: handOver.watch, close: dependencies.close };
+  return {
+    workers: Object.fromEntries(workers),
+    watch: (made) => handOver.watch(made),
+    close: () => dependencies.close(),
+  };
 }

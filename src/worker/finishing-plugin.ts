@@ -14,11 +14,18 @@ export function finishingPlugin(
 ): WorkerPlugin & BundlerPlugin {
   return {
     name: 'temporal-model-prefetch/worker',
-    configureWorker: ({ workflowsPath: _path, workflowBundle: _bundle, ...options }) => ({
-      ...options,
+    configureWorker: (options) => ({
+      ...withoutWorkflows(options),
       ...source,
       ...(check ? { dataConverter: checkedConverter(options.dataConverter) } : {}),
     }),
     configureBundler: (options) => ('workflowsPath' in source ? { ...options, ...source } : options),
   };
+}
+
+function withoutWorkflows(options: WorkerOptions): WorkerOptions {
+  const others = { ...options };
+  delete others.workflowsPath;
+  delete others.workflowBundle;
+  return others;
 }

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { Worker } from '@temporalio/worker';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { runOwnWorkers } from '../../examples/own-worker/workers.js';
 import { PrefetchClient } from '../../src/client.js';
 import { prefetchWorkflowId } from '../../src/core/identity.js';
@@ -93,6 +93,10 @@ describe('ensureModel', () => {
   test('shows which run it waits for and how far that is, and takes the run along when asked to', async () => {
     let open = () => {};
     gate = new Promise((resolve) => (open = resolve));
+    onTestFinished(() => {
+      open();
+      gate = Promise.resolve();
+    });
     const before = held;
     const handle = await start('waitAndTakeAlong', 'org/slow');
     await until(() => held > before, 'the transfer', 30_000);
@@ -113,8 +117,6 @@ describe('ensureModel', () => {
     await handle.cancel();
     const run = platform.client.get(workflowId);
     await expect(run.result()).rejects.toThrow('Cancelled');
-    open();
-    gate = Promise.resolve();
   });
 });
 
