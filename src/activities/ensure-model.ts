@@ -58,10 +58,8 @@ function isCancelled(): boolean {
   return Context.current().cancellationDetails?.cancelRequested === true;
 }
 
-/** A run that has ended meanwhile needs no cancelling. */
+/** A run that has ended meanwhile needs no cancelling. The calls of a cancelled activity have a signal that is aborted. */
 async function cancelQuietly(client: Client, workflowId: string): Promise<void> {
-  await client.workflow
-    .getHandle(workflowId)
-    .cancel()
-    .catch(() => undefined);
+  const handle = client.workflow.getHandle(workflowId);
+  await client.withAbortSignal(new AbortController().signal, () => handle.cancel()).catch(() => undefined);
 }
