@@ -39,6 +39,8 @@ export async function ensureModel(input: PrefetchInput, options: EnsureModelOpti
   const { ensureModel: wait } = proxyActivities<WaitActivities>({
     ...(options.waitOn === 'own-queue' ? {} : { taskQueue: taskQueue(base, 'wait') }),
     scheduleToCloseTimeout: options.timeout ?? '7 days',
+    // A workflow that does not wait for it may end first, and then the activity is not told that it was cancelled.
+    ...(options.cancelRun === true ? { cancellationType: 'WAIT_CANCELLATION_COMPLETED' } : {}),
     heartbeatTimeout: '60 seconds',
     retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
     summary: `model ${input.repo}`,
