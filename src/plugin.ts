@@ -26,7 +26,7 @@ export class ModelPrefetchPlugin extends SimplePlugin {
       name: 'temporal-model-prefetch',
       activities: (existing) => {
         const given: object = typeof activities === 'function' ? activities(existing) : { ...activities, ...existing };
-        return roles.reduce((all, each) => ({ ...all, ...each }), { ...createWaitActivities(), ...given });
+        return { ...roles.reduce<object>((all, each) => ({ ...all, ...each }), createWaitActivities()), ...given };
       },
       ...(dataConverter === undefined ? {} : { dataConverter: (existing) => withConverter(existing, dataConverter) }),
       runContext: async (next) => {
