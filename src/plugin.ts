@@ -25,8 +25,13 @@ export class ModelPrefetchPlugin extends SimplePlugin {
       ...options,
       name: 'temporal-model-prefetch',
       activities: (existing) => {
-        const given: object = typeof activities === 'function' ? activities(existing) : { ...activities, ...existing };
-        return { ...roles.reduce<object>((all, each) => ({ ...all, ...each }), createWaitActivities()), ...given };
+        // An object, for all that the types know of it, may be a function too.
+        const given: unknown =
+          typeof activities === 'function'
+            ? Reflect.apply(activities, undefined, [existing])
+            : { ...activities, ...existing };
+        const added = typeof given === 'object' ? given : {};
+        return { ...roles.reduce<object>((all, each) => ({ ...all, ...each }), createWaitActivities()), ...added };
       },
       ...(dataConverter === undefined ? {} : { dataConverter: (existing) => withConverter(existing, dataConverter) }),
       runContext: async (next) => {
