@@ -39,9 +39,9 @@ export interface PrefetchActivitySet {
    * Watches the workers: once one of them shuts down, activities hand over what they do as soon as that loses nothing.
    * Without it the SDK cancels them after the grace. Returns how to stop watching.
    */
-  watch(workers: readonly Pick<Worker, 'getState'>[]): () => void;
+  readonly watch: (workers: readonly Pick<Worker, 'getState'>[]) => () => void;
   /** Closes the stores; to be called when the workers have ended. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /**
