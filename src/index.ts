@@ -1,4 +1,4 @@
-export { ModelPrefetchPlugin } from './plugin.js';
+export { ModelPrefetchPlugin, type ModelPrefetchPluginOptions } from './plugin.js';
 export { PrefetchError, type ErrorCode, type ErrorDetails, type PrefetchErrorOptions } from './core/errors.js';
 export type {
   Dir,

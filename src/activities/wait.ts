@@ -11,9 +11,7 @@ export function createWaitActivities(): WaitActivities {
         withHeartbeat((report) =>
           ensureModel(request, {
             signal,
-            onPoll: () => {
-              report(request.taskQueue);
-            },
+            onProgress: report,
           })
         )
       ),

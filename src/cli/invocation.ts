@@ -52,6 +52,9 @@ export interface WorkerOptions extends CommonOptions {
   readonly gpu?: string;
   readonly taskQueue?: string;
   readonly exitWhenIdleMs?: number;
+  readonly identity?: string;
+  readonly deploymentName?: string;
+  readonly buildId?: string;
 }
 
 /** Flags of `dev-hub`, which serves the models of one folder. */

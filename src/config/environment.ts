@@ -45,6 +45,13 @@ export interface Settings {
   readonly tokenKeys: readonly string[];
   /** Folders with one file per secret. */
   readonly secretsFolders: readonly string[];
+  /** Module with the Temporal data converter of the cluster, where one is named. */
+  readonly dataConverter?: string;
+  /** Modules with Temporal plugins. @default none */
+  readonly plugins?: readonly string[];
+  /** Worker Versioning: the deployment and the build of this worker, as the Temporal Worker Controller names them. */
+  readonly deploymentName?: string;
+  readonly buildId?: string;
 }
 
 const MINUTE_MS = 60_000;
@@ -89,6 +96,22 @@ export function readSettings(environment: Environment = process.env): Settings {
     }),
     tokenKeys: list(environment['MODEL_PREFETCH_TOKEN_KEYS'] ?? 'HF_TOKEN,HF_TOKEN_*'),
     secretsFolders: ['/run/secrets', ...list(environment['MODEL_PREFETCH_SECRETS_DIR'])],
+    ...readExtensions(environment),
+  };
+}
+
+function readExtensions(
+  environment: Environment
+): Pick<Settings, 'dataConverter' | 'plugins' | 'deploymentName' | 'buildId'> {
+  const dataConverter = environment['MODEL_PREFETCH_DATA_CONVERTER'];
+  const plugins = list(environment['MODEL_PREFETCH_PLUGINS']);
+  const deploymentName = environment['TEMPORAL_DEPLOYMENT_NAME'];
+  const buildId = environment['TEMPORAL_WORKER_BUILD_ID'];
+  return {
+    ...(dataConverter ? { dataConverter } : {}),
+    ...(plugins.length > 0 ? { plugins } : {}),
+    ...(deploymentName ? { deploymentName } : {}),
+    ...(buildId ? { buildId } : {}),
   };
 }
 

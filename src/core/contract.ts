@@ -167,6 +167,14 @@ export interface EnsureModelRequest {
   readonly input: unknown;
   /** Base name of the queues that run the prefetch. */
   readonly taskQueue: string;
+  /** Whether cancelling the wait cancels the run, for all who wait for it. */
+  readonly cancelRun?: boolean;
+}
+
+/** Heartbeat details of the wait, for people to read: which run it is, and how far. */
+export interface WaitProgress extends Partial<PrefetchProgress> {
+  readonly workflowId: string;
+  readonly taskQueue: string;
 }
 
 /** The activity of the role `wait`, under its name on the wire. */

@@ -66,6 +66,8 @@ const definitions = {
   TemporalCliNotFound: { permanent: true },
   HomeBusy: { permanent: true },
   WorkflowNotFound: { permanent: true },
+  InputNotDecoded: { permanent: true },
+  ResultNotDecoded: { permanent: true },
   Cancelled: { permanent: true },
   TimedOut: { permanent: false },
   Internal: { permanent: false },

@@ -8,8 +8,10 @@ import {
 } from '@temporalio/client';
 import { CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
 import type { Dir } from '../core/contract.js';
-import { PrefetchError } from '../core/errors.js';
+import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { asUndecoded, resultNotDecodedText } from '../core/undecoded.js';
 import { unlessAborted } from '../tasks/unless-aborted.js';
+import { notDecodedHere } from './undecoded-result.js';
 import { fromFailure } from './from-failure.js';
 import { describeAnswer, isOutage, isServiceError } from './server-answers.js';
 
@@ -44,19 +46,28 @@ export async function awaitPrefetch(client: Client, workflowId: string, options:
     onPoll?.();
     const deadlineMs = Date.now() + POLL_MS;
     try {
-      return await unlessAborted(poll(client, { workflowId, runId }, deadlineMs), { signal });
+      const dir = await unlessAborted(poll(client, { workflowId, runId }, deadlineMs), { signal });
+      return decoded(dir, workflowId);
     } catch (error) {
       signal?.throwIfAborted();
       if (isPollOver(error, deadlineMs) || error instanceof WorkflowContinuedAsNewError) {
         outages = 0;
         continue;
       }
-      if (!isOutage(error)) throw translate(error, workflowId);
+      if (!isOutage(error)) throw await translate(client, error, workflowId);
       onOutage?.(describeAnswer(error));
       await pause(Math.min(FIRST_PAUSE_MS * 2 ** outages, LONGEST_PAUSE_MS), { signal });
       outages += 1;
     }
   }
+}
+
+function decoded(dir: Dir, workflowId: string): Dir {
+  const undecoded = asUndecoded(dir);
+  if (undecoded === undefined) return dir;
+  throw new PrefetchError('ResultNotDecoded', resultNotDecodedText(`The result of ${workflowId}`, undecoded), {
+    details: { workflowId },
+  });
 }
 
 interface Awaited {
@@ -84,14 +95,15 @@ function isPollOver(error: unknown, deadlineMs: number): boolean {
   return isGrpcDeadlineError(error) || (isGrpcCancelledError(error) && Date.now() > deadlineMs - CLOCK_SLACK_MS);
 }
 
-function translate(error: unknown, workflowId: string): unknown {
+async function translate(client: Client, error: unknown, workflowId: string): Promise<unknown> {
   if (error instanceof WorkflowNotFoundError) {
     return new PrefetchError('WorkflowNotFound', `There is no workflow with the ID ${workflowId}`);
   }
   if (error instanceof WorkflowFailedError) {
     return fromFailure(error.cause, { workflowId }) ?? otherFailure(error.cause, workflowId);
   }
-  if (!isServiceError(error)) return error;
+  if (isPrefetchError(error)) return error;
+  if (!isServiceError(error)) return (await notDecodedHere(client, error, workflowId)) ?? error;
   return new PrefetchError(
     'ServerUnavailable',
     `The Temporal server refuses to tell the result of ${workflowId} (${describeAnswer(error)}). ` +

@@ -8,6 +8,7 @@ import {
   type ShardProgress,
 } from '../core/contract.js';
 import { PrefetchError } from '../core/errors.js';
+import { asUndecoded, resultNotDecodedText } from '../core/undecoded.js';
 import { pendingActivities } from './pending-activities.js';
 import { hasPollers } from './pollers.js';
 import { waitingStep, type WaitingStep } from './waiting-step.js';
@@ -25,13 +26,14 @@ const ANSWER_MS = 6_000;
 
 /**
  * The workflow knows finished batches; what is in flight stands in the heartbeats of its pending activities.
- * @throws PrefetchError `NoWorkers` when nobody is there to answer for the workflow
+ * @throws PrefetchError `NoWorkers` when nobody is there to answer for the workflow, `ResultNotDecoded` when this client lacks
+ *   the data converter of the workers
  */
 export async function liveProgress(client: Client, handle: WorkflowHandle): Promise<LiveProgress> {
-  const progress = await askWorkflow(client, handle);
+  const progress = decoded(await askWorkflow(client, handle), handle.workflowId);
   // In this order: a batch that finishes meanwhile is missed for a moment, and not counted twice.
   const description = await handle.describe();
-  const pending = pendingActivities(description);
+  const pending = await pendingActivities(description, client.options.loadedDataConverter);
   const details = (types: readonly string[]) =>
     pending.filter(({ type }) => types.includes(type)).map((activity) => activity.details);
   const flying = details(BATCH_ACTIVITIES).filter((each): each is BatchProgress => isProgress(each));
@@ -61,6 +63,12 @@ async function askWorkflow(client: Client, handle: WorkflowHandle): Promise<Pref
     if (!isNone && !(error instanceof QueryNotRegisteredError)) await requireWorker(client, handle);
     throw error;
   }
+}
+
+function decoded(progress: PrefetchProgress, workflowId: string): PrefetchProgress {
+  const undecoded = asUndecoded(progress);
+  if (undecoded === undefined) return progress;
+  throw new PrefetchError('ResultNotDecoded', resultNotDecodedText(`The progress of ${workflowId}`, undecoded));
 }
 
 async function requireWorker(client: Client, handle: WorkflowHandle): Promise<void> {

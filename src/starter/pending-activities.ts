@@ -1,5 +1,5 @@
-import type { WorkflowExecutionDescription } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import type { Payload } from '@temporalio/common';
 import { withoutSecrets } from '../core/foreign-text.js';
 
 /** An activity that is under way or waits to be tried again, as the server tells it. */
@@ -20,6 +20,7 @@ export interface PendingActivity {
   readonly pauseReason?: string;
 }
 
+type Converter = WorkflowHandle['client']['options']['loadedDataConverter'];
 type Raw = NonNullable<WorkflowExecutionDescription['raw']['pendingActivities']>[number];
 type Time = Raw['scheduledTime'];
 
@@ -30,34 +31,49 @@ const STATES = new Map<number, PendingActivity['state']>([
 ]);
 
 /** What the server knows of activities that are not finished. */
-export function pendingActivities({ raw }: Pick<WorkflowExecutionDescription, 'raw'>): PendingActivity[] {
-  return (raw.pendingActivities ?? []).map((pending) => {
-    const payload = pending.heartbeatDetails?.payloads?.[0];
-    const { manual, rule } = pending.pauseInfo ?? {};
-    return {
-      id: pending.activityId ?? '',
-      type: pending.activityType?.name ?? '',
-      state: STATES.get(Number(pending.state)) ?? 'started',
-      attempt: pending.attempt ?? 1,
-      details: payload ? decode(payload) : undefined,
-      ...texts({
-        lastFailure: pending.lastFailure?.message,
-        taskQueue: pending.activityOptions?.taskQueue?.name,
-        pausedBy: manual?.identity ?? (rule?.ruleId ? `the rule ${rule.ruleId}` : undefined),
-        pauseReason: manual?.reason ?? rule?.reason,
-      }),
-      ...times({ scheduledMs: pending.scheduledTime, nextTryMs: pending.nextAttemptScheduleTime }),
-    };
-  });
+export function pendingActivities(
+  { raw }: Pick<WorkflowExecutionDescription, 'raw'>,
+  converter: Converter
+): Promise<PendingActivity[]> {
+  return Promise.all((raw.pendingActivities ?? []).map((pending) => read(pending, converter)));
 }
 
-/** With a payload codec in use the details are unreadable here: then there is no live part, and no failure. */
-function decode(payload: Parameters<typeof defaultPayloadConverter.fromPayload>[0]): unknown {
+async function read(pending: Raw, converter: Converter): Promise<PendingActivity> {
+  const payload = pending.heartbeatDetails?.payloads?.[0];
+  const { message, encodedAttributes } = pending.lastFailure ?? {};
+  const encoded = encodedAttributes ? await decode(encodedAttributes, converter) : undefined;
+  const { manual, rule } = pending.pauseInfo ?? {};
+  return {
+    id: pending.activityId ?? '',
+    type: pending.activityType?.name ?? '',
+    state: STATES.get(Number(pending.state)) ?? 'started',
+    attempt: pending.attempt ?? 1,
+    details: payload ? await decode(payload, converter) : undefined,
+    ...texts({
+      lastFailure: messageIn(encoded) ?? message,
+      taskQueue: pending.activityOptions?.taskQueue?.name,
+      pausedBy: manual?.identity ?? (rule?.ruleId ? `the rule ${rule.ruleId}` : undefined),
+      pauseReason: manual?.reason ?? rule?.reason,
+    }),
+    ...times({ scheduledMs: pending.scheduledTime, nextTryMs: pending.nextAttemptScheduleTime }),
+  };
+}
+
+/** What cannot be decoded here is as if it were not there: then there is no live part, and no failure. */
+async function decode(payload: Payload, { payloadCodecs, payloadConverter }: Converter): Promise<unknown> {
   try {
-    return defaultPayloadConverter.fromPayload(payload);
+    let payloads = [payload];
+    for (const codec of payloadCodecs.toReversed()) payloads = await codec.decode(payloads);
+    const [decoded] = payloads;
+    return decoded === undefined ? undefined : payloadConverter.fromPayload(decoded);
   } catch {
     return undefined;
   }
+}
+
+function messageIn(attributes: unknown): string | undefined {
+  if (typeof attributes !== 'object' || attributes === null || !('message' in attributes)) return undefined;
+  return typeof attributes.message === 'string' ? attributes.message : undefined;
 }
 
 /** What others wrote, where they wrote anything. */

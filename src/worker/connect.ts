@@ -1,7 +1,9 @@
-import { Client } from '@temporalio/client';
+import { Client, type ClientPlugin } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection } from '@temporalio/worker';
+import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
 import { PrefetchError } from '../core/errors.js';
+import { checkedConverter } from './checked-converter.js';
+import type { Extensions } from './extensions.js';
 
 /** A server that takes the connection and says nothing would hold the SDK for half a minute. */
 const CONNECT_MS = 10_000;
@@ -13,13 +15,45 @@ export interface TemporalTarget {
   readonly client: Client;
 }
 
-/** Connects as the Temporal CLI does: profiles, environment, TLS, API keys. `ServerUnavailable` when nobody answers. */
-export async function connectToTemporal(options: { readonly profile?: string } = {}): Promise<TemporalTarget> {
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig(options);
-  const address = connectionOptions.address ?? 'localhost:7233';
-  const connection = await inTime(NativeConnection.connect(connectionOptions), address);
-  return { connection, namespace, client: new Client({ connection, namespace }) };
+/** How a process connects. */
+export interface ConnectOptions extends Partial<Extensions> {
+  readonly profile?: string;
 }
+
+/** Connects as the Temporal CLI does: profiles, environment, TLS, API keys. `ServerUnavailable` when nobody answers. */
+export async function connectToTemporal({
+  dataConverter,
+  plugins = [],
+  ...options
+}: ConnectOptions = {}): Promise<TemporalTarget> {
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig(options);
+  const configured = configuredBy(plugins, connectionOptions);
+  const address = configured.address ?? 'localhost:7233';
+  const connection = await inTime(NativeConnection.connect(configured), address);
+  const client = new Client({
+    connection,
+    namespace,
+    ...(dataConverter === undefined ? {} : { dataConverter }),
+    plugins: [...plugins, checkingPlugin],
+  });
+  return { connection, namespace, client };
+}
+
+/** Not given to the connection: what a connection hands on comes last, and the check has to. */
+function configuredBy(plugins: Extensions['plugins'], options: NativeConnectionOptions): NativeConnectionOptions {
+  let configured = options;
+  for (const plugin of plugins) configured = plugin.configureNativeConnection?.(configured) ?? configured;
+  return configured;
+}
+
+/** A result that cannot be decoded is told as that, and named. */
+const checkingPlugin: ClientPlugin = {
+  name: 'temporal-model-prefetch/client',
+  configureClient: (options) => ({
+    ...options,
+    dataConverter: checkedConverter(options.dataConverter, { patienceMs: 0 }),
+  }),
+};
 
 async function inTime(connecting: Promise<NativeConnection>, address: string): Promise<NativeConnection> {
   let timer: NodeJS.Timeout | undefined;

@@ -7,13 +7,15 @@ import type { WorkerOptions } from '@temporalio/worker';
  * The workflow code for a worker: the bundle that was made at build time, where it was made for the SDK version that is
  * installed (the SDK demands the very same), and otherwise the module itself, which the worker bundles at its start.
  * @param home - folder of the compiled package
+ * @param options - `bundleAnew` where something is to be added to the bundle
  */
 export function workflowSource(
-  home: URL = new URL('..', import.meta.url)
+  home: URL = new URL('..', import.meta.url),
+  { bundleAnew = false }: { readonly bundleAnew?: boolean } = {}
 ): Pick<WorkerOptions, 'workflowBundle'> | Pick<WorkerOptions, 'workflowsPath'> {
   const resolve = (path: string) => fileURLToPath(new URL(path, home));
   const codePath = resolve('workflow-bundle/workflow-bundle.js');
-  if (existsSync(codePath) && bundledFor(resolve('workflow-bundle/bundle.json')) === installedSdk()) {
+  if (!bundleAnew && existsSync(codePath) && bundledFor(resolve('workflow-bundle/bundle.json')) === installedSdk()) {
     return { workflowBundle: { codePath } };
   }
   // From the sources, as tests run it, the module is a .ts file; the bundler wants the file that is there.

@@ -1,4 +1,5 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import { asUndecoded, inputNotDecodedText } from '../core/undecoded.js';
 
 /** True when an activity failed with this stable code. */
 export function failedWith(error: unknown, code: string): boolean {
@@ -34,4 +35,16 @@ export function unwrapFailure(error: unknown): unknown {
     });
   }
   return error;
+}
+
+/** Fails the run by name for a value that the worker's data converter could not decode; any other is given back. */
+export function decoded<T>(value: T): T {
+  const undecoded = asUndecoded(value);
+  if (undecoded === undefined) return value;
+  throw ApplicationFailure.create({
+    type: 'InputNotDecoded',
+    message: `InputNotDecoded: ${inputNotDecodedText(undecoded)}`,
+    nonRetryable: true,
+    // Details would be encoded, and the client that sent the input may lack the codec of this worker.
+  });
 }

@@ -1,1 +1,2 @@
 export { prefetchModel } from './prefetch-model.js';
+export { refreshModel } from './refresh-model.js';

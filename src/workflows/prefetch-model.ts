@@ -8,7 +8,7 @@ import type {
   ShardActivities,
 } from '../core/contract.js';
 import { AUTHENTICATE, ifSoon, LIGHT_STEP } from './activity-options.js';
-import { failedOrLate, failedWith, unwrapFailure } from './failures.js';
+import { decoded, failedOrLate, failedWith, unwrapFailure } from './failures.js';
 import { startReport, type Report } from './report.js';
 import { shardModel, type ShardState } from './shard-model.js';
 import { transferBatches, type TransferState } from './transfer-batches.js';
@@ -56,8 +56,8 @@ export async function prefetchModel(input: unknown, continued?: ContinuedRun): P
   const before = workflowInfo().continuedFromExecutionRunId === undefined ? undefined : continued;
   const report = startReport(before?.progress);
   try {
-    const { dir, cacheHit } = await run(input, before, report);
-    report.done(dir, cacheHit);
+    const { dir, cacheHit } = await run(decoded(input), decoded(before), report);
+    report.done(decoded(dir), cacheHit);
     return dir;
   } catch (error) {
     throw unwrapFailure(error);
@@ -70,11 +70,11 @@ interface Result {
 }
 
 async function run(input: unknown, before: ContinuedRun | undefined, report: Report): Promise<Result> {
-  const spec = before?.spec ?? (await authenticate(input));
+  const spec = before?.spec ?? decoded(await authenticate(input));
   if (spec.shardConfig === undefined) return bring({ input, spec, report, shardRound: 0 }, before);
   if (before === undefined) {
     report.planning(spec);
-    const dir = await findShards(spec);
+    const dir = decoded(await findShards(spec));
     if (dir !== undefined) return { dir, cacheHit: true };
   }
   return bringSharded({ input, spec, report }, before);
@@ -144,7 +144,7 @@ async function bring(bringing: Bringing, before: ContinuedRun | undefined): Prom
 
 async function plan(spec: PrefetchSpec, report: Report): Promise<Planned> {
   report.planning(spec);
-  const outcome = await planPrefetch(spec);
+  const outcome = decoded(await planPrefetch(spec));
   if (outcome.kind === 'hit') return { dir: outcome.dir };
   report.transferring(outcome.plan);
   return { spec, plan: outcome.plan, nextBatch: 0 };

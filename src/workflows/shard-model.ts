@@ -2,6 +2,7 @@ import { proxyActivities, workflowInfo, type ActivityOptions } from '@temporalio
 import type { Dir, PrefetchSpec, ShardActivities, ShardPlanSummary, ShardStep } from '../core/contract.js';
 import { taskQueue, type Role } from '../core/queues.js';
 import { BATCH, LIGHT_STEP } from './activity-options.js';
+import { decoded } from './failures.js';
 import type { Report } from './report.js';
 import { slidingWindow } from './sliding-window.js';
 
@@ -35,7 +36,7 @@ export interface Sharding {
 export async function shardModel(sharding: Sharding): Promise<{ dir: Dir; cacheHit: boolean } | ShardState> {
   const { spec, before, report } = sharding;
   if (before !== undefined) return continueSharding(sharding, before);
-  const outcome = await planShards(spec);
+  const outcome = decoded(await planShards(spec));
   if (outcome.kind === 'hit') return { dir: outcome.dir, cacheHit: true };
   report.sharding(outcome.plan);
   return continueSharding(sharding, { plan: outcome.plan, stage: 'write', next: 0 });
@@ -70,7 +71,9 @@ async function writeShards(sharding: Sharding, plan: ShardPlanSummary, next: num
     await copyFiles();
     const { shardWithVllm } = onQueue(sharding, 'gpu', { id: 'vllm', summary: plan.reason.slice(0, 200) });
     const { resources } = spec;
-    report.stepDone(await shardWithVllm({ ...stepOf(spec, plan), ...(resources === undefined ? {} : { resources }) }));
+    report.stepDone(
+      decoded(await shardWithVllm({ ...stepOf(spec, plan), ...(resources === undefined ? {} : { resources }) }))
+    );
     return undefined;
   }
   return slidingWindow({ count: plan.parts + 1, next }, async (number) => {
@@ -78,7 +81,7 @@ async function writeShards(sharding: Sharding, plan: ShardPlanSummary, next: num
     const part = number - 1;
     const summary = `part ${String(number)} of ${String(plan.parts)} of every rank`;
     const { shardNatively } = onQueue(sharding, 'shard', { id: `part-${String(part)}`, summary });
-    report.stepDone(await shardNatively({ ...stepOf(spec, plan), number: part }));
+    report.stepDone(decoded(await shardNatively({ ...stepOf(spec, plan), number: part })));
   });
 }
 
@@ -87,7 +90,7 @@ async function checkAll(sharding: Sharding, plan: ShardPlanSummary, next: number
   return slidingWindow({ count: plan.checks, next }, async (number) => {
     const summary = `weights file ${String(number + 1)} of ${String(plan.checks)} from the ranks`;
     const { checkShards } = onQueue(sharding, 'shard', { id: `check-${String(number)}`, summary });
-    report.stepDone(await checkShards({ ...stepOf(spec, plan), number }));
+    report.stepDone(decoded(await checkShards({ ...stepOf(spec, plan), number })));
   });
 }
 

@@ -9,7 +9,7 @@ import type {
 } from '../core/contract.js';
 import { taskQueue } from '../core/queues.js';
 import { BATCH, ifSoon } from './activity-options.js';
-import { failedWith } from './failures.js';
+import { decoded, failedWith } from './failures.js';
 import { slidingWindow } from './sliding-window.js';
 
 /** Where the transfer stands; a run after continue-as-new begins in the middle. */
@@ -29,7 +29,7 @@ export async function transferBatches(
   onBatchDone: (result: BatchResult) => void
 ): Promise<number | undefined> {
   return slidingWindow({ count: plan.batchCount, next: nextBatch }, async (batch) => {
-    onBatchDone(await runBatch({ spec: batchSpec(spec), planId: plan.planId, batch }, { ...plan, round }));
+    onBatchDone(decoded(await runBatch({ spec: batchSpec(spec), planId: plan.planId, batch }, { ...plan, round })));
   });
 }
 

@@ -53,7 +53,8 @@ async function howFar(session: Session, handle: PrefetchHandle): Promise<Pick<St
   try {
     return { progress: await session.client.withDeadline(Date.now() + QUERY_MS, () => handle.progress()) };
   } catch (error) {
-    return isPrefetchError(error, 'NoWorkers') ? { silence: error.text } : {};
+    const told = isPrefetchError(error) && ['NoWorkers', 'ResultNotDecoded'].includes(error.code);
+    return told ? { silence: error.text } : {};
   }
 }
 

@@ -6,7 +6,7 @@ import type { WorkerOptions } from '../invocation.js';
 
 /** Runs a worker until it is told to stop. */
 export async function runWorkerCommand(options: WorkerOptions, context: CliContext): Promise<void> {
-  const { roles, gpu, taskQueue, exitWhenIdleMs } = options;
+  const { roles, gpu, taskQueue, exitWhenIdleMs, identity, deploymentName, buildId } = options;
   if (gpu !== undefined && !gpuSpec.safeParse(gpu).success) {
     throw new PrefetchError('InvalidInput', '--gpu: expected MODEL:COUNT such as "A100:4" or "L4:2"');
   }
@@ -16,7 +16,7 @@ export async function runWorkerCommand(options: WorkerOptions, context: CliConte
   }
   const { runWorker } = await import('../../worker/run-worker.js');
   await runWorker({
-    ...compact({ roles, gpu, taskQueue, exitWhenIdleMs }),
+    ...compact({ roles, gpu, taskQueue, exitWhenIdleMs, identity, deploymentName, buildId }),
     onReady: (queues) => {
       say(context, `Polling ${queues.join(', ')}; Ctrl-C stops it, once running parts have finished`);
     },

@@ -10,6 +10,9 @@ interface WorkerFlags {
   readonly gpu?: string;
   readonly taskQueue?: string;
   readonly exitWhenIdle?: number;
+  readonly identity?: string;
+  readonly deploymentName?: string;
+  readonly buildId?: string;
 }
 
 /** Declares `worker`. */
@@ -27,13 +30,20 @@ export function describeWorker(command: Command, take: Take): Command {
     )
     .option('--gpu <spec>', 'GPUs of this host, MODEL:COUNT, for the role gpu. Default: runs that name none')
     .option('--task-queue <name>', 'Base name of the task queues. Default: MODEL_PREFETCH_TASK_QUEUE')
-    .option('--exit-when-idle <duration>', 'End after so long without a task, such as 10m. Default: never', durationMs);
+    .option('--exit-when-idle <duration>', 'End after so long without a task, such as 10m. Default: never', durationMs)
+    .optionsGroup('How Temporal knows it:')
+    .option('--identity <name>', 'Name of this process in histories and task queues. Default: process ID and host')
+    .option('--deployment-name <name>', 'Worker Versioning: the deployment. Default: TEMPORAL_DEPLOYMENT_NAME')
+    .option('--build-id <id>', 'Worker Versioning: the build of this worker. Default: TEMPORAL_WORKER_BUILD_ID');
   return addCommonFlags(command, 'none').action((flags: Flags<WorkerFlags>) => {
-    const { gpu, taskQueue, exitWhenIdle: exitWhenIdleMs } = flags;
+    const { gpu, taskQueue, exitWhenIdle: exitWhenIdleMs, identity, deploymentName, buildId } = flags;
     const roles = flags.roles === undefined ? undefined : readRoles(flags.roles);
     take({
       command: 'worker',
-      options: { ...common(flags), ...compact({ roles, gpu, taskQueue, exitWhenIdleMs }) },
+      options: {
+        ...common(flags),
+        ...compact({ roles, gpu, taskQueue, exitWhenIdleMs, identity, deploymentName, buildId }),
+      },
     });
   });
 }

@@ -3,6 +3,11 @@ import { looksLikeToken } from '../foreign-text.js';
 import { GiB } from '../units.js';
 import { NEWEST_VERIFIED_VLLM } from '../vllm-releases.js';
 
+/** A token in the place of a name; that of a commit looks like other tokens, and a repo may begin with hf_. */
+const isHubToken = (text: string) =>
+  /(?:^|\/)(?:hf_(?:oauth_|jwt_)?[A-Za-z0-9]{30,}|api_org_[A-Za-z0-9]{20,})$/.test(text);
+const NO_TOKEN = 'this looks like a token of the Hub, which belongs on the worker, and no input may name';
+
 const repo = z
   .string()
   .max(193)
@@ -10,7 +15,8 @@ const repo = z
     /^(?:\w[\w.-]{0,95}\/)?\w[\w.-]{0,95}$/,
     'expected "owner/name" as on the Hub, with letters, digits, ".", "_" and "-"; a revision and the type have fields of their own'
   )
-  .regex(/^(?!.*(?:\.\.|--))/, 'a Hub repo has no ".." and no "--" in its name');
+  .regex(/^(?!.*(?:\.\.|--))/, 'a Hub repo has no ".." and no "--" in its name')
+  .refine((name) => !isHubToken(name), NO_TOKEN);
 
 const revision = z
   .string()
@@ -19,7 +25,8 @@ const revision = z
   // What git refuses in a ref, and what would leave the URL of a listing.
   // eslint-disable-next-line no-control-regex
   .regex(/^(?!.*\.\.)[^\s~^:?*[\\\u0000-\u001f\u007f]+$/, 'expected a branch, tag or commit, as git writes it')
-  .refine(isWellFormed, 'expected well-formed Unicode');
+  .refine(isWellFormed, 'expected well-formed Unicode')
+  .refine((name) => !isHubToken(name), NO_TOKEN);
 
 const EXPECTED_NAME = 'expected the NAME of a secret on the worker, such as HF_TOKEN, never the token itself';
 
@@ -156,6 +163,7 @@ const inputFields = z.strictObject({
     .max(1024)
     .regex(/^[a-z][a-z0-9+.-]*:\/\/./, 'expected a URL such as "s3://bucket/models" or "file:///data/models"')
     .refine(isWellFormed, 'expected well-formed Unicode')
+    .refine((url) => !/^[^:]+:\/\/[^/]*@/.test(url), 'expected no user and no password: the worker has the credentials')
     .optional()
     .describe("Root of the destination; default: the worker's store"),
   force: z.number().int().min(0).optional().describe('A new number is a new run that trusts no cache'),
