@@ -7,11 +7,7 @@ import { runWorker } from './worker/run-worker.js';
 setProcessDefaults();
 noteEnvironmentSecrets();
 try {
-  await runWorker({
-    onReady: (queues) => {
-      process.stderr.write(`Polling ${queues.join(', ')}\n`);
-    },
-  });
+  await runWorker({});
 } catch (error) {
   process.stderr.write(`${withoutSecrets(error instanceof Error ? error.message : String(error))}\n`);
   process.exitCode = 1;

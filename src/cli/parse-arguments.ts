@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../config/worker-settings.js';
 import { compact } from '../core/compact.js';
 import { PrefetchError } from '../core/errors.js';
 import { ROLES, type Role } from '../core/queues.js';
@@ -181,6 +182,16 @@ function declareVerify(program: Command, take: Take): void {
     );
 }
 
+interface WorkerFlags {
+  readonly roles?: string;
+  readonly gpu?: string;
+  readonly taskQueue?: string;
+  readonly exitWhenIdle?: number;
+  readonly log?: LogFormat;
+  readonly logLevel?: LogLevel;
+  readonly skipChecks?: boolean;
+}
+
 function declareWorker(program: Command, take: Take): void {
   declare(program, 'worker')
     .option(
@@ -190,12 +201,19 @@ function declareWorker(program: Command, take: Take): void {
     .option('--gpu <spec>', 'GPUs of this host, MODEL:COUNT, for the role gpu')
     .option('--task-queue <name>', 'Base name of the task queues. Default: MODEL_PREFETCH_TASK_QUEUE')
     .option('--exit-when-idle <duration>', 'End after so long without a task, such as 10m. Default: never', durationMs)
-    .action((flags: Flags<{ roles?: string; gpu?: string; taskQueue?: string; exitWhenIdle?: number }>) => {
-      const { gpu, taskQueue, exitWhenIdle: exitWhenIdleMs } = flags;
+    .addOption(new Option('--log <format>', 'Form of the log on stderr').choices(LOG_FORMATS))
+    .addOption(new Option('--log-level <level>', 'From what weight on it tells').choices(LOG_LEVELS))
+    .option('--skip-checks', 'Take work without a look at Temporal, store, tokens, Hub and disk first')
+    .action((flags: Flags<WorkerFlags>) => {
+      const { gpu, taskQueue, exitWhenIdle: exitWhenIdleMs, log: logFormat, logLevel } = flags;
+      const checks = flags.skipChecks === true ? false : undefined;
       const roles = flags.roles === undefined ? undefined : readRoles(flags.roles);
       take({
         command: 'worker',
-        options: { ...common(flags), ...compact({ roles, gpu, taskQueue, exitWhenIdleMs }) },
+        options: {
+          ...common(flags),
+          ...compact({ roles, gpu, taskQueue, exitWhenIdleMs, logFormat, logLevel, checks }),
+        },
       });
     });
 }

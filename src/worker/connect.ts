@@ -1,7 +1,8 @@
 import { Client } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
-import { PrefetchError } from '../core/errors.js';
+import { checkNamespace } from './check-namespace.js';
+import { connectFailure } from './connect-failure.js';
+import { readTemporalProfile, type TemporalProfile } from './temporal-profile.js';
 
 /** A server that takes the connection and says nothing would hold the SDK for half a minute. */
 const CONNECT_MS = 10_000;
@@ -13,15 +14,24 @@ export interface TemporalTarget {
   readonly client: Client;
 }
 
-/** Connects as the Temporal CLI does: profiles, environment, TLS, API keys. `ServerUnavailable` when nobody answers. */
+/**
+ * Connects as the Temporal CLI does: profiles, environment, TLS, API keys. `ServerUnavailable` when nobody answers,
+ * `NamespaceNotFound` and `TemporalAccessDenied` when the server says so.
+ */
 export async function connectToTemporal(options: { readonly profile?: string } = {}): Promise<TemporalTarget> {
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig(options);
-  const address = connectionOptions.address ?? 'localhost:7233';
-  const connection = await inTime(NativeConnection.connect(connectionOptions), address);
+  const profile = readTemporalProfile(options);
+  const { connectionOptions, namespace = 'default' } = profile;
+  const connection = await inTime(NativeConnection.connect(connectionOptions), profile);
+  try {
+    await checkNamespace(connection, namespace, profile);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
   return { connection, namespace, client: new Client({ connection, namespace }) };
 }
 
-async function inTime(connecting: Promise<NativeConnection>, address: string): Promise<NativeConnection> {
+async function inTime(connecting: Promise<NativeConnection>, profile: TemporalProfile): Promise<NativeConnection> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
@@ -33,11 +43,7 @@ async function inTime(connecting: Promise<NativeConnection>, address: string): P
   } catch (error) {
     // It may still come up when nobody waits any more.
     connecting.then((connection) => connection.close()).catch(() => undefined);
-    throw new PrefetchError(
-      'ServerUnavailable',
-      `No Temporal server answers at ${address} (${error instanceof Error ? error.message : String(error)}). ` +
-        'Check TEMPORAL_ADDRESS, TEMPORAL_PROFILE and TLS settings'
-    );
+    throw connectFailure(error, profile);
   } finally {
     clearTimeout(timer);
   }

@@ -10,7 +10,7 @@ import {
 import { createWaitActivities } from '../activities/wait.js';
 import type { Settings } from '../config/environment.js';
 import { PrefetchError } from '../core/errors.js';
-import { taskQueue, type Role } from '../core/queues.js';
+import { DEFAULT_ROLES, taskQueue, type Role } from '../core/queues.js';
 import { createDependencies, type WorkerDependencies } from './dependencies.js';
 import { createHandOver, type HandOver } from './hand-over.js';
 import { checkGpuIsServed } from './roles.js';
@@ -51,7 +51,6 @@ export interface PrefetchWorkers {
 
 /** Enough for a part of the usual size over a slow line; what it cuts off is fetched again by the next worker. */
 const GRACE_MS = 5_000;
-const DEFAULT_ROLES: readonly Role[] = ['main', 'transfer', 'wait', 'shard'];
 
 /** Makes one Temporal worker per role, all over one connection, one transfer engine and one memory budget. */
 export async function createWorkers(options: CreateWorkersOptions): Promise<PrefetchWorkers> {

@@ -20,7 +20,7 @@ export async function runHfModel(options: HfModelOptions, context: CliContext): 
   if (input.rawDataPath !== undefined) readStoreFlag('--raw-data-path', input.rawDataPath);
   const settings = withStore(readSettings(), options);
   // Either way loads the Temporal SDK, which wrong usage must not wait for.
-  if (!(await isTemporalConfigured(settings))) {
+  if (!isTemporalConfigured()) {
     const { bringEmbedded } = await import('./hf-model-embedded.js');
     return bringEmbedded({ options, input, settings }, context);
   }

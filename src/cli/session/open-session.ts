@@ -18,7 +18,7 @@ export async function openSessionToLook(
   options: { readonly verbose: boolean },
   context: CliContext
 ): Promise<Session> {
-  if (await isTemporalConfigured(settings)) return openClusterSession(settings, options);
+  if (isTemporalConfigured()) return openClusterSession(settings, options);
   const deadline = Date.now() + CHANGING_MS;
   for (;;) {
     const attached = await openAttachedSession(settings, options);
