@@ -4,7 +4,7 @@ import { PrefetchError } from '../core/errors.js';
 import { MiB } from '../core/units.js';
 import type { RequestOptions } from './object-store.js';
 import type { StoreOptions } from './open-store.js';
-import { withFileErrors } from './local/file-errors.js';
+import { isSystemError, withFileErrors } from './local/file-errors.js';
 import { parseStoreUrl } from './store-url.js';
 
 /** Below this a disk is as good as full: no part of any model would fit. */
@@ -49,8 +49,15 @@ async function checkFolder(path: string, options: RequestOptions): Promise<Check
       details: { path },
     });
   }
-  await withFileErrors({ action: 'write in', path }, () => mkdir(path, { recursive: true }));
+  await withFileErrors({ action: 'write in', path }, () => makeFolder(path));
   const { openLocalStore } = await import('./local/local-store.js');
   await openLocalStore(path).checkWritable({ ...options, bytes: SOME_ROOM });
   return { multipart: true };
+}
+
+/** Not recursively: where a folder of the system refuses as /proc does, mkdir of Node tries without an end. */
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path).catch((error: unknown) => {
+    if (!isSystemError(error, 'EEXIST')) throw error;
+  });
 }

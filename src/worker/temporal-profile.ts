@@ -50,7 +50,11 @@ function checkConfigFile(path: string | undefined): void {
 }
 
 function checkAddress(address: unknown): void {
-  if (typeof address === 'string' && /^(?:\[[^\]\s]+\]|[^\s:/@]+)(?::\d{1,5})?$/.test(address)) return;
+  const [, port = '1'] = (typeof address === 'string' && /^(?:\[[^\]\s]+\]|[^\s:/@]+)(?::(\d+))?$/.exec(address)) || [
+    ,
+    '0',
+  ];
+  if (Number(port) >= 1 && Number(port) <= 65_535) return;
   throw invalid(
     'TEMPORAL_ADDRESS, or address in temporal.toml',
     `expected HOST:PORT such as "${DEFAULT_ADDRESS}", without a scheme and a path, got ${JSON.stringify(address)}`

@@ -1,5 +1,5 @@
-import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Settings } from '../../config/environment.js';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { formatBytes } from '../../core/progress-text.js';
@@ -20,7 +20,7 @@ export const checkScratch: Check = async ({ settings, roles }) => {
 /** Whether the scratch folder can be made and written, and has some room. */
 export async function checkFolder({ scratchFolder: folder }: Pick<Settings, 'scratchFolder'>): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await rm(await mkdtemp(join(folder, 'check-')), { recursive: true });
     const { bavail, bsize } = await statfs(folder);
     if (bavail * bsize < SOME_ROOM) throw full(folder, bavail * bsize);
@@ -29,6 +29,27 @@ export async function checkFolder({ scratchFolder: folder }: Pick<Settings, 'scr
     const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw reason === 'ENOSPC' || reason === 'EDQUOT' ? full(folder, 0) : notWritable(folder, reason);
   }
+}
+
+/** Step by step: where a folder of the system refuses as /proc does, mkdir of Node tries without an end. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST') return;
+    const above = dirname(folder);
+    if (code !== 'ENOENT' || above === folder || (await isThere(above))) throw error;
+    await makeFolder(above);
+    await mkdir(folder);
+  }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false
+  );
 }
 
 function full(folder: string, freeBytes: number): PrefetchError {

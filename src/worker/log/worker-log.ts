@@ -49,7 +49,7 @@ function jsonLine(time: Date, level: LogLevel, message: string, { fields }: Rest
 function textLine(time: Date, level: LogLevel, message: string, { fields, verbose }: Rest): string {
   const { stack, ...others } = fields;
   const pairs = Object.entries(others).flatMap(([name, value]) =>
-    value !== undefined && (verbose || SHOWN.includes(name)) ? [`${name}=${quoted(value)}`] : []
+    value !== undefined && (verbose || isShown(name, value)) ? [`${name}=${quoted(value)}`] : []
   );
   const text = [time.toISOString(), level.toUpperCase().padEnd(5), message, ...pairs].join(' ');
   const below = verbose && typeof stack === 'string' ? `\n${withoutSecrets(stack)}` : '';
