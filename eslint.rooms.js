@@ -27,7 +27,7 @@ const rooms = [
   { room: 'config', may: ['core', 'tasks'], outside: ['node:'] },
   {
     room: 'worker',
-    may: ['core', 'hub', 'storage', 'transfer', 'steps', 'activities', 'config'],
+    may: ['core', 'tasks', 'hub', 'storage', 'transfer', 'steps', 'activities', 'config'],
     outside: ['node:', '@temporalio/'],
   },
   { room: 'dev-hub', may: ['core', 'tasks'], outside: ['node:'] },

@@ -7,3 +7,4 @@ export {
   type DeploymentOptions,
   type PrefetchWorkers,
 } from './worker/create-workers.js';
+export { checkWorker, type CheckWorkerOptions } from './worker/checks/check-worker.js';

@@ -22,11 +22,18 @@ export function activitySignal(): AbortSignal {
   return handOver === undefined ? cancellationSignal : AbortSignal.any([cancellationSignal, handOver]);
 }
 
+const HANDED_OVER = 'Internal: The worker process was told to stop; the next one goes on from what is in the store';
+
+/** Whether an activity ended only because its worker does. */
+export function isHandedOver(error: unknown): boolean {
+  return error instanceof ApplicationFailure && error.message === HANDED_OVER;
+}
+
 /** No fault of anybody, so that the server gives the activity to the next worker at once. */
 export function handedOver(): ApplicationFailure {
   return ApplicationFailure.create({
     type: 'Internal',
-    message: 'Internal: The worker process was told to stop; the next one goes on from what is in the store',
+    message: HANDED_OVER,
     nextRetryDelay: '1ms',
     category: ApplicationFailureCategory.BENIGN,
   });

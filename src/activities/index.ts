@@ -1,12 +1,14 @@
-import type { PrefetchActivities } from '../core/contract.js';
+import type { BatchRequest, PrefetchActivities } from '../core/contract.js';
 import { authenticate } from '../steps/authenticate.js';
 import type { ActivityDependencies } from '../steps/dependencies.js';
 import { planPrefetch } from '../steps/plan-prefetch.js';
 import { publishDir } from '../steps/publish-dir.js';
-import { transferBatch } from '../steps/transfer-batch.js';
+import { transferBatch, type MoveFile } from '../steps/transfer-batch.js';
 import { downloadAndUploadFile } from '../transfer/disk/download-and-upload.js';
 import { adapt } from './adapt.js';
 import { withHeartbeat } from './heartbeat.js';
+import { planned, published, resolved, transferred } from './tellings.js';
+import { told } from './told.js';
 import { withWarnings } from './with-warnings.js';
 
 type LightActivities = Pick<PrefetchActivities, 'authenticate' | 'planPrefetch' | 'publishDir'>;
@@ -16,10 +18,13 @@ type TransferActivities = Pick<PrefetchActivities, 'streamFiles' | 'downloadAndU
 export function createLightActivities(given: ActivityDependencies): LightActivities {
   const dependencies = withWarnings(given);
   return {
-    authenticate: (input) => adapt((signal) => authenticate(dependencies, input, { signal })),
-    planPrefetch: (spec) => adapt((signal) => withHeartbeat(() => planPrefetch(dependencies, spec, { signal }))),
+    authenticate: (input) => adapt((signal) => told(resolved, () => authenticate(dependencies, input, { signal }))),
+    planPrefetch: (spec) =>
+      adapt((signal) => told(planned(spec), () => withHeartbeat(() => planPrefetch(dependencies, spec, { signal })))),
     publishDir: (spec, plan) =>
-      adapt((signal) => withHeartbeat(() => publishDir(dependencies, spec, plan, { signal, now: new Date() }))),
+      adapt((signal) =>
+        told(published, () => withHeartbeat(() => publishDir(dependencies, spec, plan, { signal, now: new Date() })))
+      ),
   };
 }
 
@@ -27,28 +32,15 @@ export function createLightActivities(given: ActivityDependencies): LightActivit
 export function createTransferActivities(given: ActivityDependencies): TransferActivities {
   const dependencies = withWarnings(given);
   const { engine, scratchFolder: folder } = dependencies;
+  const move = (request: BatchRequest, moveFile: MoveFile) =>
+    adapt((signal) =>
+      told(transferred(request), () =>
+        withHeartbeat((onProgress) => transferBatch({ ...dependencies, moveFile }, request, { signal, onProgress }))
+      )
+    );
   return {
-    streamFiles: (request) =>
-      adapt((signal) =>
-        withHeartbeat((onProgress) =>
-          transferBatch({ ...dependencies, moveFile: (file, options) => engine.transferFile(file, options) }, request, {
-            signal,
-            onProgress,
-          })
-        )
-      ),
+    streamFiles: (request) => move(request, (file, options) => engine.transferFile(file, options)),
     downloadAndUploadFiles: (request) =>
-      adapt((signal) =>
-        withHeartbeat((onProgress) =>
-          transferBatch(
-            {
-              ...dependencies,
-              moveFile: (file, options) => downloadAndUploadFile({ ...file, folder, engine }, options),
-            },
-            request,
-            { signal, onProgress }
-          )
-        )
-      ),
+      move(request, (file, options) => downloadAndUploadFile({ ...file, folder, engine }, options)),
   };
 }

@@ -12,6 +12,8 @@ import { jobOfRun } from '../steps/shards/sharding-job.js';
 import type { StepOptions } from '../steps/shards/step-context.js';
 import { adapt } from './adapt.js';
 import { withHeartbeat } from './heartbeat.js';
+import { found, plannedShards, published, sharded } from './tellings.js';
+import { told, type Telling } from './told.js';
 import { withVllmTries } from './vllm-tries.js';
 import { withWarnings } from './with-warnings.js';
 
@@ -22,26 +24,33 @@ type NativeShardActivities = Pick<ShardActivities, 'shardNatively' | 'copyModelF
 export function createLightShardActivities(given: ActivityDependencies): LightShardActivities {
   const dependencies = withWarnings(given);
   return {
-    findShards: (spec) => adapt((signal) => withHeartbeat(() => findShards(dependencies, spec, { signal }))),
+    findShards: (spec) =>
+      adapt((signal) => told(found, () => withHeartbeat(() => findShards(dependencies, spec, { signal })))),
     planShards: (spec) =>
       adapt((signal) =>
-        withHeartbeat(async () => {
-          const store = await dependencies.openStore(spec.destination);
-          const published = await openDir(store, spec.dirKey).manifest({ signal });
-          return planShards(dependencies, jobOfRun(spec, published?.manifest, store), { signal });
-        })
+        told(plannedShards(spec), () =>
+          withHeartbeat(async () => {
+            const store = await dependencies.openStore(spec.destination);
+            const source = await openDir(store, spec.dirKey).manifest({ signal });
+            return planShards(dependencies, jobOfRun(spec, source?.manifest, store), { signal });
+          })
+        )
       ),
     publishShards: (step, { revision }) =>
-      adapt((signal) => withHeartbeat(() => publishShards(dependencies, step, { revision, signal, now: new Date() }))),
+      adapt((signal) =>
+        told(published, () =>
+          withHeartbeat(() => publishShards(dependencies, step, { revision, signal, now: new Date() }))
+        )
+      ),
   };
 }
 
 /** Steps that move weights without a GPU. */
 export function createNativeShardActivities(dependencies: ActivityDependencies): NativeShardActivities {
   return {
-    shardNatively: (step) => inStep((options) => shardNatively(dependencies, step, options)),
-    copyModelFiles: (step) => inStep((options) => copyModelFiles(dependencies, step, options)),
-    checkShards: (step) => inStep((options) => checkShards(dependencies, step, options)),
+    shardNatively: (step) => inStep(sharded('Sharded', step), (options) => shardNatively(dependencies, step, options)),
+    copyModelFiles: (step) => inStep(sharded('Copied', step), (options) => copyModelFiles(dependencies, step, options)),
+    checkShards: (step) => inStep(sharded('Checked', step), (options) => checkShards(dependencies, step, options)),
   };
 }
 
@@ -49,19 +58,28 @@ export function createNativeShardActivities(dependencies: ActivityDependencies):
 export function createVllmActivities(dependencies: ActivityDependencies): Pick<ShardActivities, 'shardWithVllm'> {
   return {
     shardWithVllm: (step) =>
-      adapt((signal) => withVllmTries(signal, (options) => shardWithVllm(dependencies, step, options))),
+      adapt((signal) =>
+        told(sharded('Sharded', step), () =>
+          withVllmTries(signal, (options) => shardWithVllm(dependencies, step, options))
+        )
+      ),
   };
 }
 
-function inStep(work: (options: StepOptions) => Promise<ShardStepResult>): Promise<ShardStepResult> {
+function inStep(
+  telling: Telling<ShardStepResult>,
+  work: (options: StepOptions) => Promise<ShardStepResult>
+): Promise<ShardStepResult> {
   return adapt((signal) =>
-    withHeartbeat((report) =>
-      work({
-        signal,
-        onProgress: (progress: ShardProgress) => {
-          report(progress);
-        },
-      })
+    told(telling, () =>
+      withHeartbeat((report) =>
+        work({
+          signal,
+          onProgress: (progress: ShardProgress) => {
+            report(progress);
+          },
+        })
+      )
     )
   );
 }

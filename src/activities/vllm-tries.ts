@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import type { ShardProgress, ShardStepResult } from '../core/contract.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import type { StepOptions } from '../steps/shards/step-context.js';
@@ -34,11 +34,16 @@ export async function withVllmTries(
     } catch (error) {
       if (!isPrefetchError(error, 'VllmFailed')) throw error;
       report(note(starting, failures + 1));
-      throw failures + 1 < TRIES ? error : ApplicationFailure.nonRetryable(error.message, error.code, error.details);
+      throw failures + 1 < TRIES ? error : failedForGood(error);
     } finally {
       limit.stop();
     }
   }, note(starting));
+}
+
+function failedForGood({ code, message, details }: PrefetchError): ApplicationFailure {
+  const category = ApplicationFailureCategory.BENIGN;
+  return ApplicationFailure.create({ type: code, message, details: [details], nonRetryable: true, category });
 }
 
 function failuresIn(details: unknown): number {

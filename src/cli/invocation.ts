@@ -1,3 +1,4 @@
+import type { LogFormat, LogLevel } from '../config/worker-settings.js';
 import type { PrefetchInput } from '../core/contract.js';
 import type { Role } from '../core/queues.js';
 import type { ParsedShardConfig } from '../core/schemas/input.js';
@@ -55,6 +56,10 @@ export interface WorkerOptions extends CommonOptions {
   readonly identity?: string;
   readonly deploymentName?: string;
   readonly buildId?: string;
+  readonly logFormat?: LogFormat;
+  readonly logLevel?: LogLevel;
+  /** False takes work without looking at what it needs. */
+  readonly checks?: false;
 }
 
 /** Flags of `dev-hub`, which serves the models of one folder. */

@@ -90,7 +90,7 @@ async function execute({ command, options }: Invocation, context: CliContext): P
     case 'verify':
       return (await import('./commands/verify.js')).runVerify(options, context);
     case 'worker':
-      return (await import('./commands/worker.js')).runWorkerCommand(options, context);
+      return (await import('./commands/worker.js')).runWorkerCommand(options);
     case 'dev-hub':
       return (await import('./commands/dev-hub.js')).runDevHub(options, context);
     case 'completion':

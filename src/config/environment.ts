@@ -16,8 +16,6 @@ export interface Settings {
   /** The user's cache folder for tools that are fetched once. */
   readonly cacheFolder: string;
   readonly temporalCliPath?: string;
-  /** File with the connection profiles of Temporal, where one is named. */
-  readonly temporalConfigFile?: string;
   /** Folders that programs are looked up in, as PATH has them. */
   readonly searchPath: string;
   readonly taskQueue: string;
@@ -65,12 +63,10 @@ export function readSettings(environment: Environment = process.env): Settings {
   const cacheFolder = join(xdg(environment, 'XDG_CACHE_HOME', '.cache'), 'model-prefetch');
   const store = environment['MODEL_PREFETCH_STORE'];
   const temporalCliPath = environment['TEMPORAL_CLI_PATH'];
-  const temporalConfigFile = environment['TEMPORAL_CONFIG_FILE'];
   return {
     home,
     cacheFolder,
     ...(temporalCliPath ? { temporalCliPath } : {}),
-    ...(temporalConfigFile ? { temporalConfigFile } : {}),
     searchPath: environment['PATH'] ?? '',
     taskQueue: environment['MODEL_PREFETCH_TASK_QUEUE'] || DEFAULT_TASK_QUEUE,
     hubEndpoint: hubEndpointOf(environment),

@@ -6,7 +6,8 @@ import { noteProxySecrets, readProxyUrl } from '../core/proxy-url.js';
 import { noteSecret } from '../core/secrets.js';
 import type { Settings } from './environment.js';
 
-const DEFAULT_KEY = 'HF_TOKEN';
+/** The name of the token that is taken where none is named. */
+export const DEFAULT_KEY = 'HF_TOKEN';
 const SECRET_VARIABLE =
   /^(?:HF_TOKEN(?:_.*)?|HUGGING_FACE_HUB_TOKEN|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|TEMPORAL_API_KEY)$/;
 const PROXY_VARIABLE = /^(?:https?|all)_proxy$/i;

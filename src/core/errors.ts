@@ -63,6 +63,8 @@ const definitions = {
   // Temporal and the machine around it
   NoWorkers: { permanent: true },
   ServerUnavailable: { permanent: false },
+  NamespaceNotFound: { permanent: true },
+  TemporalAccessDenied: { permanent: true },
   TemporalCliNotFound: { permanent: true },
   HomeBusy: { permanent: true },
   WorkflowNotFound: { permanent: true },

@@ -6,6 +6,9 @@ export type Role = 'main' | 'transfer' | 'wait' | 'shard' | 'gpu';
 /** All roles, in the order in which they are listed to people. */
 export const ROLES: readonly Role[] = ['main', 'transfer', 'wait', 'shard', 'gpu'];
 
+/** What a process serves that names no roles: GPUs must be asked for. */
+export const DEFAULT_ROLES: readonly Role[] = ['main', 'transfer', 'wait', 'shard'];
+
 /** The task queue of a role. The base is also the queue of the workflows, so it is all that a starter needs to know. */
 export function taskQueue(base: string, role: Role, gpu?: string): string {
   if (role === 'main') return base;

@@ -8,7 +8,8 @@ import { hubRetryAfterMs } from './retry-after.js';
 /** What was asked for, so that a message can name it. */
 export interface Subject {
   readonly endpoint: string;
-  readonly about: 'token' | 'repo' | 'file';
+  /** `hub` is the Hub itself, whatever it has. */
+  readonly about: 'hub' | 'token' | 'repo' | 'file';
   readonly repo?: string;
   readonly revision?: string;
   readonly path?: string;

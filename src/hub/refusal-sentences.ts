@@ -49,6 +49,7 @@ const HOW_TO_TOKEN =
 
 /** What was asked for, in words. */
 export function name({ about, repo, revision, path }: Subject): string {
+  if (about === 'hub') return 'its API';
   if (about === 'token' || repo === undefined) return 'the token';
   const at = revision === undefined ? repo : `${repo}@${revision}`;
   return path === undefined ? at : `${JSON.stringify(path.slice(0, 200))} of ${at}`;

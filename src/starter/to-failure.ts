@@ -25,8 +25,8 @@ export function toFailure(error: unknown): ApplicationFailure | CancelledFailure
       nonRetryable: known.permanent,
       details: fitDetails([known.details]),
       ...(known.retryAfterMs === undefined ? {} : { nextRetryDelay: known.retryAfterMs }),
-      // Waiting as long as the Hub asks is no fault that anyone has to look at.
-      ...(known.code === 'RateLimited' ? { category: ApplicationFailureCategory.BENIGN } : {}),
+      // Whatever has a code of ours is an answer to a request. The worker's own log and metrics of failures are for faults.
+      ...(known.code === 'Internal' ? {} : { category: ApplicationFailureCategory.BENIGN }),
     })
   );
 }

@@ -1,9 +1,10 @@
 import { Client, type ClientPlugin } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
-import { PrefetchError } from '../core/errors.js';
+import { checkNamespace } from './check-namespace.js';
 import { checkedConverter } from './checked-converter.js';
+import { connectFailure } from './connect-failure.js';
 import type { Extensions } from './extensions.js';
+import { readTemporalProfile, type TemporalProfile } from './temporal-profile.js';
 
 /** A server that takes the connection and says nothing would hold the SDK for half a minute. */
 const CONNECT_MS = 10_000;
@@ -20,16 +21,25 @@ export interface ConnectOptions extends Partial<Extensions> {
   readonly profile?: string;
 }
 
-/** Connects as the Temporal CLI does: profiles, environment, TLS, API keys. `ServerUnavailable` when nobody answers. */
+/**
+ * Connects as the Temporal CLI does: profiles, environment, TLS, API keys. `ServerUnavailable` when nobody answers,
+ * `NamespaceNotFound` and `TemporalAccessDenied` when the server says so.
+ */
 export async function connectToTemporal({
   dataConverter,
   plugins = [],
   ...options
 }: ConnectOptions = {}): Promise<TemporalTarget> {
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig(options);
-  const configured = configuredBy(plugins, connectionOptions);
-  const address = configured.address ?? 'localhost:7233';
-  const connection = await inTime(NativeConnection.connect(configured), address);
+  const profile = readTemporalProfile(options);
+  const { namespace = 'default' } = profile;
+  const configured = configuredBy(plugins, profile.connectionOptions);
+  const connection = await inTime(NativeConnection.connect(configured), profile);
+  try {
+    await checkNamespace(connection, namespace, profile);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
   const client = new Client({
     connection,
     namespace,
@@ -55,7 +65,7 @@ const checkingPlugin: ClientPlugin = {
   }),
 };
 
-async function inTime(connecting: Promise<NativeConnection>, address: string): Promise<NativeConnection> {
+async function inTime(connecting: Promise<NativeConnection>, profile: TemporalProfile): Promise<NativeConnection> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
@@ -67,11 +77,7 @@ async function inTime(connecting: Promise<NativeConnection>, address: string): P
   } catch (error) {
     // It may still come up when nobody waits any more.
     connecting.then((connection) => connection.close()).catch(() => undefined);
-    throw new PrefetchError(
-      'ServerUnavailable',
-      `No Temporal server answers at ${address} (${error instanceof Error ? error.message : String(error)}). ` +
-        'Check TEMPORAL_ADDRESS, TEMPORAL_PROFILE and TLS settings'
-    );
+    throw connectFailure(error, profile);
   } finally {
     clearTimeout(timer);
   }

@@ -1,6 +1,6 @@
 import { Worker } from '@temporalio/worker';
 import { PrefetchError } from '../core/errors.js';
-import type { Role } from '../core/queues.js';
+import { DEFAULT_ROLES, type Role } from '../core/queues.js';
 import { createDependencies, type WorkerDependencies } from './dependencies.js';
 import { createHandOver, type HandOver } from './hand-over.js';
 import { checkGpuIsServed } from './roles.js';
@@ -19,8 +19,6 @@ export interface PrefetchWorkers {
   isIdle(): boolean;
   shutdown(): void;
 }
-
-const DEFAULT_ROLES: readonly Role[] = ['main', 'transfer', 'wait', 'shard'];
 
 /** Makes one Temporal worker per role, all over one connection, one transfer engine and one memory budget. */
 export async function createWorkers(options: CreateWorkersOptions): Promise<PrefetchWorkers> {

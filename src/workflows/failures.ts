@@ -26,6 +26,8 @@ export function unwrapFailure(error: unknown): unknown {
       message: told.message,
       nonRetryable: told.nonRetryable ?? false,
       details: told.details ?? [],
+      // What is no fault of an activity is none of the run either: no metric counts it.
+      ...(told.category == null ? {} : { category: told.category }),
     });
   }
   if (told instanceof TimeoutFailure) {

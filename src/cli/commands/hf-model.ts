@@ -28,7 +28,7 @@ export async function runHfModel(options: HfModelOptions, context: CliContext): 
   const models = await readModels([options, ...(options.others ?? [])]);
   const settings = withStore(readSettings(), options);
   // Either way loads the Temporal SDK, which wrong usage must not wait for.
-  if (!(await isTemporalConfigured(settings))) {
+  if (!isTemporalConfigured()) {
     checkStoreVariable(settings);
     const { bringEmbedded } = await import('./hf-model-embedded.js');
     return bringEmbedded({ options, models, settings }, context);

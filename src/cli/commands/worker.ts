@@ -1,12 +1,11 @@
 import { compact } from '../../core/compact.js';
 import { PrefetchError } from '../../core/errors.js';
 import { gpuSpec } from '../../core/schemas/input.js';
-import { type CliContext, say } from '../context.js';
 import type { WorkerOptions } from '../invocation.js';
 
 /** Runs a worker until it is told to stop. */
-export async function runWorkerCommand(options: WorkerOptions, context: CliContext): Promise<void> {
-  const { roles, gpu, taskQueue, exitWhenIdleMs, identity, deploymentName, buildId } = options;
+export async function runWorkerCommand(options: WorkerOptions): Promise<void> {
+  const { roles, gpu, taskQueue, exitWhenIdleMs, identity, deploymentName, buildId, verbose } = options;
   if (gpu !== undefined && !gpuSpec.safeParse(gpu).success) {
     throw new PrefetchError('InvalidInput', '--gpu: expected MODEL:COUNT such as "A100:4" or "L4:2"');
   }
@@ -15,10 +14,7 @@ export async function runWorkerCommand(options: WorkerOptions, context: CliConte
     throw new PrefetchError('InvalidInput', '--gpu: it is for the role gpu, which must be asked for: add --roles gpu');
   }
   const { runWorker } = await import('../../worker/run-worker.js');
-  await runWorker({
-    ...compact({ roles, gpu, taskQueue, exitWhenIdleMs, identity, deploymentName, buildId }),
-    onReady: (queues) => {
-      say(context, `Polling ${queues.join(', ')}; Ctrl-C stops it, once running parts have finished`);
-    },
-  });
+  const { logFormat, logLevel = verbose ? 'debug' : undefined, checks } = options;
+  const deployment = { identity, deploymentName, buildId };
+  await runWorker(compact({ roles, gpu, taskQueue, exitWhenIdleMs, ...deployment, logFormat, logLevel, checks }));
 }

@@ -1,4 +1,5 @@
-import { type Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../../config/worker-settings.js';
 import { compact } from '../../core/compact.js';
 import { PrefetchError } from '../../core/errors.js';
 import { ROLES, type Role } from '../../core/queues.js';
@@ -13,6 +14,9 @@ interface WorkerFlags {
   readonly identity?: string;
   readonly deploymentName?: string;
   readonly buildId?: string;
+  readonly log?: LogFormat;
+  readonly logLevel?: LogLevel;
+  readonly skipChecks?: boolean;
 }
 
 /** Declares `worker`. */
@@ -34,15 +38,29 @@ export function describeWorker(command: Command, take: Take): Command {
     .optionsGroup('How Temporal knows it:')
     .option('--identity <name>', 'Name of this process in histories and task queues. Default: process ID and host')
     .option('--deployment-name <name>', 'Worker Versioning: the deployment. Default: TEMPORAL_DEPLOYMENT_NAME')
-    .option('--build-id <id>', 'Worker Versioning: the build of this worker. Default: TEMPORAL_WORKER_BUILD_ID');
+    .option('--build-id <id>', 'Worker Versioning: the build of this worker. Default: TEMPORAL_WORKER_BUILD_ID')
+    .optionsGroup('How it runs:')
+    .addOption(
+      new Option('--log <format>', 'Form of the log on stderr: text or json. Default: text').choices(LOG_FORMATS)
+    )
+    .addOption(
+      new Option(
+        '--log-level <level>',
+        `From what weight on it tells: ${LOG_LEVELS.join(', ')}. Default: info`
+      ).choices(LOG_LEVELS)
+    )
+    .option('--skip-checks', 'Take work without a look at Temporal, store, tokens, Hub and disk first');
   return addCommonFlags(command, 'none').action((flags: Flags<WorkerFlags>) => {
     const { gpu, taskQueue, exitWhenIdle: exitWhenIdleMs, identity, deploymentName, buildId } = flags;
+    const { log: logFormat, logLevel } = flags;
+    const checks = flags.skipChecks === true ? false : undefined;
     const roles = flags.roles === undefined ? undefined : readRoles(flags.roles);
     take({
       command: 'worker',
       options: {
         ...common(flags),
         ...compact({ roles, gpu, taskQueue, exitWhenIdleMs, identity, deploymentName, buildId }),
+        ...compact({ logFormat, logLevel, checks }),
       },
     });
   });

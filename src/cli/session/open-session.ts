@@ -11,7 +11,7 @@ export async function openSessionToLook(
   options: { readonly verbose: boolean },
   context: CliContext
 ): Promise<Session> {
-  if (await isTemporalConfigured(settings)) return openClusterSession(settings, options);
+  if (isTemporalConfigured()) return openClusterSession(settings, options);
   return openEmbeddedSession({
     settings,
     ...options,

@@ -187,8 +187,8 @@ const failures: readonly ErrorCode[] = [
 ];
 const reasons: readonly unknown[] = ['RequestTimeout', 'ExpiredRequest', 'InvalidStorageClass'];
 
-/** Some answer 400 to what says nothing about the store; taken for a refusal, it would stay remembered. */
-function isRefusal({ code, details: { status, reason, addressing } }: PrefetchError): boolean {
+/** Whether a store says that it cannot do something. Some answer 400 to what says nothing about the store; taken for a refusal, it would stay remembered. */
+export function isRefusal({ code, details: { status, reason, addressing } }: PrefetchError): boolean {
   if (reasons.includes(reason) || areCredentialsEnded(reason) || addressing !== undefined) return false;
   return refusals.includes(status) && !failures.includes(code);
 }

@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { loadClientConfigProfile, toClientOptions, type ClientConnectConfig } from '@temporalio/envconfig';
+import { temporalEnvironment } from '../config/temporal-environment.js';
+import { oneLine } from '../core/control-characters.js';
+import { PrefetchError } from '../core/errors.js';
+import { noteSecret } from '../core/secrets.js';
+
+const DEFAULT_ADDRESS = 'localhost:7233';
+const MOST_TEXT = 200;
+
+/** What variables and temporal.toml say of Temporal, by the rules of the Temporal CLI. */
+export interface TemporalProfile extends ClientConnectConfig {
+  readonly address: string;
+  /** Whether anything names a cluster at all. */
+  readonly configured: boolean;
+}
+
+/**
+ * Reads how to get to Temporal.
+ * @throws PrefetchError `InvalidInput` naming the variable or the file that is wrong
+ */
+export function readTemporalProfile(options: { readonly profile?: string } = {}): TemporalProfile {
+  const environment = temporalEnvironment();
+  checkConfigFile(environment['TEMPORAL_CONFIG_FILE']);
+  const profile = told('TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE or temporal.toml', () =>
+    loadClientConfigProfile({ ...options, overrideEnvVars: environment })
+  );
+  const { address = DEFAULT_ADDRESS, apiKey, tls } = profile;
+  checkAddress(address);
+  if (apiKey !== undefined) checkApiKey(apiKey);
+  if ((tls?.clientCert === undefined) !== (tls?.clientKey === undefined)) {
+    throw invalid(
+      'TEMPORAL_TLS_CLIENT_CERT_…, TEMPORAL_TLS_CLIENT_KEY_…',
+      'a certificate and its key are needed, and only one of them is given'
+    );
+  }
+  const connect = told('TEMPORAL_TLS_…', () => toClientOptions(profile));
+  return { ...connect, address, configured: Object.keys(profile).length > 0 };
+}
+
+/** A file that is named and is not there would count as one that says nothing: a model would get to the wrong machine. */
+function checkConfigFile(path: string | undefined): void {
+  if (path === undefined) return;
+  try {
+    readFileSync(path);
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : '';
+    throw invalid('TEMPORAL_CONFIG_FILE', `${path} cannot be read${reason}`);
+  }
+}
+
+function checkAddress(address: unknown): void {
+  const [, port = '1'] = (typeof address === 'string' && /^(?:\[[^\]\s]+\]|[^\s:/@]+)(?::(\d+))?$/.exec(address)) || [
+    ,
+    '0',
+  ];
+  if (Number(port) >= 1 && Number(port) <= 65_535) return;
+  throw invalid(
+    'TEMPORAL_ADDRESS, or address in temporal.toml',
+    `expected HOST:PORT such as "${DEFAULT_ADDRESS}", without a scheme and a path, got ${JSON.stringify(address)}`
+  );
+}
+
+/** It goes into a header: a line break at its end is how a file with a key usually goes wrong. */
+function checkApiKey(key: string): void {
+  noteSecret(key.trim());
+  if (/^[\x21-\x7e]+$/.test(key)) return;
+  throw invalid('TEMPORAL_API_KEY', 'expected a key without spaces and line breaks; the value is not shown here');
+}
+
+/** What a library says about a file may show lines of it, and keys stand there: the first line alone is told. */
+function told<T>(where: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw invalid(where, oneLine(text.split('\n')[0] ?? '').slice(0, MOST_TEXT));
+  }
+}
+
+function invalid(where: string, problem: string): PrefetchError {
+  return new PrefetchError('InvalidInput', `${where}: ${problem}`);
+}
