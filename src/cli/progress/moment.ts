@@ -91,8 +91,10 @@ export class RunMeter {
 
   #took({ totalBytes, foundBytes, sharding }: LiveProgress, nowMs: number): Took {
     const ms = this.#transferMs;
-    // A transfer that was over between two looks says what it found; of shards, the bytes are others than were fetched.
-    const before = ms === undefined ? (foundBytes ?? totalBytes) : this.#before;
+    // The end knows all that was found, which a last look missed; but what a failed attempt left was fetched by this run.
+    const found = this.#hasFailed && ms !== undefined ? undefined : foundBytes;
+    // Of shards, the bytes are others than were fetched.
+    const before = found ?? (ms === undefined ? totalBytes : this.#before);
     return {
       seconds: (nowMs - this.#startMs) / 1000,
       transferSeconds: ms === undefined ? undefined : ms / 1000,

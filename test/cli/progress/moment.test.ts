@@ -55,6 +55,14 @@ describe('RunMeter', () => {
     expect(meter.add({ ...begun, bytesDone: 40 * MiB }, 4_000)).toMatchObject({ secondsLeft: 6 });
   });
 
+  it('takes what only the end of a quick run tells as found, not as fetched', () => {
+    const meter = new RunMeter(0);
+    meter.add({ ...begun, phase: 'authenticate' }, 0);
+    meter.add(begun, 500);
+    const done = { ...begun, phase: 'done', filesDone: 4, bytesDone: 100 * MiB, foundBytes: 60 * MiB } as const;
+    expect(meter.add(done, 2_500)).toMatchObject({ took: { transferSeconds: 2, fetchedBytes: 40 * MiB } });
+  });
+
   it('reckons the end of a resumed run by what is left and by what moved', () => {
     const meter = new RunMeter(0);
     meter.add(begun, 0);
