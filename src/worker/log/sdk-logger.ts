@@ -109,9 +109,10 @@ function said(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+const OURS: Readonly<Record<string, string>> = { activityType: 'step', sdkComponent: 'component' };
+
 /** The SDK's own names are not all ours, and what only a debugger could use is left out. */
 function fieldsOf(meta: LogMetadata): LogFields {
-  const { activityType, workflowId, attempt, taskQueue, durationMs, sdkComponent, ...others } = meta;
   const hidden = new Set([
     'error',
     'taskToken',
@@ -122,9 +123,10 @@ function fieldsOf(meta: LogMetadata): LogFields {
     'runId',
     'workflowRunId',
   ]);
-  const known = { step: activityType, workflowId, attempt, taskQueue, durationMs, component: sdkComponent };
-  const entries = [...Object.entries(known), ...Object.entries(others).filter(([name]) => !hidden.has(name))];
-  return Object.fromEntries(entries.flatMap(([name, value]) => (isField(value) ? [[name, value]] : [])));
+  const entries = Object.entries(meta).flatMap(([name, value]: [string, unknown]) =>
+    isField(value) && !hidden.has(name) ? [[OURS[name] ?? name, value] as const] : []
+  );
+  return Object.fromEntries(entries);
 }
 
 function isField(value: unknown): value is string | number | boolean {
