@@ -36,8 +36,8 @@ Reads only the headers of the weights, and writes nothing.`,
 Sizes and headers, or every byte with --deep. Of shards it tells what vLLM itself would not: missing ranks, another
 number of ranks or another data type than vLLM is started with, truncated parts, files that do not belong there.`,
   worker: `Run a worker on the Temporal cluster of the environment
-Takes work until SIGINT or SIGTERM, then lets running parts finish. With --exit-when-idle it ends by itself, for a
-scaler that starts one per waiting task.`,
+It checks Temporal, store, tokens, Hub and disk before it takes work. SIGINT or SIGTERM lets running parts finish, then it
+stops. With --exit-when-idle it ends by itself, for a scaler that starts one per waiting task.`,
   completion: `Print the script that completes commands in a shell
 Completes commands, flags, and values that are one of a few or a path. Load it where your shell starts:
 

@@ -5,7 +5,9 @@ export const LOG_FORMATS = ['text', 'json'] as const;
 /** From what weight on a line is written. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
+/** One of the forms. */
 export type LogFormat = (typeof LOG_FORMATS)[number];
+/** One of the weights. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** What the environment says of a worker process besides the settings of its work. */

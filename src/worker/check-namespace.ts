@@ -25,13 +25,14 @@ export async function checkNamespace(
     );
   } catch (error) {
     if (!isGrpcServiceError(error)) throw error;
-    const { code, details } = error;
+    const { details } = error;
+    const code: number = error.code;
     const said = oneLine(details).slice(0, 200);
-    if (Number(code) === PERMISSION_DENIED) {
+    if (code === PERMISSION_DENIED) {
       warn?.(`Temporal does not tell this login whether the namespace "${namespace}" is there (${said})`);
       return;
     }
-    const failure = failureOf(Number(code), { namespace, address, said });
+    const failure = failureOf(code, { namespace, address, said });
     if (failure !== undefined) throw failure;
   }
 }

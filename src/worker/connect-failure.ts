@@ -31,7 +31,7 @@ const REASONS: readonly Reason[] = [
       'TEMPORAL_TLS_SERVER_NAME where that is another',
   },
   {
-    said: /AlertReceived\((\w+)|received fatal alert: (\w+)/i,
+    said: /(?:AlertReceived\(|received fatal alert: )(\w+)/i,
     meaning: (found) => `it refuses the client certificate (${found}). Check TEMPORAL_TLS_CLIENT_CERT_PATH`,
     code: 'TemporalAccessDenied',
   },
@@ -54,7 +54,7 @@ export function connectFailure(error: unknown, { address }: Pick<TemporalProfile
   for (const { said, meaning, code = 'ServerUnavailable' } of REASONS) {
     const found = said.exec(text);
     if (found === null) continue;
-    const detail = found.slice(1).find((group) => group !== undefined) ?? '';
+    const [, detail = ''] = found;
     const problem =
       code === 'ServerUnavailable'
         ? `No Temporal server answers at ${address}`

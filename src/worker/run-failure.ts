@@ -1,10 +1,11 @@
-import { oneLine } from '../core/control-characters.js';
-import { isPrefetchError, PrefetchError } from '../core/errors.js';
+import { isPrefetchError } from '../core/errors.js';
+import { connectFailure } from './connect-failure.js';
 
-/** Why workers of the SDK could not be made, or ended by themselves, in a line instead of its own dump of a status. */
+/**
+ * Why workers of the SDK could not be made, or ended by themselves: where Temporal said so, in a line of ours instead of a dump
+ * of a status of gRPC.
+ */
 export function runFailure(error: unknown): unknown {
   if (isPrefetchError(error) || !(error instanceof Error)) return error;
-  const status = /code: (?:'([^']+)'|"([^"]+)"|(\w+))[^]*?message: "([^"]*)"/.exec(error.message);
-  if (status === null) return error;
-  return new PrefetchError('ServerUnavailable', oneLine(error.message));
+  return /\bcode: '?\w+/.test(error.message) ? connectFailure(error, { address: 'its address' }) : error;
 }

@@ -5,7 +5,8 @@ import { oneLine } from '../core/control-characters.js';
 import { PrefetchError } from '../core/errors.js';
 import { noteSecret } from '../core/secrets.js';
 
-const DEFAULT_ADDRESS = 'localhost:7233';
+const DEFAULT_PORT = 7233;
+const DEFAULT_ADDRESS = `localhost:${String(DEFAULT_PORT)}`;
 const MOST_TEXT = 200;
 
 /** What variables and temporal.toml say of Temporal, by the rules of the Temporal CLI. */
@@ -50,11 +51,9 @@ function checkConfigFile(path: string | undefined): void {
 }
 
 function checkAddress(address: unknown): void {
-  const [, port = '1'] = (typeof address === 'string' && /^(?:\[[^\]\s]+\]|[^\s:/@]+)(?::(\d+))?$/.exec(address)) || [
-    ,
-    '0',
-  ];
-  if (Number(port) >= 1 && Number(port) <= 65_535) return;
+  const parts = typeof address === 'string' ? /^(?:\[[^\]\s]+\]|[^\s:/@]+)(?::(\d+))?$/.exec(address) : null;
+  const port = parts === null ? 0 : Number(parts[1] ?? DEFAULT_PORT);
+  if (port >= 1 && port <= 65_535) return;
   throw invalid(
     'TEMPORAL_ADDRESS, or address in temporal.toml',
     `expected HOST:PORT such as "${DEFAULT_ADDRESS}", without a scheme and a path, got ${JSON.stringify(address)}`

@@ -95,6 +95,47 @@ describe('model-prefetch, on a cluster', () => {
     expect(waited.stderr).toContain('The run goes on');
   });
 
+  it('ends a worker that could only fail its tasks, before it takes any', async () => {
+    const env = {
+      TEMPORAL_ADDRESS: server().address,
+      MODEL_PREFETCH_STORE: 'gs://bucket',
+      HF_ENDPOINT: 'http://127.0.0.1:9',
+    };
+    const run = await runCli(['worker', '--roles', 'shard'], env);
+    expect(run).toMatchObject({ code: 1, stdout: '' });
+    expect(run.stderr).toMatch(/^UnsupportedStore: MODEL_PREFETCH_STORE /m);
+    expect(run.stderr).not.toContain('Polling');
+    const nowhere = await runCli(['worker'], { ...env, TEMPORAL_NAMESPACE: 'nope' });
+    expect(nowhere).toMatchObject({ code: 1 });
+    expect(nowhere.stderr).toMatch(/^NamespaceNotFound: .*"nope"/m);
+  });
+
+  it('stops a worker in the middle of its checks, at once and as done', async () => {
+    const store = pathToFileURL(await tmpFolder()).href;
+    const env = {
+      TEMPORAL_ADDRESS: server().address,
+      MODEL_PREFETCH_STORE: store,
+      MODEL_PREFETCH_SHARED_FILES: 'true',
+    };
+    const worker = await startCli(['worker', '--log', 'json'], { ...env, HF_ENDPOINT: 'http://127.0.0.1:9' });
+    await worker.said('tried again for');
+    killGroup(worker.child, 'SIGTERM');
+    const { code, stdout, stderr } = await worker.ended;
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    const messages = stderr
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { message: string }).message);
+    expect(messages.at(-1)).toBe('Stopped before it took any work');
+  });
+
+  it('skips the checks of a worker when told to', async () => {
+    const env = { TEMPORAL_ADDRESS: server().address, MODEL_PREFETCH_STORE: 'gs://bucket' };
+    const run = await runCli(['worker', '--roles', 'shard', '--skip-checks', '--exit-when-idle', '1s'], env);
+    expect(run).toMatchObject({ code: 0, stdout: '' });
+    expect(run.stderr).toContain('Polling model-prefetch-shard');
+  });
+
   it('cancels a run, whose waiter is told so', async () => {
     const gate = closedGate();
     const env = await cluster(gate.intercept);

@@ -88,6 +88,8 @@ describeWithS3('a worker process with a token and S3 credentials', () => {
         ...env,
         AWS_SECRET_ACCESS_KEY: 'wrong-secret-that-must-never-be-seen',
         MODEL_PREFETCH_TASK_QUEUE: 'wrong',
+        // It would not start, and the run is to meet the store.
+        MODEL_PREFETCH_WORKER_CHECKS: 'off',
       };
       const wrongWorker = await startWorkerProcess(forbidden);
       const denied = await startCli(['hf-model', 'org/private', '--wait'], forbidden).ended;

@@ -25,6 +25,19 @@ describe('toFailure', () => {
     expect(failure).toMatchObject({ nonRetryable: false, nextRetryDelay: 42_000 });
   });
 
+  test.each(['GatedRepo', 'RepoNotFound', 'RateLimited', 'HubUnavailable', 'StoreAccessDenied', 'DiskFull'] as const)(
+    'calls %s benign: no fault of the worker, for its log and its metrics',
+    (code) => {
+      expect(toFailure(new PrefetchError(code, 'x'))).toMatchObject({ category: 'BENIGN' });
+    }
+  );
+
+  test('calls what nobody expected a fault', () => {
+    for (const error of [new TypeError('x'), new PrefetchError('Internal', 'x')]) {
+      expect(toFailure(error)).toMatchObject({ type: 'Internal', category: undefined });
+    }
+  });
+
   test('leaves the cause out, which may hold a signed URL', () => {
     const cause = new Error('GET https://cdn/x?Signature=abc failed');
     const failure = toFailure(new PrefetchError('SourceUnavailable', 'reset', { cause }));

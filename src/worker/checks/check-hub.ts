@@ -1,5 +1,5 @@
 import { readToken } from '../../config/secrets.js';
-import { isPrefetchError, PrefetchError, rewrap } from '../../core/errors.js';
+import { isPrefetchError, rewrap, type PrefetchError } from '../../core/errors.js';
 import { openHub } from '../../hub/open-hub.js';
 import { probeHub, type ProbedHub } from '../../hub/probe-hub.js';
 import { HUB_ROLES } from './check-tokens.js';

@@ -2,6 +2,7 @@ import { ApplicationFailure, SdkComponent, type LogLevel as SdkLevel, type LogMe
 import { LogTimestamp, type Logger } from '@temporalio/worker';
 import { isHandedOver } from '../../activities/hand-over.js';
 import type { LogLevel } from '../../config/worker-settings.js';
+import { isErrorCode } from '../../core/errors.js';
 import type { LogFields, WorkerLog } from './worker-log.js';
 
 const LEVELS: Readonly<Record<SdkLevel, LogLevel>> = {
@@ -15,6 +16,8 @@ const LEVELS: Readonly<Record<SdkLevel, LogLevel>> = {
 /** What the SDK warns of and is so by design: only the role `main` has workflows. */
 const BY_DESIGN: ReadonlySet<string> = new Set(['No workflows registered, not polling for workflow tasks']);
 
+const OUTAGE_EVERY_MS = 60_000;
+
 /** A line of the log, before it is written. */
 interface Line {
   readonly level: LogLevel;
@@ -27,10 +30,11 @@ interface Line {
  * warnings and errors as they are, and how it starts and stops only for those who debug.
  */
 export function sdkLogger(log: WorkerLog): Logger {
+  const outage = outageTeller();
   const write = (sdkLevel: SdkLevel, message: string, meta: LogMetadata = {}) => {
     // Activations whole, for people who work on the SDK.
     if (sdkLevel === 'TRACE') return;
-    const line = lineOf(LEVELS[sdkLevel], message, meta);
+    const line = outage(message, timeOf(meta)) ?? lineOf(LEVELS[sdkLevel], withoutDump(message), meta);
     log.write(line.level, line.message, { ...fieldsOf(meta), ...line.fields }, timeOf(meta));
   };
   return {
@@ -51,6 +55,28 @@ export function sdkLogger(log: WorkerLog): Logger {
       write('ERROR', message, meta);
     },
   };
+}
+
+/** Each of many pollers says for itself that Temporal is away, again and again: a line a minute is enough. */
+function outageTeller(): (message: string, time: Date) => Line | undefined {
+  let told = Number.NEGATIVE_INFINITY;
+  return (message, time) => {
+    const [, code, said] =
+      /^gRPC call \w+ retried \d+ times: Status \{ code: (\w+), message: "([^"]*)"/.exec(message) ?? [];
+    if (code === undefined) return undefined;
+    const isNew = time.getTime() - told >= OUTAGE_EVERY_MS;
+    if (!isNew) return { level: 'debug', message };
+    told = time.getTime();
+    return {
+      level: 'warn',
+      message: `Temporal does not answer (${code}: ${said ?? ''}); it is asked again until it does`,
+    };
+  };
+}
+
+/** The native part shows a status of gRPC with all bytes and headers that it has. */
+function withoutDump(message: string): string {
+  return message.replace(/, details: (?:b"|\[)[^]*$/, ' }');
 }
 
 function lineOf(level: LogLevel, message: string, meta: LogMetadata): Line {
@@ -98,9 +124,11 @@ function runFailed(error: unknown): Line {
 function codeOf(error: unknown): LogFields {
   if (!(error instanceof Error)) return {};
   const { stack } = error;
+  // An error of the workflow's sandbox is of no class that is known here; its message begins with the code too.
+  const type = error instanceof ApplicationFailure ? error.type : /^(\w+): /.exec(error.message)?.[1];
   return {
     error: said(error),
-    ...(error instanceof ApplicationFailure && typeof error.type === 'string' ? { code: error.type } : {}),
+    ...(isErrorCode(type) ? { code: type } : {}),
     ...(stack === undefined || stack === '' ? {} : { stack }),
   };
 }
@@ -109,9 +137,10 @@ function said(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+const OURS: Readonly<Record<string, string>> = { activityType: 'step', sdkComponent: 'component' };
+
 /** The SDK's own names are not all ours, and what only a debugger could use is left out. */
 function fieldsOf(meta: LogMetadata): LogFields {
-  const { activityType, workflowId, attempt, taskQueue, durationMs, sdkComponent, ...others } = meta;
   const hidden = new Set([
     'error',
     'taskToken',
@@ -122,9 +151,10 @@ function fieldsOf(meta: LogMetadata): LogFields {
     'runId',
     'workflowRunId',
   ]);
-  const known = { step: activityType, workflowId, attempt, taskQueue, durationMs, component: sdkComponent };
-  const entries = [...Object.entries(known), ...Object.entries(others).filter(([name]) => !hidden.has(name))];
-  return Object.fromEntries(entries.flatMap(([name, value]) => (isField(value) ? [[name, value]] : [])));
+  const entries = Object.entries(meta).flatMap(([name, value]: [string, unknown]) =>
+    isField(value) && !hidden.has(name) ? [[OURS[name] ?? name, value] as const] : []
+  );
+  return Object.fromEntries(entries);
 }
 
 function isField(value: unknown): value is string | number | boolean {

@@ -41,9 +41,11 @@ interface Rest {
   readonly verbose: boolean;
 }
 
-function jsonLine(time: Date, level: LogLevel, message: string, { fields }: Rest): string {
+function jsonLine(time: Date, level: LogLevel, message: string, { fields, verbose }: Rest): string {
+  const { stack, ...others } = fields;
+  const line = { time: time.toISOString(), level, message, ...others, ...(verbose ? { stack } : {}) };
   // What is undefined is left out of JSON.
-  return JSON.stringify(withoutSecretsDeep({ time: time.toISOString(), level, message, ...fields }));
+  return JSON.stringify(withoutSecretsDeep(line));
 }
 
 function textLine(time: Date, level: LogLevel, message: string, { fields, verbose }: Rest): string {
