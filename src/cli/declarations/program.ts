@@ -39,7 +39,9 @@ export function declareProgram(version: string, take: Take): Command {
 
 /** `model-prefetch-worker`: the command `worker` as a program of its own. */
 export function declareWorkerProgram(version: string, take: Take): Command {
-  const program = withVersion(new Command('model-prefetch-worker'), version).exitOverride();
+  const program = withVersion(new Command('model-prefetch-worker'), version)
+    .configureHelp({ formatHelp: flagsLast })
+    .exitOverride();
   return describeWorker(program, take);
 }
 
