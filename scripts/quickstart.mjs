@@ -14,6 +14,7 @@ import { makeSmallModel } from './small-model.mjs';
 const REPO = 'quickstart/small-llama';
 const MiB = 1024 * 1024;
 const HALF = 64 * MiB;
+const HALF_WITHIN_MS = 180_000;
 const keep = process.argv.includes('--keep');
 const cli = 'dist/cli/main.js';
 const children = new Set();
@@ -121,16 +122,18 @@ async function shardAndVerify(dir, env) {
 
 /** The user's own cluster, store and token must stay out of it. */
 function cleanEnvironment() {
-  const ours = /^(?:TEMPORAL_(?!CLI_PATH$)|MODEL_PREFETCH_|HF_)/;
+  const ours = /^(?:TEMPORAL_(?!CLI_PATH$)|MODEL_PREFETCH_|HF_|(?:https?|all)_proxy$)/i;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
 }
 
 /** The Hub has sent what it sends for now, and the store has been still since. */
 async function untilHalf(hub, store, child) {
   let still = 0;
+  const deadline = Date.now() + HALF_WITHIN_MS;
   for (let known = ''; still < 10;) {
     if (child.exitCode !== null) throw new Error(`model-prefetch ended with code ${child.exitCode}`);
     interrupt.signal.throwIfAborted();
+    if (Date.now() > deadline) throw new Error('half of the model did not arrive within 3 minutes');
     await delay(50);
     const found = hub.sentBytes() < HALF ? '' : await sizesIn(store);
     still = found !== '' && found === known ? still + 1 : 0;

@@ -3,8 +3,8 @@ import type { Duration } from '@temporalio/common';
 import { ApplicationFailure, proxyActivities } from '@temporalio/workflow';
 import type { Dir, PrefetchInput, WaitActivities } from './core/contract.js';
 import { isErrorCode, type ErrorCode } from './core/errors.js';
-import { looksLikeToken } from './core/foreign-text.js';
 import { DEFAULT_TASK_QUEUE, taskQueue } from './core/queues.js';
+import { hasTokenShape } from './core/token-shape.js';
 
 export type { Dir, PrefetchInput, ShardConfig } from './core/contract.js';
 export type { ErrorCode } from './core/errors.js';
@@ -50,7 +50,7 @@ export async function ensureModel(input: PrefetchInput, options: EnsureModelOpti
 
 /** Before the wait is scheduled, for its history would keep the token. */
 function refuseToken({ hfTokenKey }: PrefetchInput): void {
-  if (typeof hfTokenKey !== 'string' || !looksLikeToken(hfTokenKey)) return;
+  if (typeof hfTokenKey !== 'string' || !hasTokenShape(hfTokenKey)) return;
   throw ApplicationFailure.nonRetryable(
     'InvalidInput: hfTokenKey: expected the NAME of a secret on the worker, such as HF_TOKEN, never the token itself: ' +
       'this looks like one. If an input or a result of this workflow holds it, revoke it on the Hub',

@@ -7,6 +7,7 @@ import { collect, wholeNumber } from './flag-values.js';
 import { checkInput } from './input-problems.js';
 import type { InputOptions } from './invocation.js';
 import { readRepoArgument } from './repo-argument.js';
+import { GLOB_ADVICE } from './usage-error.js';
 import { addShardFlags, shardConfigOf, type ShardFlags } from './shard-flags.js';
 
 /** What commander gives for the flags of {@link addInputFlags}. */
@@ -130,6 +131,10 @@ export function readModels(
       'InvalidInput',
       '--artifact-name: it names the folder of one model; leave it out for several, or run a command for each'
     );
+  }
+  const file = rest.find((repo) => /^[^/]*\.[a-z]\w*$/i.test(repo));
+  if (file !== undefined && (flags.include ?? flags.exclude) !== undefined) {
+    throw new PrefetchError('InvalidInput', `REPO: ${JSON.stringify(file)} looks like a file.${GLOB_ADVICE}`);
   }
   const others = rest.map((repo) => readInputFlags(repo, flags));
   return { ...readInputFlags(first, flags), ...(others.length === 0 ? {} : { others }) };

@@ -25,7 +25,7 @@ export function parseArguments(argv: readonly string[], version: string, name: P
   for (const command of allCommands(program)) {
     command.configureOutput({ writeOut: (part) => (text += part), writeErr: () => undefined });
   }
-  const ordered = name === 'model-prefetch' ? inOrder(argv, program) : argv;
+  const ordered = name === 'model-prefetch' ? inOrder(argv, program) : inWords(argv);
   try {
     program.parse(ordered, { from: 'user' });
   } catch (error) {
@@ -65,12 +65,20 @@ function inOrder(argv: readonly string[], program: Command): readonly string[] {
   const flags = leadingFlags(argv, program);
   const rest = argv.slice(flags.length);
   const [word, ...behind] = rest;
-  if (word === undefined) return ['--help'];
+  // Flags alone are no bare call: a script lost its command.
+  if (word === undefined) throw new PrefetchError('InvalidInput', 'A command is missing. See model-prefetch --help');
   if (word.startsWith('-')) return rest;
   if (!program.commands.some((command) => command.name() === word)) throw unknownCommand(word, program);
   if (behind[0] === 'help' && behind.length === 1 && HELP_BEHIND.includes(word)) return [word, '--help'];
+  if (word === 'shard' && behind.join(' ') === 'plan help') return [word, 'plan', '--help'];
   const end = behind.includes('--') ? behind.indexOf('--') : behind.length;
   return [word, ...behind.slice(0, end), ...flags, ...behind.slice(end)];
+}
+
+/** The program that is one command takes no argument, so that a word can only mean this. */
+function inWords(argv: readonly string[]): readonly string[] {
+  if (argv.length !== 1) return argv;
+  return argv[0] === 'help' ? ['--help'] : argv[0] === 'version' ? ['--version'] : argv;
 }
 
 function leadingFlags(argv: readonly string[], program: Command): readonly string[] {

@@ -21,7 +21,7 @@ function adviceOnCommand(word: string, names: readonly string[]): string {
   if (advice !== undefined) return `Instead: ${advice}`;
   // A repo alone, as people give it to other tools.
   if (/^(?:https?:\/\/|hf:\/\/|[\w.-]+\/[\w.-]+)/i.test(word)) return `Did you mean: model-prefetch hf-model ${word}`;
-  const meant = commandFor(typed) ?? nearestWord(typed, names);
+  const meant = commandFor(typed, names);
   return meant === undefined
     ? `Commands are ${names.join(', ')}; see model-prefetch --help`
     : `Did you mean ${meant}? See model-prefetch ${meant} --help`;
@@ -45,7 +45,8 @@ function withAdvice(code: string, message: string, place: Place): string {
   }
 }
 
-const GLOB_ADVICE = ' A glob must be in quotes: without, the shell puts the files of this folder in its place.';
+/** Said where the shell took a glob for its own. */
+export const GLOB_ADVICE = ' A glob must be in quotes: without, the shell puts the files of this folder in its place.';
 
 function takesGlob(argument: string): boolean {
   return argument.startsWith('--include') || argument.startsWith('--exclude');
@@ -57,18 +58,14 @@ function unknownFlag(message: string, command: Command): string {
   const flags = command.options.flatMap(({ long, hidden }) => (long === undefined || hidden ? [] : [long]));
   const advice = flagAdviceFor(flag);
   if (advice !== undefined) return `unknown option '${flag}'. Instead: ${advice}`;
-  const meant = flagFor(flag, flags) ?? nearestFlag(flag, [...flags, '--help']);
+  const owners = command.commands.filter((each) => each.options.some(({ long }) => long === flag));
+  if (owners.length > 0) {
+    const names = owners.map((each) => each.name()).join(', ');
+    return `'${flag}' is a flag of ${names}: put it behind the command. See ${nameOf(command)} --help`;
+  }
+  const meant = flagFor(flag, [...flags, '--help']);
   const said = meant === undefined ? '' : ` Did you mean ${meant}?`;
   return `unknown option '${flag}'.${said} See ${nameOf(command)} --help`;
-}
-
-/** The dashes are no part of the word: they would make all flags alike. */
-function nearestFlag(flag: string, flags: readonly string[]): string | undefined {
-  const nearest = nearestWord(
-    flag.replace(/^-+/, ''),
-    flags.map((each) => each.slice(2))
-  );
-  return nearest === undefined ? undefined : `--${nearest}`;
 }
 
 /** `--weights: expected hf or mistral, got "gguf"`. */

@@ -1,3 +1,5 @@
+import { nearestWord } from '../core/nearest-word.js';
+
 /** What people type for a command of ours, as other tools call it. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'hf-model': [
@@ -78,9 +80,10 @@ const SAME_FLAG: Readonly<Record<string, string>> = {
   ...{ '--workers': '--max-workers', '--parallel': '--max-workers', '--dryrun': '--dry-run', '--env': '--profile' },
 };
 
-/** The command that another tool's word stands for. */
-export function commandFor(word: string): string | undefined {
-  return keyOf(COMMANDS, word);
+/** The command that another tool's word stands for, or the one that a mistyped word is nearest to. */
+export function commandFor(word: string, names: readonly string[]): string | undefined {
+  const others = Object.values(COMMANDS).flat();
+  return keyOf(COMMANDS, word) ?? nearestWord(word, names) ?? keyOf(COMMANDS, nearestWord(word, others) ?? '');
 }
 
 /** What to do where no command does what a word asks for. */
@@ -88,9 +91,26 @@ export function adviceFor(word: string): string | undefined {
   return own(ELSEWHERE, own(SAME, word) ?? word);
 }
 
-/** The flag, of those there are, that another tool's flag stands for. */
+/** The flag, of those there are, that another tool's flag stands for, or the one that a mistyped one is nearest to. */
 export function flagFor(word: string, flags: readonly string[]): string | undefined {
+  return ofOurs(word, flags) ?? nearestFlag(word, flags);
+}
+
+function ofOurs(word: string, flags: readonly string[]): string | undefined {
   return flags.find((flag) => own(FLAGS, flag)?.includes(word));
+}
+
+/** The dashes are no part of the word: they would make all flags alike. Our own flags come first. */
+function nearestFlag(word: string, flags: readonly string[]): string | undefined {
+  const others = flags.flatMap((flag) => own(FLAGS, flag) ?? []).filter((each) => each.startsWith('--'));
+  const nearest = (known: readonly string[]) => {
+    const found = nearestWord(
+      word.replace(/^-+/, ''),
+      known.map((flag) => flag.slice(2))
+    );
+    return found === undefined ? undefined : `--${found}`;
+  };
+  return nearest(flags) ?? ofOurs(nearest(others) ?? '', flags);
 }
 
 /** What to do where no flag does what a word asks for. */

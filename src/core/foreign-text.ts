@@ -1,6 +1,7 @@
 import { utf8ToBytes } from '@noble/hashes/utils.js';
 import { oneLine } from './control-characters.js';
 import { REMOVED, isSecretInUse, withoutSecretsInUse } from './secrets.js';
+import { hasTokenShape } from './token-shape.js';
 
 /** No answer of a server is read further than this for a message. */
 const MOST_READ = 100_000;
@@ -39,18 +40,9 @@ export function shortened(text: string, mostBytes: number): string {
   return `${start}… (${String(left)} characters cut) …${end}`;
 }
 
-/**
- * Whether a text is a token rather than the name of one. Names are those of variables and files: words, and separators
- * between them.
- */
+/** Whether a text is a token rather than the name of one: by its shape, or because it is a secret in use. */
 export function looksLikeToken(text: string): boolean {
-  if (isSecretInUse(text)) return true;
-  return (
-    /^(?:hf_(?:oauth_|jwt_)?[A-Za-z0-9]{20,}|api_org_|bearer\s|basic\s)/i.test(text) ||
-    /eyJ[\w-]{8,}\.[\w-]+/.test(text) ||
-    /^(?=.*\d)(?=.*[a-f])[0-9a-f]{32,}$/i.test(text) ||
-    /^(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[A-Za-z0-9]{32,}$/.test(text)
-  );
+  return isSecretInUse(text) || hasTokenShape(text);
 }
 
 const SHAPES: readonly (readonly [RegExp, string])[] = [

@@ -1,5 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { loadClientConfigProfile, toClientOptions, type ClientConnectConfig } from '@temporalio/envconfig';
+import {
+  loadClientConfigProfile,
+  toClientOptions,
+  type ClientConfigProfile,
+  type ClientConnectConfig,
+  type LoadClientProfileOptions,
+} from '@temporalio/envconfig';
 import { temporalEnvironment } from '../config/temporal-environment.js';
 import { oneLine } from '../core/control-characters.js';
 import { PrefetchError } from '../core/errors.js';
@@ -24,7 +30,7 @@ export function readTemporalProfile(options: { readonly profile?: string } = {})
   const environment = temporalEnvironment();
   checkConfigFile(environment['TEMPORAL_CONFIG_FILE']);
   const profile = told('TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE or temporal.toml', () =>
-    loadClientConfigProfile({ ...options, overrideEnvVars: environment })
+    readProfile({ ...options, overrideEnvVars: environment })
   );
   const { address = DEFAULT_ADDRESS, apiKey, tls } = profile;
   checkAddress(address);
@@ -37,6 +43,18 @@ export function readTemporalProfile(options: { readonly profile?: string } = {})
   }
   const connect = told('TEMPORAL_TLS_…', () => toClientOptions(profile));
   return { ...connect, address, configured: Object.keys(profile).length > 0 };
+}
+
+/** The SDK trips over a file without any profile, such as an empty one: it says nothing, and names no cluster. */
+function readProfile(options: LoadClientProfileOptions): ClientConfigProfile {
+  try {
+    return loadClientConfigProfile(options);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const named = options.profile ?? options.overrideEnvVars?.['TEMPORAL_PROFILE'];
+    if (named !== undefined) throw new Error(`the file has no profiles, and "${named}" is asked for`, { cause: error });
+    return loadClientConfigProfile({ ...options, disableFile: true });
+  }
 }
 
 /** A file that is named and is not there would count as one that says nothing: a model would get to the wrong machine. */

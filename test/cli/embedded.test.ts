@@ -71,7 +71,6 @@ describe('model-prefetch, embedded', () => {
     ['a revision that is not there', ['org/tiny', '--revision', 'v9'], {}, 'RevisionNotFound'],
     ['a token that the Hub does not know', ['org/tiny'], { HF_TOKEN: 'hf_unknown' }, 'InvalidToken'],
     ['a secret that is not allowed', ['org/tiny', '--hf-token-key', 'AWS_SECRET'], {}, 'TokenNotAllowed'],
-    ['a scheme that no store has', ['org/tiny', '--raw-data-path', 'ftp://host/models'], {}, 'UnsupportedStore'],
   ])('ends %s with code 1, an empty stdout and the code on stderr', async (_case, args, extra, code) => {
     const { env } = await site();
     const run = await runCli(['hf-model', ...args, '--output', 'json'], { ...env, ...extra });

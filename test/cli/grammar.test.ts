@@ -9,7 +9,7 @@ import { isPrefetchError } from '../../src/core/errors.js';
 import { tmpFolder } from '../helpers/tmp.js';
 
 describe('parseArguments, as people type', () => {
-  it.each([[[]], [['-h']], [['help']], [['-q']]])('shows the commands for %j', (argv) => {
+  it.each([[[]], [['-h']], [['help']]])('shows the commands for %j', (argv) => {
     const text = textOf(argv);
     expect(text).toMatch(/^Usage: model-prefetch COMMAND/);
     for (const group of ['Bring models', 'Look and wait', 'Shard and check', 'Run workers', 'Other', 'Common flags']) {
@@ -24,6 +24,7 @@ describe('parseArguments, as people type', () => {
     [['plan', 'help'], 'plan'],
     [['worker', 'help'], 'worker'],
     [['help', 'shard', 'plan'], 'shard plan'],
+    [['shard', 'plan', 'help'], 'shard plan'],
     [['shard', 'plan', '-h'], 'shard plan'],
   ])('shows the help of the command for %j', (argv, command) => {
     expect(textOf(argv)).toMatch(new RegExp(`^Usage: model-prefetch ${command} `));
@@ -76,6 +77,12 @@ describe('parseArguments, as people type', () => {
     [['hf-model', 'o/n', '--selection', 'vlm'], 'got "vlm". Did you mean vllm?'],
     [['id', 'o/n', '--output', 'jsn'], 'expected text or json, got "jsn". Did you mean json?'],
     [['hf-model', 'o/n', 'a.json', '--include', 'b.json'], 'A glob must be in quotes'],
+    [['plan', 'o/n', 'a.json', '--include', 'b.json'], 'A glob must be in quotes'],
+    [['downlaod', 'o/n'], 'Did you mean hf-model?'],
+    [['hf-model', 'o/n', '--barnch', 'v1'], 'Did you mean --revision?'],
+    [['--timeout', '5m', 'hf-model', 'o/n'], "'--timeout' is a flag of hf-model"],
+    [['-o', 'json'], 'A command is missing'],
+    [['-q'], 'A command is missing'],
     [['hf-model'], 'See model-prefetch hf-model --help'],
     [['completion', 'tcsh'], 'SHELL: expected bash, zsh or fish'],
     [['hf-model', 'o/n', '--no-wait', '--timeout', '1h'], '--timeout: '],

@@ -17,9 +17,13 @@ describe('model-prefetch shard refuses as wrong usage', () => {
     [
       'a size that is none',
       ['--to', 'TO', ...RANKS, '--max-file-size', 'huge'],
-      'Expected bytes, or a size such as 5GiB',
+      '--max-file-size: expected bytes, or a size such as 5GiB',
     ],
-    ['a size in units that are none', ['--to', 'TO', ...RANKS, '--max-file-size', '5gib'], "'--max-file-size <size>'"],
+    [
+      'a size in units that are none',
+      ['--to', 'TO', ...RANKS, '--max-file-size', '5gib'],
+      '--max-file-size: expected bytes',
+    ],
     ['a release that is none', ['--to', 'TO', ...RANKS, '--vllm-version', 'new'], '--vllm-version: expected a release'],
     ['a --to that is empty', ['--to', '', ...RANKS], '--to: expected a URL or a path'],
     ['a --to that is a whole store', ['--to', 's3://bucket', ...RANKS], '--to: s3://bucket/ is a whole store'],

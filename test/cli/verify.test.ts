@@ -85,7 +85,7 @@ describe('model-prefetch verify DIR', () => {
   it.each([
     [['verify', ''], 'DIR: expected a URL or a path'],
     [['verify', 'gs://bucket/model'], 'DIR: "gs://bucket/model" has the scheme gs://'],
-    [['verify', '.', '--vllm-version', 'newest'], `Expected a release such as ${NEWEST_VERIFIED_VLLM}`],
+    [['verify', '.', '--vllm-version', 'newest'], `--vllm-version: expected a release such as ${NEWEST_VERIFIED_VLLM}`],
     [['verify', '.', '--to', 'x'], "unknown option '--to'"],
   ])('refuses %j as wrong usage', async (args, text) => {
     const { code, stdout, stderr } = await runCli(args);

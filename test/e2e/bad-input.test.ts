@@ -109,7 +109,6 @@ describe('a run that cannot succeed ends with code 1, the stable code and nothin
     ['a gated repo without access', 'GatedRepo', ['org/gated']],
     ['a private repo of others', 'RepoNotFound', ['org/private']],
     ['a missing repo', 'RepoNotFound', ['org/absent']],
-    ['an unknown scheme', 'UnsupportedStore', ['org/public', '--raw-data-path', 'ftp://host/models']],
     [
       'a destination that the worker does not write to',
       'DestinationNotAllowed',

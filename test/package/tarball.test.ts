@@ -204,6 +204,7 @@ test('no file names the folder that it was built in', async () => {
 
 test.each([
   ['.', 'ModelPrefetchPlugin'],
+  ['./activities', 'createActivities'],
   ['./client', 'PrefetchClient'],
   ['./workflow', 'ensureModel'],
   ['./workflows', 'prefetchModel'],
@@ -237,6 +238,7 @@ test('nothing but the entry points can be imported', async () => {
 test('every entry point of package.json is tried above', () => {
   expect(Object.keys(manifest.exports).sort()).toEqual([
     '.',
+    './activities',
     './client',
     './package.json',
     './safetensors',

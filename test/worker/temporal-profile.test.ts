@@ -32,6 +32,18 @@ describe('the configuration of Temporal', () => {
     });
   });
 
+  test.each(['', '# nothing yet\n'])(
+    'takes a file without profiles for one that names no cluster: %j',
+    async (text) => {
+      const file = join(await tmpFolder(), 'temporal.toml');
+      await writeFile(file, text);
+      vi.stubEnv('TEMPORAL_CONFIG_FILE', file);
+      expect(readTemporalProfile()).toMatchObject({ configured: false, address: 'localhost:7233' });
+      vi.stubEnv('TEMPORAL_PROFILE', 'prod');
+      expect(() => readTemporalProfile()).toThrow(/^InvalidInput: TEMPORAL_PROFILE.*"prod" is asked for/);
+    }
+  );
+
   test.each(['localhost', 'localhost:7233', '[::1]:7233', '10.0.0.1:7233'])('takes %s for an address', (address) => {
     vi.stubEnv('TEMPORAL_ADDRESS', address);
     expect(readTemporalProfile().address).toBe(address);

@@ -2,7 +2,7 @@ import { compact } from '../../core/compact.js';
 import { type CliContext, say } from '../context.js';
 import { openEmbeddedSession } from '../session/embedded-session.js';
 import type { ModelRequest, NamedInput } from './hf-model.js';
-import { waitForRuns, type NamedRun } from './wait-for-runs.js';
+import { startRuns, waitForRuns } from './wait-for-runs.js';
 
 /** Brings models with a server and a worker of this process, and waits for them. */
 export async function bringEmbedded({ options, models, settings }: ModelRequest, context: CliContext): Promise<void> {
@@ -16,15 +16,11 @@ export async function bringEmbedded({ options, models, settings }: ModelRequest,
     ...vllmFor(models),
   });
   try {
-    const start = async ({ name, input }: NamedInput): Promise<NamedRun> => ({
-      name,
-      handle: await session.prefetches.start(input),
-    });
-    const runs = await Promise.all(models.map(start));
+    const { runs, notStarted } = await startRuns(models, (input) => session.prefetches.start(input), options, context);
     const onLeave = () => {
       tell('Stopping. What has arrived is kept: the same command goes on from there');
     };
-    await waitForRuns(runs, { session, options, onLeave }, context);
+    await waitForRuns(runs, { session, options, onLeave, notStarted }, context);
   } finally {
     await session.close();
   }

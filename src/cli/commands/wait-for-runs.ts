@@ -1,5 +1,5 @@
 import type { PrefetchHandle } from '../../client.js';
-import type { Dir } from '../../core/contract.js';
+import type { Dir, PrefetchInput } from '../../core/contract.js';
 import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { type CliContext, complain, Interrupted, printJson, printResult } from '../context.js';
 import { printDir, tellPublished } from '../dir-text.js';
@@ -8,6 +8,7 @@ import type { CommonOptions } from '../invocation.js';
 import { progressBoard, type ProgressBoard } from '../progress/displays.js';
 import { followRun } from '../progress/follow-run.js';
 import type { Session } from '../session/session.js';
+import type { NamedInput } from './hf-model.js';
 
 /** A run that was started, by the name that tells it from the others. */
 export interface NamedRun {
@@ -21,14 +22,49 @@ export interface WaitOptions {
   readonly options: CommonOptions;
   /** Hears of the runs that are not done when somebody stops the wait. */
   readonly onLeave: (left: readonly PrefetchHandle[]) => void;
+  /** Those that were to be brought too, and could not be started. */
+  readonly notStarted: readonly NotStarted[];
 }
 
 type Outcome = NamedRun & ({ readonly dir: Dir } | { readonly error: unknown });
 
+/** One of several that could not be started. */
+export interface NotStarted {
+  readonly name: string;
+  readonly error: unknown;
+}
+
+/** Starts the runs of several models; where one cannot be started the others go on, and of one alone the failure is thrown. */
+export async function startRuns(
+  models: readonly NamedInput[],
+  start: (input: PrefetchInput) => Promise<PrefetchHandle>,
+  options: CommonOptions,
+  context: CliContext
+): Promise<{ readonly runs: readonly NamedRun[]; readonly notStarted: readonly NotStarted[] }> {
+  const settled = await Promise.allSettled(models.map(({ input }) => start(input)));
+  const runs: NamedRun[] = [];
+  const notStarted: NotStarted[] = [];
+  for (const [number, each] of settled.entries()) {
+    const name = models[number]?.name ?? '';
+    if (each.status === 'fulfilled') runs.push({ name, handle: each.value });
+    else notStarted.push({ name, error: each.reason });
+  }
+  const interrupted = notStarted.find(({ error }) => error instanceof Interrupted);
+  const fatal = interrupted ?? (runs.length === 0 ? notStarted[0] : undefined);
+  if (fatal !== undefined) throw fatal.error;
+  for (const { name, error } of notStarted) complain(context, `${name}: ${describeFailure(error, options)}`);
+  return { runs, notStarted };
+}
+
+/** Fails for those that could not be started, once all that is known of the others was printed. */
+export function failForNotStarted(notStarted: readonly NotStarted[], count: number): void {
+  if (notStarted.length > 0) throw failureOf(notStarted, count);
+}
+
 /** Waits for runs side by side and prints their Dirs in the order given; one that fails leaves the others alone. */
 export async function waitForRuns(runs: readonly NamedRun[], wait: WaitOptions, context: CliContext): Promise<void> {
   const [only] = runs;
-  if (only !== undefined && runs.length === 1) {
+  if (only !== undefined && runs.length + wait.notStarted.length === 1) {
     await waitForOne(only, wait, context);
     return;
   }
@@ -44,7 +80,8 @@ export async function waitForRuns(runs: readonly NamedRun[], wait: WaitOptions, 
     context
   );
   if (stopped[0] !== undefined) throw stopped[0].error;
-  if (failed.length > 0) throw failureOf(failed, runs.length);
+  const all = [...wait.notStarted, ...failed];
+  if (all.length > 0) throw failureOf(all, runs.length + wait.notStarted.length);
 }
 
 async function waitForOne({ handle }: NamedRun, { session, options, onLeave }: WaitOptions, context: CliContext) {
@@ -86,7 +123,7 @@ function printDirs(dirs: readonly Dir[], { output }: CommonOptions, context: Cli
 }
 
 /** What each failed with was told when it did. */
-function failureOf(failed: readonly (NamedRun & { readonly error: unknown })[], count: number): PrefetchError {
+function failureOf(failed: readonly NotStarted[], count: number): PrefetchError {
   const { error } = failed[0] ?? {};
   const [code, details] = isPrefetchError(error) ? [error.code, error.details] : (['Internal', {}] as const);
   const names = failed.map(({ name }) => name).join(', ');
