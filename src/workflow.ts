@@ -2,12 +2,12 @@
 import type { Duration } from '@temporalio/common';
 import { ApplicationFailure, proxyActivities } from '@temporalio/workflow';
 import type { Dir, PrefetchInput, WaitActivities } from './core/contract.js';
-import { isErrorCode, type ErrorCode } from './core/errors.js';
+import { isErrorCode, type ErrorCode } from './core/error-codes.js';
 import { DEFAULT_TASK_QUEUE, taskQueue } from './core/queues.js';
 import { hasTokenShape } from './core/token-shape.js';
 
 export type { Dir, PrefetchInput, ShardConfig } from './core/contract.js';
-export type { ErrorCode } from './core/errors.js';
+export type { ErrorCode } from './core/error-codes.js';
 
 /** Where and how long a workflow waits for a model. */
 export interface EnsureModelOptions {
