@@ -83,6 +83,17 @@ describe('what the SDK logs', () => {
     expect(lines[1]).toMatch(/WARN {2}The run failed: GatedRepo workflowId=prefetch\/a\n/);
   });
 
+  test('shows no task and no input of one whose converter fails', () => {
+    const { log, lines } = open('text');
+    const error = new Error('the key service is away');
+    const dump = { task: '{"taskToken":"abc","start":{"input":[]}}', taskEncoded: 'CgVzZWNyZXQ=' };
+    sdkLogger(log).error('Error while processing ActivityTask.start', { ...OF_STEP, ...dump, error });
+    expect(lines).toEqual([
+      expect.stringMatching(/ERROR Error while processing ActivityTask\.start: the key service is away [^{]*attempt=3/),
+    ]);
+    expect(lines.join('')).not.toMatch(/task=|taskEncoded|CgVz/);
+  });
+
   test('tells a step that goes to the next worker from one that failed', () => {
     const { log, lines } = open('text');
     sdkLogger(log).debug('Activity failed', { ...OF_STEP, error: handedOver() });
