@@ -118,7 +118,10 @@ describe('a Hub or a mirror is never refused', () => {
     onTestFinished(() => mirror.close());
     expect((await probe(mirror.origin, 'hf_good')).kind).toBe('hub');
     expect((await probe(mirror.origin, 'hf_other')).kind).toBe('unknown');
-    expect(await probe(mirror.origin)).toMatchObject({ kind: 'unknown', answers: expect.stringContaining('redirect') as string });
+    expect(await probe(mirror.origin)).toMatchObject({
+      kind: 'unknown',
+      answers: expect.stringContaining('redirect') as string,
+    });
     expect(new Set(atLogin)).toEqual(new Set([undefined]));
   });
 

@@ -83,15 +83,14 @@ describe('what the SDK logs', () => {
     expect(lines[1]).toMatch(/WARN {2}The run failed: GatedRepo workflowId=prefetch\/a\n/);
   });
 
-  test('shows no task and no input of one whose converter fails', () => {
-    const { log, lines } = open('text');
+  test.each<LogFormat>(['text', 'json'])('shows no task of which a converter fails as %s', (format) => {
+    const { log, lines } = open(format);
     const error = new Error('the key service is away');
     const dump = { task: '{"taskToken":"abc","start":{"input":[]}}', taskEncoded: 'CgVzZWNyZXQ=' };
     sdkLogger(log).error('Error while processing ActivityTask.start', { ...OF_STEP, ...dump, error });
-    expect(lines).toEqual([
-      expect.stringMatching(/ERROR Error while processing ActivityTask\.start: the key service is away [^{]*attempt=3/),
-    ]);
-    expect(lines.join('')).not.toMatch(/task=|taskEncoded|CgVz/);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('Error while processing ActivityTask.start: the key service is away');
+    expect(lines[0]).not.toMatch(/"?task"?[=:]|taskEncoded|taskToken|CgVz/);
   });
 
   test('tells a step that goes to the next worker from one that failed', () => {
