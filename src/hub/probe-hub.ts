@@ -13,6 +13,8 @@ export interface ProbeOptions {
   readonly userAgent: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /** Who gets pages for people is asked once more with it: a mirror may show a login to everybody else. */
+  readonly token?: string;
 }
 
 /** `hub` answered as one; `unknown` may be one that is poor, and `unwell` one that has an outage or a limit. */
@@ -28,25 +30,41 @@ const QUESTIONS = ['api/whoami-v2', `api/models/${NOBODYS}/revision/main`, `${NO
 const MAX_REDIRECTS = 5;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
-/** A page for people, given as if it were right, and XML are what portals and stores answer to any question. */
+/**
+ * A page for people, given as if it were right, and XML are what portals and stores answer to any question. A page that a
+ * redirect leads to may be the login of a right one.
+ */
 interface Answer {
-  readonly kind: 'hub' | 'page' | 'xml' | 'unwell' | 'other';
+  readonly kind: 'hub' | 'page' | 'login' | 'xml' | 'unwell' | 'other';
   readonly text: string;
 }
 
 /**
- * Tells a Hub from something else, without a repo or a token. What answers JSON to one of three questions is taken for one,
- * and what answers all of them with pages or XML is none (`HubProtocol`). A mirror may lack what is asked for, and refuse it
- * in any other way: that tells nothing.
+ * Tells a Hub from something else, without a repo. What answers JSON to one of three questions is taken for one, and what
+ * answers all of them with pages or XML is none (`HubProtocol`). A mirror may lack what is asked for, refuse it in any other
+ * way, or lead to a login: that tells nothing.
  */
 export async function probeHub(options: ProbeOptions): Promise<ProbedHub> {
-  const { endpoint } = options;
+  const { token, ...anonymously } = options;
+  const found = await askAll(anonymously);
+  const hidden = found.every(({ kind }) => kind === 'page' || kind === 'login');
+  return verdict(options.endpoint, hidden && token !== undefined ? await askAll(options) : found);
+}
+
+/** The answers to the questions, up to one of a Hub. */
+async function askAll(options: ProbeOptions): Promise<Answer[]> {
   const found: Answer[] = [];
   for (const question of QUESTIONS) {
-    const answer = await ask(`${endpoint}/${question}`, options);
-    if (answer.kind === 'hub') return { kind: 'hub', answers: answer.text };
+    const answer = await ask(`${options.endpoint}/${question}`, options);
     found.push(answer);
+    if (answer.kind === 'hub') break;
   }
+  return found;
+}
+
+function verdict(endpoint: string, found: readonly Answer[]): ProbedHub {
+  const hub = found.find(({ kind }) => kind === 'hub');
+  if (hub !== undefined) return { kind: 'hub', answers: hub.text };
   const answers = [...new Set(found.map(({ text }) => text))].join('; ');
   if (found.every(({ kind }) => kind === 'page' || kind === 'xml')) {
     throw noHub(endpoint, `it answers what a Hub is asked with ${answers}`);
@@ -55,14 +73,15 @@ export async function probeHub(options: ProbeOptions): Promise<ProbedHub> {
 }
 
 async function ask(first: string, options: ProbeOptions): Promise<Answer> {
-  const { endpoint, userAgent, timeoutMs, signal } = options;
-  const subject: Subject = { endpoint, about: 'hub', token: undefined };
+  const { endpoint, userAgent, timeoutMs, signal, token } = options;
+  const subject: Subject = { endpoint, about: 'hub', token };
+  const asWhom = token === undefined ? {} : { authorization: `Bearer ${token}` };
   let url = new URL(first);
   for (let hop = 0; ; hop++) {
     const outcome = await exchange({
       method: 'GET',
       url: url.href,
-      headers: { 'accept-encoding': 'identity', 'user-agent': userAgent },
+      headers: { 'accept-encoding': 'identity', 'user-agent': userAgent, ...asWhom },
       maxBytes: MiB,
       timeoutMs,
       signal,
@@ -75,10 +94,18 @@ async function ask(first: string, options: ProbeOptions): Promise<Answer> {
       throw (await askedInTheClear(url, outcome.reason, options)) ?? failureError(subject, outcome);
     }
     if (isPlainOnTls(outcome)) throw noHub(endpoint, 'it speaks TLS: perhaps https:// is right');
-    const target = hop === MAX_REDIRECTS ? undefined : redirectOf(subject, url, outcome);
-    if (target === undefined) return { kind: kindOf(outcome), text: describe(outcome) };
+    // A token goes to the one that was asked, and nowhere else.
+    const last = hop === MAX_REDIRECTS || token !== undefined;
+    const target = last ? undefined : redirectOf(subject, url, outcome);
+    if (target === undefined) return judged(outcome, hop > 0);
     url = target;
   }
+}
+
+function judged(answer: HubAnswer, redirected: boolean): Answer {
+  const kind = kindOf(answer);
+  const text = describe(answer);
+  return redirected && kind === 'page' ? { kind: 'login', text: `${text} behind a redirect` } : { kind, text };
 }
 
 function redirectOf(subject: Subject, from: URL, answer: HubAnswer): URL | undefined {

@@ -36,17 +36,18 @@ export async function connectToTemporal({
   const connection = await inTime(NativeConnection.connect(configured), profile);
   try {
     await checkNamespace(connection, namespace, profile);
+    const client = new Client({
+      connection,
+      namespace,
+      ...(dataConverter === undefined ? {} : { dataConverter }),
+      plugins: [...plugins, checkingPlugin],
+    });
+    return { connection, namespace, client };
   } catch (error) {
+    // One that is left open holds the process.
     await connection.close();
     throw error;
   }
-  const client = new Client({
-    connection,
-    namespace,
-    ...(dataConverter === undefined ? {} : { dataConverter }),
-    plugins: [...plugins, checkingPlugin],
-  });
-  return { connection, namespace, client };
 }
 
 /** Not given to the connection: what a connection hands on comes last, and the check has to. */

@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { cwd } from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { constants, Script } from 'node:vm';
 import type { ClientPlugin } from '@temporalio/client';
 import type { DataConverter, PayloadCodec } from '@temporalio/common';
 import type { BundlerPlugin, NativeConnectionPlugin, WorkerPlugin } from '@temporalio/worker';
 import type { Settings } from '../config/environment.js';
-import { PrefetchError } from '../core/errors.js';
+import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
-import { loadPayloadConverter } from './checked-converter.js';
+import { problemOfPaths } from './converter-paths.js';
+import { importFrom } from './import-from.js';
 
 /** A Temporal plugin, of whatever kinds it is. */
 export type TemporalPlugin = WorkerPlugin & ClientPlugin & BundlerPlugin & NativeConnectionPlugin;
@@ -40,11 +40,12 @@ export async function loadExtensions(
 
 async function loadConverter(module: string, folder: string): Promise<DataConverter> {
   const place = { variable: CONVERTER, module, folder };
-  const exports = await importFrom(place);
+  const exports = await load(place);
   for (const candidate of candidates(exports, 'dataConverter')) {
     const converter = asConverter(await called(candidate, place));
     if (converter === undefined) continue;
-    loadPaths(converter, place);
+    const problem = problemOfPaths(converter, reasonOf);
+    if (problem !== undefined) throw wrong(place, problem);
     return converter;
   }
   throw wrong(
@@ -56,7 +57,7 @@ async function loadConverter(module: string, folder: string): Promise<DataConver
 
 async function loadPlugins(module: string, folder: string): Promise<TemporalPlugin[]> {
   const place = { variable: PLUGINS, module, folder };
-  const exports = await importFrom(place);
+  const exports = await load(place);
   for (const candidate of candidates(exports, 'plugin')) {
     const value = await called(candidate, place);
     const list = Array.isArray(value) ? value : [value];
@@ -75,27 +76,17 @@ interface Place {
 }
 
 /** As Node does it from the working directory, for modules of both kinds. */
-async function importFrom(place: Place): Promise<unknown> {
+async function load(place: Place): Promise<unknown> {
   const { module, folder } = place;
   const file = resolve(folder, module);
   const isPath = /^\.{0,2}\//.test(module) || (!/^[a-z]+:/.test(module) && existsSync(file));
   const specifier = isPath ? pathToFileURL(file).href : module;
   if (isPath && !existsSync(file)) throw wrong(place, 'is not there');
   try {
-    return await importThere(specifier, folder);
+    return await importFrom(specifier, folder);
   } catch (error) {
     throw wrong(place, `cannot be loaded: ${reasonOf(error)}`);
   }
-}
-
-/** An import of this file would look for packages beside this file. */
-function importThere(specifier: string, folder: string): Promise<unknown> {
-  const script = new Script('(specifier) => import(specifier)', {
-    filename: join(folder, 'model-prefetch.js'),
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  });
-  const load: unknown = script.runInThisContext();
-  return Promise.resolve(typeof load === 'function' ? Reflect.apply(load, undefined, [specifier]) : undefined);
 }
 
 /** What may be meant, likeliest first; a module of CommonJS has its exports once more as its default. */
@@ -148,14 +139,6 @@ function isPlugin(value: unknown): value is TemporalPlugin {
   return typeof field(value, 'name') === 'string' && HOOKS.some((hook) => typeof field(value, hook) === 'function');
 }
 
-function loadPaths({ payloadConverterPath }: DataConverter, place: Place): void {
-  try {
-    loadPayloadConverter(payloadConverterPath);
-  } catch (error) {
-    throw wrong(place, reasonOf(error));
-  }
-}
-
 function field(value: unknown, name: string): unknown {
   return (typeof value === 'object' && value !== null) || typeof value === 'function'
     ? Reflect.get(value, name)
@@ -166,6 +149,9 @@ function wrong({ variable, module }: Place, what: string): PrefetchError {
   return new PrefetchError('InvalidInput', `${variable}: ${module} ${what}`);
 }
 
+/** Who required a module that is missing is no help to who named it. */
 function reasonOf(error: unknown): string {
-  return foreignText(error instanceof Error ? error.message || error.name : String(error));
+  if (isPrefetchError(error)) return error.text;
+  const text = error instanceof Error ? error.message || error.name : String(error);
+  return foreignText(text.replace(/\nRequire stack:[^]*$/, ''));
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -134,6 +135,35 @@ describe('model-prefetch, on a cluster', () => {
     const run = await runCli(['worker', '--roles', 'shard', '--skip-checks', '--exit-when-idle', '1s'], env);
     expect(run).toMatchObject({ code: 0, stdout: '' });
     expect(run.stderr).toContain('Polling model-prefetch-shard');
+  });
+
+  it('has nothing but errors in the log of a worker that is to be quiet, unless a level is named', async () => {
+    const env = { TEMPORAL_ADDRESS: server().address, MODEL_PREFETCH_STORE: 'gs://bucket' };
+    const args = ['worker', '-q', '--roles', 'shard', '--skip-checks', '--exit-when-idle', '1s'];
+    expect(await runCli(args, env)).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect((await runCli([...args, '--log-level', 'info'], env)).stderr).toContain('Polling model-prefetch-shard');
+  });
+
+  it.each([
+    ['client', 'configureClient: () => { throw new Error("not today"); }'],
+    ['worker', 'configureWorker: () => { throw new Error("not today"); }'],
+  ])('ends a worker process whose %s cannot be made', async (_what, hook) => {
+    const plugin = join(await tmpFolder(), 'plugin.mjs');
+    await writeFile(plugin, `export default { name: 'mine', ${hook} };`);
+    const env = {
+      TEMPORAL_ADDRESS: server().address,
+      MODEL_PREFETCH_STORE: 'gs://bucket',
+      MODEL_PREFETCH_PLUGINS: plugin,
+    };
+    const worker = await startCli(['--skip-checks'], env, join(import.meta.dirname, '../../dist/worker-main.js'));
+    // One that hangs ignores SIGTERM.
+    const killing = setTimeout(() => {
+      killGroup(worker.child, 'SIGKILL');
+    }, 15_000);
+    const { code, stderr } = await worker.ended;
+    clearTimeout(killing);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Internal: not today[^\n]*\n$/);
   });
 
   it('cancels a run, whose waiter is told so', async () => {

@@ -7,6 +7,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { tmpFolder } from '../helpers/tmp.js';
 import { runCli } from './cli-process.js';
 
+const BAD_CONVERTER = 'data:text/javascript,export default { failureConverterPath: "/nowhere/x.cjs" }';
+
 describe('model-prefetch, before anything starts', () => {
   it.each([
     [['hf-model', 'org/m', '--store', 'ftp://x'], {}, '--store: "ftp://x/" has the scheme ftp://'],
@@ -23,6 +25,11 @@ describe('model-prefetch, before anything starts', () => {
     [['worker', '--roles', 'gpu', '--gpu', 'many'], {}, '--gpu: expected MODEL:COUNT'],
     [['worker', '--gpu', 'A100:4'], {}, '--gpu: it is for the role gpu'],
     [['worker', '--roles', 'main,shard', '--gpu', 'A100:4'], {}, 'add --roles gpu'],
+    [
+      ['worker'],
+      { MODEL_PREFETCH_DATA_CONVERTER: BAD_CONVERTER },
+      'failureConverterPath that cannot be loaded: /nowhere/x.cjs',
+    ],
     [['dev-hub', '/absent-folder'], {}, '/absent-folder'],
   ])('ends %j (%j) with code 2, an empty stdout and InvalidInput on one line', async (args, env, text) => {
     const home = join(await tmpFolder(), 'home');

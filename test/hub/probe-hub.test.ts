@@ -38,13 +38,20 @@ describe('what is no Hub is told apart without a repo', () => {
     await expect(probe(await serve(answer))).rejects.toThrow(/Check HF_ENDPOINT$/);
   });
 
-  test('a login that every page leads to', async () => {
-    const server = await startServer(({ url }, response) => {
-      if (url === '/login') response.writeHead(200, html).end('<html>Sign in');
-      else response.writeHead(302, { Location: '/login' }).end();
+  test('a portal, with a token too', async () => {
+    const portal = await serve({ headers: html, body: '<html>Welcome' });
+    await expect(probe(portal, 'hf_mine')).rejects.toThrow(/^HubProtocol: /);
+  });
+
+  test('a store, which gets no token', async () => {
+    const seen: unknown[] = [];
+    const store = await startServer(({ headers }, response) => {
+      seen.push(headers.authorization);
+      response.writeHead(404, xml).end('<Error/>');
     });
-    onTestFinished(() => server.close());
-    await expect(probe(server.origin)).rejects.toThrow(/^HubProtocol: /);
+    onTestFinished(() => store.close());
+    await expect(probe(store.origin, 'hf_mine')).rejects.toThrow(/^HubProtocol: /);
+    expect(seen).toEqual([undefined, undefined, undefined]);
   });
 
   test('a server that has TLS only and hangs up, and one whose certificate nobody knows', async () => {
@@ -97,13 +104,43 @@ describe('a Hub or a mirror is never refused', () => {
     expect((await probe(server.origin)).kind).toBe('hub');
   });
 
+  test('one behind a login is known by a token, which is sent to no login', async () => {
+    const atLogin: unknown[] = [];
+    const login = await startServer(({ headers }, response) => {
+      atLogin.push(headers.authorization);
+      response.writeHead(200, html).end('<html>Sign in');
+    });
+    onTestFinished(() => login.close());
+    const mirror = await startServer(({ headers }, response) => {
+      if (headers.authorization === 'Bearer hf_good') response.writeHead(200).end('{"name":"me"}');
+      else response.writeHead(302, { Location: `${login.origin}/login` }).end();
+    });
+    onTestFinished(() => mirror.close());
+    expect((await probe(mirror.origin, 'hf_good')).kind).toBe('hub');
+    expect((await probe(mirror.origin, 'hf_other')).kind).toBe('unknown');
+    expect(await probe(mirror.origin)).toMatchObject({
+      kind: 'unknown',
+      answers: expect.stringContaining('redirect') as string,
+    });
+    expect(new Set(atLogin)).toEqual(new Set([undefined]));
+  });
+
+  test('one that shows its login in place is known by a token', async () => {
+    const mirror = await startServer(({ headers }, response) => {
+      if (headers.authorization === undefined) response.writeHead(200, html).end('<html>Sign in');
+      else response.writeHead(200).end('{"name":"me"}');
+    });
+    onTestFinished(() => mirror.close());
+    expect((await probe(mirror.origin, 'hf_good')).kind).toBe('hub');
+  });
+
   test.each([500, 502, 503, 504, 429])('one that is unwell: status %i', async (status) => {
     expect((await probe(await serve({ status, headers: html, body: '<html>' }))).kind).toBe('unwell');
   });
 });
 
-function probe(endpoint: string) {
-  return probeHub({ endpoint, userAgent: 'test', timeoutMs: 5_000 });
+function probe(endpoint: string, token?: string) {
+  return probeHub({ endpoint, userAgent: 'test', timeoutMs: 5_000, ...(token === undefined ? {} : { token }) });
 }
 
 async function serve({ status = 200, headers = {}, body }: Answer): Promise<string> {

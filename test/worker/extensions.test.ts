@@ -23,6 +23,10 @@ beforeAll(async () => {
     'none.mjs': 'export default 42;',
     'bad-codec.mjs': 'export default { payloadCodecs: [{ encode() {} }] };',
     'bad-path.mjs': 'export default { payloadConverterPath: "/nowhere/at/all.cjs" };',
+    'bad-failures.mjs': 'export default { failureConverterPath: "/nowhere/x.cjs" };',
+    'relative.mjs': 'export default { payloadConverterPath: "./rel.cjs" };',
+    'empty.cjs': '',
+    'no-failures.mjs': `export default { failureConverterPath: ${JSON.stringify(join(folder, 'empty.cjs'))} };`,
     'throws.mjs': 'throw new Error("no key for https://me:geheim@keys.example/x?sig=abc");',
     'throws-later.mjs': 'export default () => { throw new Error("no key in the environment"); };',
     'syntax.mjs': 'export default {',
@@ -66,6 +70,12 @@ describe('MODEL_PREFETCH_DATA_CONVERTER', () => {
     ['./none.mjs', 'exports no data converter'],
     ['./bad-codec.mjs', 'exports no data converter'],
     ['./bad-path.mjs', '/nowhere/at/all.cjs'],
+    [
+      './bad-failures.mjs',
+      "failureConverterPath that cannot be loaded: /nowhere/x.cjs (Cannot find module '/nowhere/x.cjs')",
+    ],
+    ['./relative.mjs', "./rel.cjs (Cannot find module './rel.cjs'). It needs an absolute path"],
+    ['./no-failures.mjs', 'without an export failureConverter with errorToFailure and failureToError'],
     ['./throws.mjs', 'no key for'],
     ['./throws-later.mjs', 'throws: no key in the environment'],
     ['./syntax.mjs', 'cannot be loaded: '],
@@ -74,7 +84,8 @@ describe('MODEL_PREFETCH_DATA_CONVERTER', () => {
     expect(error).toMatchObject({ code: 'InvalidInput' });
     expect(String(error)).toContain(`MODEL_PREFETCH_DATA_CONVERTER: ${module} `);
     expect(String(error)).toContain(why);
-    expect(String(error)).not.toMatch(/geheim|sig=abc/);
+    expect(String(error)).not.toMatch(/geheim|sig=abc|Require stack/);
+    expect(String(error).match(/InvalidInput/g)).toHaveLength(1);
   });
 });
 

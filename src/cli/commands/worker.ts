@@ -1,3 +1,4 @@
+import type { LogLevel } from '../../config/worker-settings.js';
 import { compact } from '../../core/compact.js';
 import { PrefetchError } from '../../core/errors.js';
 import { gpuSpec } from '../../core/schemas/input.js';
@@ -5,7 +6,7 @@ import type { WorkerOptions } from '../invocation.js';
 
 /** Runs a worker until it is told to stop. */
 export async function runWorkerCommand(options: WorkerOptions): Promise<void> {
-  const { roles, gpu, taskQueue, exitWhenIdleMs, identity, deploymentName, buildId, verbose } = options;
+  const { roles, gpu, taskQueue, exitWhenIdleMs, identity, deploymentName, buildId } = options;
   if (gpu !== undefined && !gpuSpec.safeParse(gpu).success) {
     throw new PrefetchError('InvalidInput', '--gpu: expected MODEL:COUNT such as "A100:4" or "L4:2"');
   }
@@ -14,7 +15,13 @@ export async function runWorkerCommand(options: WorkerOptions): Promise<void> {
     throw new PrefetchError('InvalidInput', '--gpu: it is for the role gpu, which must be asked for: add --roles gpu');
   }
   const { runWorker } = await import('../../worker/run-worker.js');
-  const { logFormat, logLevel = verbose ? 'debug' : undefined, checks } = options;
+  const { logFormat, logLevel = levelOf(options), checks } = options;
   const deployment = { identity, deploymentName, buildId };
   await runWorker(compact({ roles, gpu, taskQueue, exitWhenIdleMs, ...deployment, logFormat, logLevel, checks }));
+}
+
+/** What `--verbose` and `--quiet` ask for, as a weight of the log. */
+function levelOf({ verbose, quiet }: WorkerOptions): LogLevel | undefined {
+  if (verbose) return 'debug';
+  return quiet ? 'error' : undefined;
 }

@@ -1,4 +1,5 @@
 import { readToken } from '../../config/secrets.js';
+import { compact } from '../../core/compact.js';
 import { isPrefetchError, rewrap, type PrefetchError } from '../../core/errors.js';
 import { openHub } from '../../hub/open-hub.js';
 import { probeHub, type ProbedHub } from '../../hub/probe-hub.js';
@@ -34,7 +35,9 @@ export const checkHub: Check = async (context) => {
 
 async function probe(context: CheckContext): Promise<ProbedHub | undefined> {
   const { settings, signal, warn } = context;
-  const options = { endpoint: settings.hubEndpoint, userAgent: USER_AGENT, timeoutMs: TIMEOUT_MS, signal };
+  const token = await defaultToken(settings);
+  const asked = { endpoint: settings.hubEndpoint, userAgent: USER_AGENT, timeoutMs: TIMEOUT_MS };
+  const options = { ...asked, ...compact({ signal, token }) };
   try {
     return await tryAgain(context, isNotThere, () => probeHub(options));
   } catch (error) {
@@ -51,7 +54,7 @@ function isNotThere(error: unknown): boolean {
 
 /** A token that the Hub refuses would fail every run that names no other. A mirror may have no page to ask. */
 async function checkToken({ settings, signal }: CheckContext): Promise<void> {
-  const token = await readToken(undefined, settings).catch(() => undefined);
+  const token = await defaultToken(settings);
   if (token === undefined) return;
   const hub = openHub({ endpoint: settings.hubEndpoint, userAgent: USER_AGENT, timeoutMs: TIMEOUT_MS });
   try {
@@ -60,6 +63,10 @@ async function checkToken({ settings, signal }: CheckContext): Promise<void> {
     const isRefused = isPrefetchError(error, 'InvalidToken') && error.details['status'] === 401;
     if (isRefused) throw invalidToken(error);
   }
+}
+
+function defaultToken(settings: CheckContext['settings']): Promise<string | undefined> {
+  return readToken(undefined, settings).catch(() => undefined);
 }
 
 function invalidToken(error: PrefetchError): PrefetchError {

@@ -144,6 +144,9 @@ function fieldsOf(meta: LogMetadata): LogFields {
   const hidden = new Set([
     'error',
     'taskToken',
+    // Whole tasks with their input, where a converter fails.
+    'task',
+    'taskEncoded',
     'isLocal',
     'namespace',
     'activityId',

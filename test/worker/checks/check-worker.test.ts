@@ -54,6 +54,19 @@ describe('a worker that has all it needs', () => {
     expect(warnings).toEqual([expect.stringMatching(/unwell.*only what is published is served/)]);
   });
 
+  test('has a Hub behind a login, which its token opens, or hears that nothing tells', async () => {
+    const mirror = await startServer(({ url, headers }, response) => {
+      if (url === '/login') response.writeHead(200, { 'Content-Type': 'text/html' }).end('<html>Sign in');
+      else if (headers.authorization === 'Bearer hf_good') response.writeHead(200).end('{"name":"me"}');
+      else response.writeHead(302, { Location: '/login' }).end();
+    });
+    onTestFinished(() => mirror.close());
+    const { warnings } = await check({ HF_ENDPOINT: mirror.origin });
+    expect(warnings).toEqual([expect.stringMatching(/^Nothing tells whether .*behind a redirect/)]);
+    vi.stubEnv('HF_TOKEN', 'hf_good');
+    expect(await check({ HF_ENDPOINT: mirror.origin })).toMatchObject({ warnings: [] });
+  });
+
   test('may have further roots alone, and is warned of one that cannot be used', async () => {
     const roots = `${home}/store,ftp://host/models`;
     const { warnings } = await check({ MODEL_PREFETCH_STORE: '', MODEL_PREFETCH_ALLOWED_ROOTS: roots });

@@ -83,6 +83,16 @@ describe('what the SDK logs', () => {
     expect(lines[1]).toMatch(/WARN {2}The run failed: GatedRepo workflowId=prefetch\/a\n/);
   });
 
+  test.each<LogFormat>(['text', 'json'])('shows no task of which a converter fails as %s', (format) => {
+    const { log, lines } = open(format);
+    const error = new Error('the key service is away');
+    const dump = { task: '{"taskToken":"abc","start":{"input":[]}}', taskEncoded: 'CgVzZWNyZXQ=' };
+    sdkLogger(log).error('Error while processing ActivityTask.start', { ...OF_STEP, ...dump, error });
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('Error while processing ActivityTask.start: the key service is away');
+    expect(lines[0]).not.toMatch(/"?task"?[=:]|taskEncoded|taskToken|CgVz/);
+  });
+
   test('tells a step that goes to the next worker from one that failed', () => {
     const { log, lines } = open('text');
     sdkLogger(log).debug('Activity failed', { ...OF_STEP, error: handedOver() });
