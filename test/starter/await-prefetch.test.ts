@@ -137,7 +137,7 @@ async function completeRun(name: string): Promise<void> {
   await service.respondWorkflowTaskCompleted({
     namespace,
     taskToken,
-    commands: [{ commandType: 3, completeWorkflowExecutionCommandAttributes: { result: { payloads } } }],
+    commands: [{ commandType: 4, completeWorkflowExecutionCommandAttributes: { result: { payloads } } }],
   });
 }
 
