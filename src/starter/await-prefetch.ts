@@ -11,7 +11,7 @@ import type { Dir } from '../core/contract.js';
 import { isPrefetchError, PrefetchError } from '../core/errors.js';
 import { asUndecoded, resultNotDecodedText } from '../core/undecoded.js';
 import { unlessAborted } from '../tasks/unless-aborted.js';
-import { notDecodedHere } from './undecoded-result.js';
+import { isReadLater, notDecodedHere } from './undecoded-result.js';
 import { fromFailure } from './from-failure.js';
 import { describeAnswer, isOutage, isServiceError } from './server-answers.js';
 
@@ -29,7 +29,7 @@ export interface AwaitOptions {
   readonly runId?: string;
   /** Called before each poll. */
   readonly onPoll?: () => void;
-  /** Called each time that the server does not answer, with what came instead; what it throws ends the wait. */
+  /** Called each time that the server, or the key service of the codec, does not answer, with what came instead; what it throws ends the wait. */
   readonly onOutage?: (answer: string) => void;
 }
 
@@ -54,7 +54,9 @@ export async function awaitPrefetch(client: Client, workflowId: string, options:
         outages = 0;
         continue;
       }
-      if (!isOutage(error)) throw await translate(client, error, workflowId);
+      if (!isOutage(error) && !(await isCodecOutage(client, error, workflowId))) {
+        throw await translate(client, error, workflowId);
+      }
       onOutage?.(describeAnswer(error));
       await pause(Math.min(FIRST_PAUSE_MS * 2 ** outages, LONGEST_PAUSE_MS), { signal });
       outages += 1;
@@ -93,6 +95,12 @@ async function pause(ms: number, options: { readonly signal: AbortSignal | undef
 /** A native connection that notices the end of a call before the server does says CANCELLED, not DEADLINE_EXCEEDED. */
 function isPollOver(error: unknown, deadlineMs: number): boolean {
   return isGrpcDeadlineError(error) || (isGrpcCancelledError(error) && Date.now() > deadlineMs - CLOCK_SLACK_MS);
+}
+
+async function isCodecOutage(client: Client, error: unknown, workflowId: string): Promise<boolean> {
+  const isAnswer = error instanceof WorkflowFailedError || error instanceof WorkflowNotFoundError;
+  if (isAnswer || isPrefetchError(error) || isServiceError(error)) return false;
+  return isReadLater(client, error, workflowId);
 }
 
 async function translate(client: Client, error: unknown, workflowId: string): Promise<unknown> {

@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { judgeCodecFailure } from '../core/codec-failures.js';
 import { isErrorCode, PrefetchError } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import { resultNotDecodedText } from '../core/undecoded.js';
@@ -31,6 +32,15 @@ export async function notDecodedHere(
   return new PrefetchError('ResultNotDecoded', resultNotDecodedText(`The result of ${workflowId}`, undecoded), {
     details: { workflowId },
   });
+}
+
+/** Whether a run has ended, and what it ended with can be read later: the key service of the codec is away for now. */
+export async function isReadLater(client: Client, error: unknown, workflowId: string): Promise<boolean> {
+  if (judgeCodecFailure(error) !== 'passing') return false;
+  const last = await lastEvent(client, workflowId).catch(() => undefined);
+  return Boolean(
+    last?.workflowExecutionFailedEventAttributes?.failure ?? last?.workflowExecutionCompletedEventAttributes?.result
+  );
 }
 
 async function lastEvent(client: Client, workflowId: string) {

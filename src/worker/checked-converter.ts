@@ -7,10 +7,10 @@ import {
   type PayloadCodec,
   type PayloadConverter,
 } from '@temporalio/common';
+import { ASKED_AGAIN, judgeCodecFailure } from '../core/codec-failures.js';
 import { PrefetchError } from '../core/errors.js';
 import { foreignText } from '../core/foreign-text.js';
 import { standIn } from '../core/undecoded.js';
-import { judgeCodecFailure } from './codec-failures.js';
 
 type Context = Parameters<PayloadCodec['decode']>[1];
 
@@ -112,7 +112,10 @@ class PayloadCheck implements PayloadCodec {
     if (payloads.every((payload) => this.#unreadable(payload, context) === undefined)) return true;
     const run = context?.workflowId ?? '';
     const since = this.#failingSince.get(run) ?? this.#now();
-    if (this.#failingSince.size < MOST_FAILING) this.#failingSince.set(run, since);
+    this.#failingSince.set(run, since);
+    // Each run that is new takes the place of the oldest.
+    const [oldest] = this.#failingSince.keys();
+    if (this.#failingSince.size > MOST_FAILING && oldest !== undefined) this.#failingSince.delete(oldest);
     return this.#now() - since >= this.#patienceMs;
   }
 }
@@ -155,6 +158,6 @@ function reasonOf(error: unknown): string {
 function asPassing(reason: string): ApplicationFailure {
   return ApplicationFailure.create({
     type: 'Internal',
-    message: `Internal: The data converter failed (${reason}). It is asked again`,
+    message: `${ASKED_AGAIN} (${reason}). It is asked again`,
   });
 }

@@ -47,7 +47,8 @@ export interface CreateWorkersOptions {
   readonly interceptors?: WorkerOptions['interceptors'];
   /**
    * Temporal plugins; with any, the workflow is bundled at start (3 s), for they may add to it. One that brings workflows of
-   * its own does not put them in place of ours. @default those of the connection
+   * its own does not put them in place of ours. Those of the connection come after all of these: a converter that they bring
+   * goes unchecked, and workflows that they bring replace ours. @default those of the connection
    */
   readonly plugins?: readonly WorkerPlugin[];
   /** What workflow interceptors may call outside of the sandbox. @default none */

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WORKFLOW_TYPE } from '../../src/core/contract.js';
 import { awaitPrefetch } from '../../src/starter/await-prefetch.js';
@@ -35,6 +35,25 @@ test('a server that refuses to tell ends the wait, and the run is said to go on'
   await expect(awaitPrefetch(client, 'prefetch/org/model')).rejects.toThrow(
     /^ServerUnavailable: .*prefetch\/org\/model .*nowhere.*goes on.*TEMPORAL_NAMESPACE/
   );
+});
+
+test('a key service that is away while the result is read is asked again', async () => {
+  const workflowId = `read-later-${String(process.hrtime.bigint())}`;
+  const { client: plain } = server();
+  await plain.workflow.start('any', { workflowId, taskQueue: workflowId, args: [] });
+  let calls = 0;
+  const decode = (payloads: Payload[]) => {
+    calls += 1;
+    if (calls === 1) return Promise.reject(new Error('key service: 503 Service Unavailable'));
+    return Promise.resolve(payloads);
+  };
+  const codec = { encode: (payloads: Payload[]) => Promise.resolve(payloads), decode };
+  const client = new Client({ connection: plain.connection, dataConverter: { payloadCodecs: [codec] } });
+  await completeRun(workflowId);
+  const outages: string[] = [];
+  const dir = await awaitPrefetch(client, workflowId, { onOutage: (answer) => outages.push(answer) });
+  expect(dir).toEqual({ repo: 'org/model' });
+  expect(outages).toEqual(['key service: 503 Service Unavailable']);
 });
 
 describe('a run that has no Dir in the end is named', () => {
@@ -105,6 +124,22 @@ describeWithS3('a store that refuses', () => {
     });
   });
 });
+
+/** Ends a run with a result, as its worker would. */
+async function completeRun(name: string): Promise<void> {
+  const { client } = server();
+  const { workflowService: service, options } = client;
+  const { namespace } = options;
+  const { taskToken } = await client.withDeadline(Date.now() + 20_000, () =>
+    service.pollWorkflowTaskQueue({ namespace, taskQueue: { name }, identity: 'a test' })
+  );
+  const payloads = [defaultPayloadConverter.toPayload({ repo: 'org/model' })];
+  await service.respondWorkflowTaskCompleted({
+    namespace,
+    taskToken,
+    commands: [{ commandType: 4, completeWorkflowExecutionCommandAttributes: { result: { payloads } } }],
+  });
+}
 
 /** A run on a queue that no worker polls. */
 async function startRun(

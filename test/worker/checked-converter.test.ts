@@ -16,6 +16,17 @@ test('a failure that says nothing is waited for, two minutes by default', async 
   expect(await read(codec, sealed)).toMatchObject({ encoding: 'binary/mine', reason: 'boom', hasConverter: true });
 });
 
+test('of very many runs that fail, each new one is given up in its time too', async () => {
+  let now = 0;
+  const codec = checked(failing(new Error('boom')), () => now);
+  for (let run = 0; run < 1_001; run += 1) {
+    const failed = codec.decode([sealed], { ...context, workflowId: `run-${String(run)}` });
+    await expect(failed).rejects.toThrow('boom');
+  }
+  now = 120_000;
+  expect(await codec.decode([sealed], { ...context, workflowId: 'run-1000' })).toHaveLength(1);
+});
+
 test('what an outage refuses is never given up', async () => {
   let now = 0;
   const codec = checked(failing(new Error('connect ECONNREFUSED 10.0.0.1:443')), () => now);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { judgeCodecFailure } from '../../src/worker/codec-failures.js';
+import { judgeCodecFailure } from '../../src/core/codec-failures.js';
 
 test.each<[string, unknown]>([
   ['a connection that is refused', Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })],

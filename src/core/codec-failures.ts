@@ -1,5 +1,3 @@
-import { ApplicationFailure } from '@temporalio/common';
-
 /** Whether trying again may help: a key service that is away comes back, a wrong key stays wrong. */
 export type CodecFailure = 'passing' | 'lasting' | 'unknown';
 
@@ -11,9 +9,13 @@ const AWAY =
 const WRONG_KEY =
   /decrypt|decipher|authenticate data|auth(?:entication)? tag|padding|ciphertext|encrypted|encoding|corrupt|checksum|integrity|\b(?:wrong|bad|other|unknown|invalid|missing|no|unexpected) (?:such )?(?:encryption )?key|key.{0,60}(?:unknown|wrong|mismatch|not (?:found|known)|does not)|operation-specific reason|unsupported state|unexpected token|in JSON/i;
 
+/** How the check of a converter begins what is to be tried again. */
+export const ASKED_AGAIN = 'Internal: The data converter failed';
+
 /** Judges what a payload codec threw, by its code, its status or, where it has none, its words. */
 export function judgeCodecFailure(error: unknown): CodecFailure {
   const chain = causes(error);
+  if (chain.some(({ message }) => message.startsWith(ASKED_AGAIN))) return 'passing';
   if (chain.some(isAway)) return 'passing';
   if (chain.some(isWrongKey)) return 'lasting';
   const text = chain.map((each) => each.message).join(' ');
@@ -44,7 +46,7 @@ function isWrongKey(error: Error): boolean {
   const code = field(error, 'code');
   return (
     error.name === 'OperationError' ||
-    (error instanceof ApplicationFailure && error.nonRetryable === true) ||
+    (error.name === 'ApplicationFailure' && field(error, 'nonRetryable') === true) ||
     (typeof code === 'string' && /^ERR_(?:OSSL|CRYPTO)_/.test(code))
   );
 }
