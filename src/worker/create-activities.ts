@@ -1,7 +1,8 @@
-import type { Worker, WorkerOptions } from '@temporalio/worker';
+import type { Worker, WorkerOptions, WorkerPlugin } from '@temporalio/worker';
 import type { Settings } from '../config/environment.js';
 import { taskQueue, type Role } from '../core/queues.js';
 import { createDependencies } from './dependencies.js';
+import { checkingPlugin } from './finishing-plugin.js';
 import { createHandOver } from './hand-over.js';
 import { roleActivities, SLOTS } from './role-activities.js';
 import { checkGpuIsServed } from './roles.js';
@@ -27,6 +28,8 @@ export interface RoleWorker {
   readonly shutdownForceTime: number;
   readonly maxHeartbeatThrottleInterval: NonNullable<WorkerOptions['maxHeartbeatThrottleInterval']>;
   readonly defaultHeartbeatThrottleInterval: NonNullable<WorkerOptions['defaultHeartbeatThrottleInterval']>;
+  /** Fails a run whose input cannot be decoded, by name, where it would be tried again without an end; put yours before it. */
+  readonly plugins: WorkerPlugin[];
   /** Activity interceptors for a quick end; put yours behind them. */
   readonly interceptors: { readonly activity: NonNullable<NonNullable<WorkerOptions['interceptors']>['activity']> };
 }
@@ -64,6 +67,7 @@ export function createActivities(settings: Settings, { roles, gpu }: CreateActiv
       taskQueue: taskQueue(settings.taskQueue, role, role === 'gpu' ? gpu : undefined),
       activities: roleActivities(role, dependencies),
       maxConcurrentActivityTaskExecutions: SLOTS[role],
+      plugins: [checkingPlugin],
       interceptors: { activity: [refusingUndecoded, ...(handOver.options(role).interceptors?.activity ?? [])] },
     },
   ]);

@@ -23,6 +23,12 @@ export function finishingPlugin(
   };
 }
 
+/** Has the converter of a worker that somebody else makes checked: what it cannot decode ends a run, by name. */
+export const checkingPlugin: WorkerPlugin = {
+  name: 'temporal-model-prefetch/check',
+  configureWorker: (options) => ({ ...options, dataConverter: checkedConverter(options.dataConverter) }),
+};
+
 function withoutWorkflows(options: WorkerOptions): WorkerOptions {
   const others = { ...options };
   delete others.workflowsPath;

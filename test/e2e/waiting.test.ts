@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { runOwnWorkers } from '../../examples/own-worker/workers.js';
@@ -10,6 +11,7 @@ import { smallRepo } from '../helpers/models.js';
 import { startPlatform, type Platform } from '../helpers/platform.js';
 import { temporalCli } from '../helpers/temporal-cli.js';
 import { useTemporalServer } from '../helpers/temporal.js';
+import { aesCodec } from './fixtures/codecs/aes-codec.mjs';
 
 const server = useTemporalServer();
 const QUEUE = 'base';
@@ -128,6 +130,11 @@ test('workers that a program assembles from the exported activities run a prefet
   const client = new PrefetchClient({ client: server().client, taskQueue: 'assembled' });
   const handle = await client.start({ repo: 'org/small', force: 5 });
   expect(await handle.result()).toMatchObject({ repo: 'org/small' });
+  const { connection, options } = server().client;
+  const dataConverter = { payloadCodecs: [aesCodec('a key that the worker has not')] };
+  const other = new Client({ connection, namespace: options.namespace, dataConverter });
+  const unreadable = await new PrefetchClient({ client: other, taskQueue: 'assembled' }).start({ repo: 'org/small' });
+  await expect(unreadable.result()).rejects.toThrow(/^InputNotDecoded: .*encoding "binary\/encrypted"/);
   over.abort();
   await running;
 });
