@@ -121,7 +121,7 @@ class PayloadCheck implements PayloadCodec {
 }
 
 /** The payload converter of a module, as the SDK loads it. */
-export function loadPayloadConverter(path: string | undefined): PayloadConverter {
+function loadPayloadConverter(path: string | undefined): PayloadConverter {
   if (path === undefined) return defaultPayloadConverter;
   let module: unknown;
   try {

@@ -137,6 +137,8 @@ async function completeRun(name: string): Promise<void> {
   await service.respondWorkflowTaskCompleted({
     namespace,
     taskToken,
+    // The enum of commands lives in a package that is no dependency of ours.
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
     commands: [{ commandType: 4, completeWorkflowExecutionCommandAttributes: { result: { payloads } } }],
   });
 }
