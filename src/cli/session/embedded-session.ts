@@ -61,7 +61,7 @@ export async function openEmbeddedSession(options: EmbeddedOptions): Promise<Ses
 
 function greeting({ uiUrl, beside }: HomeServer): string {
   const where = beside === undefined ? '' : `, beside the process ${String(beside)}`;
-  return `Embedded: no Temporal cluster is configured${where}\nWeb UI while it works: ${uiUrl}`;
+  return `Embedded, for no Temporal cluster is configured${where}: waits for the result\nWeb UI meanwhile: ${uiUrl}`;
 }
 
 type WorkerNeeds = Pick<EmbeddedOptions, 'settings' | 'vllm'> & {
