@@ -8,7 +8,7 @@ import type {
   ShardStep,
   ShardStepResult,
 } from '../core/contract.js';
-import { formatBytes } from '../core/progress-text.js';
+import { counted, formatBytes } from '../core/progress-text.js';
 import type { Told, Telling } from './told.js';
 
 /** The commit that a run is about. */
@@ -25,9 +25,9 @@ export function planned({ repo }: PrefetchSpec): Telling<PlanOutcome> {
     end: (outcome) => {
       if (outcome.kind === 'hit') return hit(outcome.dir);
       const { fetchFiles: files, fetchBytes: bytes, batchCount: batches, fileCount, totalBytes } = outcome.plan;
-      const whole = `${String(fileCount)} files, ${formatBytes(totalBytes)}`;
+      const whole = `${counted(fileCount, 'file')}, ${formatBytes(totalBytes)}`;
       return {
-        message: `Planned ${repo}: ${formatBytes(bytes)} in ${String(files)} files to bring (of ${whole})`,
+        message: `Planned ${repo}: ${formatBytes(bytes)} in ${counted(files, 'file')} to bring (of ${whole})`,
         fields: { repo, files, bytes, batches, fileCount, totalBytes },
       };
     },
@@ -40,7 +40,7 @@ export function transferred({ spec: { repo }, batch }: BatchRequest): Telling<Ba
   return {
     start: { message: `Transferring ${which}`, fields: { repo, batch } },
     end: ({ files, bytes, fetchedBytes }, durationMs) => ({
-      message: `Transferred ${which}: ${String(files)} files, ${rated(bytes, fetchedBytes, durationMs)}`,
+      message: `Transferred ${which}: ${counted(files, 'file')}, ${rated(bytes, fetchedBytes, durationMs)}`,
       fields: { repo, batch, files, bytes, fetchedBytes, bytesPerSecond: rate(fetchedBytes, durationMs) },
     }),
   };
@@ -78,7 +78,7 @@ export function sharded(
   const fields = { dirKey, ...(number === undefined ? {} : { number }) };
   return {
     end: ({ files, bytes }, durationMs) => ({
-      message: `${verb} ${which}: ${String(files)} files, ${rated(bytes, bytes, durationMs)}`,
+      message: `${verb} ${which}: ${counted(files, 'file')}, ${rated(bytes, bytes, durationMs)}`,
       fields: { ...fields, files, bytes, bytesPerSecond: rate(bytes, durationMs) },
     }),
   };
@@ -90,7 +90,7 @@ function hit(dir: Dir): Told {
 
 function ofDir(word: string, { repo, commit, path: dir, fileCount: files, totalBytes: bytes }: Dir): Told {
   return {
-    message: `${word} ${repo} at ${dir} (${String(files)} files, ${formatBytes(bytes)})`,
+    message: `${word} ${repo} at ${dir} (${counted(files, 'file')}, ${formatBytes(bytes)})`,
     fields: { repo, commit, dir, files, bytes },
   };
 }

@@ -2,7 +2,8 @@ import type { Dir } from '../core/contract.js';
 import { coloursOf } from './colours.js';
 import { type CliContext, printJson, printResult, say } from './context.js';
 import type { OutputFormat } from './invocation.js';
-import { amount, counted } from './progress/figures.js';
+import { counted } from '../core/progress-text.js';
+import { amount } from './progress/figures.js';
 
 /** Prints a published Dir: its path alone on stdout, so that a script can take it; what people ask next on stderr. */
 export function printDir(dir: Dir, output: OutputFormat, context: CliContext): void {

@@ -52,3 +52,8 @@ export function formatBytes(bytes: number): string {
 function percent({ bytesDone, totalBytes }: PrefetchProgress): string {
   return totalBytes === 0 ? '100 %' : `${String(Math.floor((bytesDone / totalBytes) * 100))} %`;
 }
+
+/** A number and what it counts: `1 file`, `14 files`. */
+export function counted(count: number, what: string): string {
+  return `${String(count)} ${what}${count === 1 ? '' : 's'}`;
+}

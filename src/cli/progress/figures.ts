@@ -34,11 +34,6 @@ export function duration(seconds: number): string {
   return hours === 0 ? `${String(minutes)}:${end}` : `${String(hours)}:${String(minutes).padStart(2, '0')}:${end}`;
 }
 
-/** A number and what it counts: `1 file`, `14 files`. */
-export function counted(count: number, what: string): string {
-  return `${String(count)} ${what}${count === 1 ? '' : 's'}`;
-}
-
 /** Of bytes; nobody reads 1024 KiB. */
 function powerOf(bytes: number): number {
   let power = 0;

@@ -1,5 +1,6 @@
 import type { LiveProgress } from '../../client.js';
-import { amount, amountOf, counted, duration, percent, rate } from './figures.js';
+import { counted } from '../../core/progress-text.js';
+import { amount, amountOf, duration, percent, rate } from './figures.js';
 import type { Moment } from './moment.js';
 
 const PHASES: Readonly<Record<LiveProgress['phase'], string>> = {

@@ -139,23 +139,25 @@ function said(error: unknown): string {
 
 const OURS: Readonly<Record<string, string>> = { activityType: 'step', sdkComponent: 'component' };
 
-/** The SDK's own names are not all ours, and what only a debugger could use is left out. */
+/** What only who debugs the SDK could use. */
+const HIDDEN: ReadonlySet<string> = new Set([
+  'error',
+  'taskToken',
+  // Whole tasks with their input, where a converter fails.
+  'task',
+  'taskEncoded',
+  'isLocal',
+  'namespace',
+  'activityId',
+  'workflowType',
+  'runId',
+  'workflowRunId',
+]);
+
+/** The SDK's own names are not all ours. */
 function fieldsOf(meta: LogMetadata): LogFields {
-  const hidden = new Set([
-    'error',
-    'taskToken',
-    // Whole tasks with their input, where a converter fails.
-    'task',
-    'taskEncoded',
-    'isLocal',
-    'namespace',
-    'activityId',
-    'workflowType',
-    'runId',
-    'workflowRunId',
-  ]);
   const entries = Object.entries(meta).flatMap(([name, value]: [string, unknown]) =>
-    isField(value) && !hidden.has(name) ? [[OURS[name] ?? name, value] as const] : []
+    isField(value) && !HIDDEN.has(name) ? [[OURS[name] ?? name, value] as const] : []
   );
   return Object.fromEntries(entries);
 }
