@@ -7,6 +7,7 @@ import { parseArguments } from '../../src/cli/parse-arguments.js';
 import { modelId } from '../../src/cli/target.js';
 import { isPrefetchError } from '../../src/core/errors.js';
 import { tmpFolder } from '../helpers/tmp.js';
+import { failure, invocation, textOf } from './parsed.js';
 
 describe('parseArguments, as people type', () => {
   it.each([[[]], [['-h']], [['help']]])('shows the commands for %j', (argv) => {
@@ -171,22 +172,4 @@ describe('parseArguments, as people type', () => {
 async function idOf(argv: readonly string[]): Promise<string> {
   const parsed = parseArguments(argv, '0.0.0');
   return parsed.kind === 'run' && parsed.invocation.command === 'id' ? modelId(parsed.invocation.options) : '';
-}
-
-function invocation(argv: readonly string[]): unknown {
-  const parsed = parseArguments(argv, '0.0.0');
-  return parsed.kind === 'run' ? parsed.invocation : parsed;
-}
-
-function textOf(argv: readonly string[]): string {
-  const parsed = parseArguments(argv, '0.0.0');
-  return parsed.kind === 'text' ? parsed.text : '';
-}
-
-function failure(argv: readonly string[]): unknown {
-  try {
-    return parseArguments(argv, '0.0.0');
-  } catch (error) {
-    return error;
-  }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseArguments } from '../../src/cli/parse-arguments.js';
 import { isPrefetchError } from '../../src/core/errors.js';
+import { failure, invocation, textOf } from './parsed.js';
 
 const common = { output: 'text', verbose: false, quiet: false };
 
@@ -220,8 +221,8 @@ describe('parseArguments', () => {
     expect(parseArguments(['--version'], '1.2.3')).toEqual({ kind: 'text', text: '1.2.3\n' });
     const commands = ['hf-model', 'id', 'status', 'result', 'cancel', 'plan', 'worker', 'dev-hub'];
     for (const command of commands) {
-      expect(text(['--help'])).toContain(`\n  ${command} `);
-      expect(text([command, '--help'])).toMatch(/Usage: model-prefetch .*\n[\s\S]*Examples:\n {2}1\. /);
+      expect(textOf(['--help'])).toContain(`\n  ${command} `);
+      expect(textOf([command, '--help'])).toMatch(/Usage: model-prefetch .*\n[\s\S]*Examples:\n {2}1\. /);
     }
   });
 
@@ -232,30 +233,12 @@ describe('parseArguments', () => {
       ...['model-type', 'short-description', 'store', 'output', 'selection', 'weights'],
     ];
     for (const flag of flags)
-      expect(text(['hf-model', '--help'])).toMatch(new RegExp(`^ {2}(?:-\\w, )?--${flag} `, 'm'));
-    expect(text(['status', '--help'])).toContain('--revision');
-    expect(text(['status', '--help'])).not.toContain('--gpu');
+      expect(textOf(['hf-model', '--help'])).toMatch(new RegExp(`^ {2}(?:-\\w, )?--${flag} `, 'm'));
+    expect(textOf(['status', '--help'])).toContain('--revision');
+    expect(textOf(['status', '--help'])).not.toContain('--gpu');
   });
 });
 
 function found(...candidates: readonly object[]): object {
   return { candidates };
-}
-
-function invocation(argv: readonly string[]): unknown {
-  const parsed = parseArguments(argv, '0.0.0');
-  return parsed.kind === 'run' ? parsed.invocation : parsed;
-}
-
-function text(argv: readonly string[]): string {
-  const parsed = parseArguments(argv, '0.0.0');
-  return parsed.kind === 'text' ? parsed.text : '';
-}
-
-function failure(argv: readonly string[]): unknown {
-  try {
-    return parseArguments(argv, '0.0.0');
-  } catch (error) {
-    return error;
-  }
 }
