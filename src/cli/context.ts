@@ -31,6 +31,15 @@ export class GaveUp extends Interrupted {
   override readonly name = 'GaveUp';
 }
 
+/** A command failed and has told it in a form of its own; only the exit code is left to say. */
+export class ToldFailure extends Error {
+  override readonly name = 'ToldFailure';
+
+  constructor(cause: unknown) {
+    super('told', { cause });
+  }
+}
+
 /** Where notes go that nobody wants. */
 export function nowhere(): CliStream {
   return new Writable({

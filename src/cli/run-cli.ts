@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { unknownVariables } from '../config/variables.js';
 import { PrefetchError } from '../core/errors.js';
+import { coloursOf } from './colours.js';
 import {
   type CliContext,
   type CliStream,
@@ -10,6 +11,7 @@ import {
   nowhere,
   printResult,
   say,
+  ToldFailure,
 } from './context.js';
 import { describeFailure, exitCodeOf, showFailure } from './failure-text.js';
 import { type Interrupt, listenForInterrupt } from './interrupt.js';
@@ -37,13 +39,15 @@ export async function runCli(
   try {
     const parsed = parseArguments(argv, version, program);
     if (parsed.kind === 'text') {
-      printResult(context, parsed.text);
+      // Headings of the help stand out where there are colours.
+      printResult(context, parsed.text.replaceAll(/^[A-Z][\w ]*:$/gm, coloursOf(stdout).strong));
     } else {
       verbose = parsed.invocation.options.verbose;
       await runInvocation(parsed.invocation, context, interrupt);
     }
     return 0;
   } catch (error) {
+    if (error instanceof ToldFailure) return exitCodeOf(error.cause);
     const told = error instanceof GaveUp ? new PrefetchError('TimedOut', error.message) : error;
     if (!(told instanceof Interrupted))
       complain(context, showFailure(describeFailure(told, { verbose }), context.failures));
@@ -56,7 +60,8 @@ export async function runCli(
 async function runInvocation(invocation: Invocation, context: CliContext, interrupt: Interrupt): Promise<void> {
   const { quiet, timeoutMs } = invocation.options;
   const ofCommand = quiet ? { ...context, stderr: nowhere() } : context;
-  for (const warning of unknownVariables()) say(ofCommand, warning);
+  // A worker has a log for that.
+  if (invocation.command !== 'worker') for (const text of unknownVariables()) say(ofCommand, `Warning: ${text}`);
   if (timeoutMs !== undefined) interrupt.after(timeoutMs, gaveUp(timeoutMs, invocation));
   await execute(invocation, ofCommand);
 }

@@ -62,12 +62,12 @@ function ofOurs(name: string): string[] {
     VARIABLES.map((variable) => variable.slice('MODEL_PREFETCH_'.length))
   );
   const meant = nearest === undefined ? 'See docs/configuration.md' : `Did you mean MODEL_PREFETCH_${nearest}?`;
-  return [`Warning: the variable ${name} is unknown, and ignored. ${meant}`];
+  return [`the variable ${name} is unknown, and ignored. ${meant}`];
 }
 
 /** Other tools have variables of that kind too: only one letter beside one that is read here is a mistake for certain. */
 function ofOthers(name: string): string[] {
   if (!/^(?:HF|TEMPORAL)_/.test(name) || name.startsWith('HF_TOKEN') || OF_OTHERS.includes(name)) return [];
   const meant = OF_OTHERS.find((other) => distance(name, other) === 1);
-  return meant === undefined ? [] : [`Warning: nothing reads the variable ${name}. Did you mean ${meant}?`];
+  return meant === undefined ? [] : [`nothing reads the variable ${name}. Did you mean ${meant}?`];
 }

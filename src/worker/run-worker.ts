@@ -1,4 +1,5 @@
 import { readSettings, type Settings } from '../config/environment.js';
+import { unknownVariables } from '../config/variables.js';
 import { readWorkerSettings, type WorkerSettings } from '../config/worker-settings.js';
 import { compact } from '../core/compact.js';
 import { DEFAULT_ROLES, type Role } from '../core/queues.js';
@@ -35,14 +36,15 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const;
  * running parts finish and stops.
  */
 export async function runWorker(options: RunWorkerOptions): Promise<void> {
-  const { logFormat: format, logLevel: level, checks } = { ...readWorkerSettings(), ...options };
-  const log = openWorkerLog({ format, level, out: (line) => void process.stderr.write(line) });
+  const { checks } = { ...readWorkerSettings(), ...options };
+  const log = openProcessLog(options);
   const environment = readSettings();
   const settings = { ...environment, taskQueue: options.taskQueue ?? environment.taskQueue };
   checkGpuIsServed(options.roles, options.gpu);
   const deployment = readDeployment(options, settings);
   const extensions = await loadExtensions(settings);
   installLog(log);
+  for (const text of unknownVariables()) log.write('warn', text);
   const stop = listenForStop();
   try {
     const temporal = await unlessAborted(connectToTemporal(extensions), stop);
@@ -59,6 +61,12 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   } finally {
     stop.dispose();
   }
+}
+
+/** The log of a worker process, on stderr, as the command line or the environment asks for it. */
+export function openProcessLog(options: Partial<WorkerSettings>): WorkerLog {
+  const { logFormat: format, logLevel: level } = { ...readWorkerSettings(), ...options };
+  return openWorkerLog({ format, level, out: (line) => void process.stderr.write(line) });
 }
 
 type Running = RunWorkerOptions &

@@ -111,6 +111,22 @@ describe('model-prefetch, on a cluster', () => {
     expect(nowhere.stderr).toMatch(/^NamespaceNotFound: .*"nope"/m);
   });
 
+  it('tells all in JSON where the log is JSON, what ends the worker and unknown variables too', async () => {
+    const env = {
+      TEMPORAL_ADDRESS: server().address,
+      MODEL_PREFETCH_STORE: 'gs://bucket',
+      MODEL_PREFETCH_LOG: 'json',
+      MODEL_PREFETCH_STOER: 'x',
+    };
+    const run = await runCli(['worker', '--roles', 'shard'], env);
+    expect(run).toMatchObject({ code: 1, stdout: '' });
+    const lines = run.stderr.trim().split('\n');
+    expect(lines.map((line): unknown => JSON.parse(line))).toEqual([
+      expect.objectContaining({ level: 'warn', message: expect.stringContaining('MODEL_PREFETCH_STOER') as string }),
+      expect.objectContaining({ level: 'error', code: 'UnsupportedStore' }),
+    ]);
+  });
+
   it('stops a worker in the middle of its checks, at once and as done', async () => {
     const store = pathToFileURL(await tmpFolder()).href;
     const env = {

@@ -1,7 +1,9 @@
 import type { LogLevel } from '../../config/worker-settings.js';
 import { compact } from '../../core/compact.js';
-import { PrefetchError } from '../../core/errors.js';
+import { isPrefetchError, PrefetchError } from '../../core/errors.js';
 import { gpuSpec } from '../../core/schemas/input.js';
+import { ToldFailure } from '../context.js';
+import { describeFailure } from '../failure-text.js';
 import type { WorkerOptions } from '../invocation.js';
 
 /** Runs a worker until it is told to stop. */
@@ -14,10 +16,19 @@ export async function runWorkerCommand(options: WorkerOptions): Promise<void> {
   if (gpu !== undefined && roles?.includes('gpu') !== true) {
     throw new PrefetchError('InvalidInput', '--gpu: it is for the role gpu, which must be asked for: add --roles gpu');
   }
-  const { runWorker } = await import('../../worker/run-worker.js');
+  const { openProcessLog, runWorker } = await import('../../worker/run-worker.js');
   const { logFormat, logLevel = levelOf(options), checks } = options;
-  const deployment = { identity, deploymentName, buildId };
-  await runWorker(compact({ roles, gpu, taskQueue, exitWhenIdleMs, ...deployment, logFormat, logLevel, checks }));
+  const logging = compact({ logFormat, logLevel });
+  const deployment = compact({ identity, deploymentName, buildId });
+  try {
+    await runWorker({ ...compact({ roles, gpu, taskQueue, exitWhenIdleMs, checks }), ...deployment, ...logging });
+  } catch (error) {
+    const log = openProcessLog(logging);
+    // Whoever collects a log as JSON reads nothing else.
+    if (log.format !== 'json') throw error;
+    log.write('error', describeFailure(error, options), isPrefetchError(error) ? { code: error.code } : {});
+    throw new ToldFailure(error);
+  }
 }
 
 /** What `--verbose` and `--quiet` ask for, as a weight of the log. */

@@ -8,6 +8,7 @@ export type LogFields = Readonly<Record<string, string | number | boolean | read
 
 /** The log of a worker process: one line for each event. */
 export interface WorkerLog {
+  readonly format: LogFormat;
   readonly level: LogLevel;
   /** @param time - when it was, where that is not now */
   write(level: LogLevel, message: string, fields?: LogFields, time?: Date): void;
@@ -28,6 +29,7 @@ const SHOWN = ['workflowId', 'step', 'attempt'];
 export function openWorkerLog({ format, level, out }: WorkerLogOptions): WorkerLog {
   const line = format === 'json' ? jsonLine : textLine;
   return {
+    format,
     level,
     write(weight, message, fields = {}, time = new Date()) {
       if (LOG_LEVELS.indexOf(weight) < LOG_LEVELS.indexOf(level)) return;
